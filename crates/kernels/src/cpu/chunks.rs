@@ -1,0 +1,34 @@
+//! Work in pieces that the shape alone decides, on one thread or on all.
+
+use rayon::prelude::*;
+
+/// Calls `work(i, piece)` for the `i`-th piece of `len` elements; the last may be shorter.
+pub(crate) fn for_each<T: Send>(
+    parallel: bool,
+    data: &mut [T],
+    len: usize,
+    work: impl Fn(usize, &mut [T]) + Sync,
+) {
+    if parallel && data.len() > len {
+        data.par_chunks_mut(len).enumerate().for_each(|(index, piece)| work(index, piece));
+    } else {
+        data.chunks_mut(len).enumerate().for_each(|(index, piece)| work(index, piece));
+    }
+}
+
+/// As [`for_each`], over two slices of one length.
+pub(crate) fn for_each_pair<T: Send>(
+    parallel: bool,
+    first: &mut [T],
+    second: &mut [T],
+    len: usize,
+    work: impl Fn(usize, &mut [T], &mut [T]) + Sync,
+) {
+    if parallel && first.len() > len {
+        let pairs = first.par_chunks_mut(len).zip(second.par_chunks_mut(len));
+        pairs.enumerate().for_each(|(index, (first, second))| work(index, first, second));
+    } else {
+        let pairs = first.chunks_mut(len).zip(second.chunks_mut(len));
+        pairs.enumerate().for_each(|(index, (first, second))| work(index, first, second));
+    }
+}

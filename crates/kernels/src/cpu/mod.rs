@@ -1,0 +1,280 @@
+//! The native executor: Rust over the same plan, generic over f32 (which trains) and f64 (which
+//! checks gradients).
+//!
+//! Lanes run side by side, one a thread, each all its steps at once: its weights stay in that
+//! core's cache and nothing waits inside a round. Only when fewer lanes than threads are running
+//! do ops split their own work, into pieces that the shape alone decides, so that no bit depends
+//! on the number of threads. Scratch belongs to the worker, not to the lane.
+
+pub(crate) mod chunks;
+mod scratch;
+
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rayon::prelude::*;
+
+use crate::error::Error;
+use crate::executor::{Executor, Program, Split, check_lane, check_run, check_snapshot};
+use crate::graph::Node;
+use crate::lane::{LaneState, Snapshot};
+use crate::ops::Op;
+use crate::plan::{Buffer, Dispatch, Plan};
+use crate::real::Real;
+
+pub(crate) use scratch::ScratchPool;
+
+/// What an op sees beside its operands.
+pub(crate) struct CpuContext<'a, T> {
+    pub(crate) lane: LaneState,
+    pub(crate) splits: &'a [Arc<Split>],
+    /// Whether the op should split its work over threads.
+    pub(crate) parallel: bool,
+    pub(crate) scratch: &'a ScratchPool<T>,
+    /// Set when a weight is no longer finite.
+    pub(crate) fault: &'a AtomicBool,
+}
+
+/// Buffers of one lane that outlive a step.
+struct Lane<T> {
+    state: LaneState,
+    parameters: Vec<T>,
+    velocity: Vec<T>,
+    gradients: Vec<T>,
+    /// Of each plan: kept values, then the records.
+    outputs: Vec<PlanOutputs<T>>,
+}
+
+struct PlanOutputs<T> {
+    kept: Vec<Vec<T>>,
+    records: Vec<T>,
+}
+
+/// Runs plans natively.
+pub struct CpuExecutor<T> {
+    program: Program,
+    lanes: Vec<Lane<T>>,
+    scratch: ScratchPool<T>,
+    poison: bool,
+}
+
+impl<T: Real> CpuExecutor<T> {
+    /// Memory for `lanes` lanes of a program.
+    ///
+    /// # Errors
+    /// If `lanes` is 0.
+    pub fn new(program: &Program, lanes: usize) -> Result<Self, Error> {
+        if lanes == 0 {
+            let expected = "at least one".to_owned();
+            return Err(Error::Call { call: "new", got: "0 lanes".to_owned(), expected });
+        }
+        let lanes = (0..lanes).map(|_| Lane::new(program)).collect();
+        Ok(Self { program: program.clone(), lanes, scratch: ScratchPool::new(), poison: false })
+    }
+}
+
+impl<T: Real> Executor<T> for CpuExecutor<T> {
+    fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
+    fn load(&mut self, lane: usize, snapshot: &Snapshot<T>) -> Result<(), Error> {
+        check_lane("load", self.lanes.len(), lane)?;
+        check_snapshot(self.program.n_parameters(), snapshot)?;
+        let lane = &mut self.lanes[lane];
+        lane.state = snapshot.state;
+        lane.parameters.copy_from_slice(&snapshot.parameters);
+        lane.velocity.copy_from_slice(&snapshot.velocity);
+        Ok(())
+    }
+
+    fn save(&mut self, lane: usize) -> Result<Snapshot<T>, Error> {
+        check_lane("save", self.lanes.len(), lane)?;
+        let lane = &self.lanes[lane];
+        Ok(Snapshot {
+            state: lane.state,
+            parameters: lane.parameters.clone(),
+            velocity: lane.velocity.clone(),
+        })
+    }
+
+    fn run(&mut self, plan: usize, repeats: &[u32]) -> Result<Vec<LaneState>, Error> {
+        check_run(self.program.plans().len(), self.lanes.len(), plan, repeats)?;
+        let n_running = repeats.iter().filter(|&&repeats| repeats > 0).count();
+        let worker = Worker {
+            plan: &self.program.plans()[plan],
+            plan_index: plan,
+            splits: self.program.splits(),
+            scratch: &self.scratch,
+            parallel: n_running < rayon::current_num_threads(),
+            poison: self.poison,
+        };
+        self.lanes.par_iter_mut().zip(repeats).for_each(|(lane, &repeats)| {
+            lane.state.remaining = repeats;
+            lane.state.cursor = 0;
+            if repeats > 0 {
+                worker.run(lane, repeats);
+            }
+        });
+        Ok(self.lanes.iter().map(|lane| lane.state).collect())
+    }
+
+    fn read(&mut self, plan: usize, lane: usize, node: Node) -> Result<Vec<T>, Error> {
+        check_lane("read", self.lanes.len(), lane)?;
+        let view = self.program.plans()[plan].view_of(node)?;
+        let lane = &self.lanes[lane];
+        let buffer = match view.buffer {
+            Buffer::Parameters => &lane.parameters,
+            Buffer::Velocity => &lane.velocity,
+            Buffer::Gradients => &lane.gradients,
+            Buffer::Records => &lane.outputs[plan].records,
+            Buffer::Kept(index) => &lane.outputs[plan].kept[index],
+            Buffer::Slot(_) => unreachable!("a readable value is in no scratch slot"),
+        };
+        Ok(buffer[view.offset..view.offset + view.len].to_vec())
+    }
+
+    fn records(&mut self, plan: usize, lane: usize) -> Result<Vec<Vec<T>>, Error> {
+        check_lane("records", self.lanes.len(), lane)?;
+        let (n_values, _) = self.program.plans()[plan].records;
+        let lane = &self.lanes[lane];
+        let n_rows = lane.state.cursor as usize;
+        let rows = lane.outputs[plan].records.chunks(n_values.max(1)).take(n_rows);
+        Ok(rows.map(<[T]>::to_vec).collect())
+    }
+
+    fn poison(&mut self) -> Result<(), Error> {
+        self.poison = true;
+        for lane in &mut self.lanes {
+            lane.gradients.fill(T::nan());
+            for outputs in &mut lane.outputs {
+                outputs.records.fill(T::nan());
+                outputs.kept.iter_mut().for_each(|kept| kept.fill(T::nan()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T: Real> Lane<T> {
+    fn new(program: &Program) -> Self {
+        let zeros = |len| vec![T::zero(); len];
+        let n_parameters = program.n_parameters();
+        let outputs = |plan: &Plan| PlanOutputs {
+            kept: plan.kept.iter().map(|&len| zeros(len)).collect(),
+            records: zeros(plan.records.0 * plan.records.1),
+        };
+        Self {
+            state: LaneState::default(),
+            parameters: zeros(n_parameters),
+            velocity: zeros(n_parameters),
+            gradients: zeros(n_parameters),
+            outputs: program.plans().iter().map(outputs).collect(),
+        }
+    }
+}
+
+/// What all workers of one run share.
+struct Worker<'a, T> {
+    plan: &'a Plan,
+    plan_index: usize,
+    splits: &'a [Arc<Split>],
+    scratch: &'a ScratchPool<T>,
+    parallel: bool,
+    poison: bool,
+}
+
+impl<T: Real> Worker<'_, T> {
+    /// All iterations of one lane.
+    fn run(&self, lane: &mut Lane<T>, repeats: u32) {
+        let mut slots: Vec<Vec<T>> =
+            self.plan.slots.iter().map(|&len| self.scratch.take(len)).collect();
+        for _ in 0..repeats {
+            if self.poison {
+                slots.iter_mut().for_each(|slot| slot.fill(T::nan()));
+            }
+            let fault = AtomicBool::new(false);
+            for dispatch in &self.plan.dispatches {
+                self.dispatch(dispatch, lane, &mut slots, &fault);
+            }
+            if lane.state.diverged_at > 0 {
+                break;
+            }
+        }
+        slots.into_iter().for_each(|slot| self.scratch.give(slot));
+    }
+
+    fn dispatch(
+        &self,
+        dispatch: &Dispatch,
+        lane: &mut Lane<T>,
+        slots: &mut [Vec<T>],
+        fault: &AtomicBool,
+    ) {
+        // Outputs are moved out while the op runs, so that its inputs can be borrowed.
+        let mut taken: Vec<Vec<T>> = dispatch
+            .outputs
+            .iter()
+            .map(|view| mem::take(self.buffer_mut(lane, slots, view.buffer)))
+            .collect();
+        {
+            let mut outputs: Vec<&mut [T]> = taken
+                .iter_mut()
+                .zip(&dispatch.outputs)
+                .map(|(buffer, view)| &mut buffer[view.offset..view.offset + view.len])
+                .collect();
+            let inputs: Vec<&[T]> = dispatch
+                .inputs
+                .iter()
+                .map(|view| {
+                    let buffer = self.buffer(lane, slots, view.buffer);
+                    &buffer[view.offset..view.offset + view.len]
+                })
+                .collect();
+            if let Op::Advance(advance) = &dispatch.op {
+                let loss = inputs.first().map(|loss| loss[0]);
+                advance.apply(&mut lane.state, loss, fault.load(Ordering::Relaxed));
+            } else {
+                let context = CpuContext {
+                    lane: lane.state,
+                    splits: self.splits,
+                    parallel: self.parallel,
+                    scratch: self.scratch,
+                    fault,
+                };
+                dispatch.op.cpu(&context, &inputs, &mut outputs);
+            }
+        }
+        for (buffer, view) in taken.into_iter().zip(&dispatch.outputs) {
+            *self.buffer_mut(lane, slots, view.buffer) = buffer;
+        }
+    }
+
+    fn buffer<'b>(&self, lane: &'b Lane<T>, slots: &'b [Vec<T>], buffer: Buffer) -> &'b Vec<T> {
+        match buffer {
+            Buffer::Parameters => &lane.parameters,
+            Buffer::Velocity => &lane.velocity,
+            Buffer::Gradients => &lane.gradients,
+            Buffer::Records => &lane.outputs[self.plan_index].records,
+            Buffer::Kept(index) => &lane.outputs[self.plan_index].kept[index],
+            Buffer::Slot(index) => &slots[index],
+        }
+    }
+
+    fn buffer_mut<'b>(
+        &self,
+        lane: &'b mut Lane<T>,
+        slots: &'b mut [Vec<T>],
+        buffer: Buffer,
+    ) -> &'b mut Vec<T> {
+        match buffer {
+            Buffer::Parameters => &mut lane.parameters,
+            Buffer::Velocity => &mut lane.velocity,
+            Buffer::Gradients => &mut lane.gradients,
+            Buffer::Records => &mut lane.outputs[self.plan_index].records,
+            Buffer::Kept(index) => &mut lane.outputs[self.plan_index].kept[index],
+            Buffer::Slot(index) => &mut slots[index],
+        }
+    }
+}

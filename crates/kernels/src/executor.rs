@@ -1,0 +1,168 @@
+//! What both executors do: hold lanes, run plans over them, hand back results.
+
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::graph::Node;
+use crate::lane::{LaneState, Snapshot};
+use crate::plan::Plan;
+use crate::real::Real;
+
+/// Examples that stay on the device, shared by all lanes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// Bytes of all examples, `[n, example_len]`.
+    pub images: Vec<u8>,
+    /// Class of each example.
+    pub labels: Vec<u32>,
+}
+
+impl Split {
+    /// Number of examples.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no example.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Bytes of one example.
+    pub fn example_len(&self) -> usize {
+        self.images.len().checked_div(self.len()).unwrap_or(0)
+    }
+}
+
+/// Plans over the same parameters and data: what an executor is made from.
+#[derive(Debug, Clone)]
+pub struct Program {
+    plans: Vec<Plan>,
+    splits: Vec<Arc<Split>>,
+}
+
+impl Program {
+    /// Puts plans and data together.
+    ///
+    /// # Errors
+    /// If the plans declare different parameters, or gather from a split that is missing or of
+    /// other dimensions than they were built for.
+    pub fn new(plans: Vec<Plan>, splits: Vec<Arc<Split>>) -> Result<Self, Error> {
+        for (index, plan) in plans.iter().enumerate() {
+            let (first, other) = (plans[0].layout(), plan.layout());
+            if first != other {
+                return Err(Error::ParameterLayout { first, plan: index, other });
+            }
+            plan.check_splits(&splits)?;
+        }
+        Ok(Self { plans, splits })
+    }
+
+    /// The plans.
+    pub fn plans(&self) -> &[Plan] {
+        &self.plans
+    }
+
+    /// The data splits.
+    pub fn splits(&self) -> &[Arc<Split>] {
+        &self.splits
+    }
+
+    /// Number of parameter elements per lane.
+    pub fn n_parameters(&self) -> usize {
+        self.plans.first().map_or(0, Plan::n_parameters)
+    }
+}
+
+/// Runs the plans of one [`Program`] over its lanes.
+///
+/// Lanes are independent: no method changes a bit of a lane that it was not told to.
+pub trait Executor<T: Real> {
+    /// Number of lanes.
+    fn lanes(&self) -> usize;
+
+    /// Puts a trial into a lane.
+    ///
+    /// # Errors
+    /// If the lane does not exist, the snapshot is of another program, or the device failed.
+    fn load(&mut self, lane: usize, snapshot: &Snapshot<T>) -> Result<(), Error>;
+
+    /// Takes a copy of the trial in a lane.
+    ///
+    /// # Errors
+    /// If the lane does not exist or the device failed.
+    fn save(&mut self, lane: usize) -> Result<Snapshot<T>, Error>;
+
+    /// Runs a plan `repeats[lane]` times in each lane, without a host wait inside; a lane that
+    /// diverges stops there. Returns the lanes' states.
+    ///
+    /// # Errors
+    /// If there is no such plan, `repeats` has not one entry a lane, or the device failed.
+    fn run(&mut self, plan: usize, repeats: &[u32]) -> Result<Vec<LaneState>, Error>;
+
+    /// Values of a node that the plan keeps, after a run.
+    ///
+    /// # Errors
+    /// If the plan does not keep the node or the device failed.
+    fn read(&mut self, plan: usize, lane: usize, node: Node) -> Result<Vec<T>, Error>;
+
+    /// What the last run of an evaluation plan recorded: one row of values per iteration.
+    ///
+    /// # Errors
+    /// If the plan records nothing or the device failed.
+    fn records(&mut self, plan: usize, lane: usize) -> Result<Vec<Vec<T>>, Error>;
+
+    /// Fills all that a plan must write before it reads it with NaN, so that a test sees what
+    /// was not written.
+    ///
+    /// # Errors
+    /// If the device failed.
+    fn poison(&mut self) -> Result<(), Error>;
+}
+
+/// The checks that both executors make of a call of [`Executor::run`].
+pub(crate) fn check_run(
+    n_plans: usize,
+    lanes: usize,
+    plan: usize,
+    repeats: &[u32],
+) -> Result<(), Error> {
+    if plan >= n_plans {
+        let expected = format!("an index below {n_plans}");
+        return Err(Error::Call { call: "run", got: format!("plan {plan}"), expected });
+    }
+    if repeats.len() != lanes {
+        let got = format!("{} repeat counts", repeats.len());
+        return Err(Error::Call {
+            call: "run",
+            got,
+            expected: format!("one for each of {lanes} lanes"),
+        });
+    }
+    Ok(())
+}
+
+/// The check that both executors make of a lane index.
+pub(crate) fn check_lane(call: &'static str, lanes: usize, lane: usize) -> Result<(), Error> {
+    if lane < lanes {
+        return Ok(());
+    }
+    Err(Error::Call {
+        call,
+        got: format!("lane {lane}"),
+        expected: format!("a lane below {lanes}"),
+    })
+}
+
+/// The check that both executors make of a snapshot's size.
+pub(crate) fn check_snapshot<T>(n_parameters: usize, snapshot: &Snapshot<T>) -> Result<(), Error> {
+    let got = (snapshot.parameters.len(), snapshot.velocity.len());
+    if got == (n_parameters, n_parameters) {
+        return Ok(());
+    }
+    Err(Error::Call {
+        call: "load",
+        got: format!("{} parameters and {} velocities", got.0, got.1),
+        expected: format!("{n_parameters} of each"),
+    })
+}

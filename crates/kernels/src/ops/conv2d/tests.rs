@@ -1,0 +1,126 @@
+//! Tests of the convolution.
+
+use super::Padding;
+use crate::cpu::CpuExecutor;
+use crate::executor::{Executor, Program};
+use crate::graph::{Graph, Initialiser};
+use crate::lane::{LaneState, Snapshot};
+use crate::plan::Plan;
+use crate::testing::{assert_close, check_gradients, random_values};
+
+/// Images, filter, stride: odd sizes, filters larger than the stride and smaller, 1x1.
+const CASES: [([usize; 4], [usize; 4], usize); 6] = [
+    ([1, 1, 1, 1], [1, 1, 1, 1], 1),
+    ([2, 5, 7, 3], [3, 3, 3, 4], 1),
+    ([3, 8, 6, 2], [3, 2, 2, 5], 2),
+    ([2, 7, 7, 1], [5, 5, 1, 3], 1),
+    ([2, 6, 6, 4], [1, 1, 4, 2], 2),
+    ([1, 9, 5, 2], [2, 3, 2, 1], 3),
+];
+
+#[test]
+fn gradients() {
+    for (x_shape, filter_shape, stride) in CASES {
+        for padding in [Padding::Same, Padding::Valid] {
+            check_gradients(11, |graph| {
+                let x = graph.parameter("x", &x_shape, Initialiser::Zeros)?;
+                let filter = graph.parameter("filter", &filter_shape, Initialiser::Zeros)?;
+                graph.conv2d(x, filter, stride, padding)
+            })
+            .unwrap();
+        }
+    }
+}
+
+/// Enough images that the filter gradient is summed in several parts.
+#[test]
+fn gradients_of_several_parts() {
+    check_gradients(12, |graph| {
+        let x = graph.parameter("x", &[9, 20, 20, 16], Initialiser::Zeros)?;
+        let filter = graph.parameter("filter", &[5, 5, 16, 2], Initialiser::Zeros)?;
+        graph.conv2d(x, filter, 1, Padding::Same)
+    })
+    .unwrap();
+}
+
+#[test]
+fn equals_the_definition() {
+    for (x_shape, filter_shape, stride) in CASES {
+        for padding in [Padding::Same, Padding::Valid] {
+            let x: Vec<f32> = random_values(13, x_shape.iter().product());
+            let filter: Vec<f32> = random_values(14, filter_shape.iter().product());
+            let reference = direct(&x, x_shape, &filter, filter_shape, stride, padding);
+            let mut graph = Graph::new();
+            let x_node = graph.parameter("x", &x_shape, Initialiser::Zeros).unwrap();
+            let f_node = graph.parameter("filter", &filter_shape, Initialiser::Zeros).unwrap();
+            let y = graph.conv2d(x_node, f_node, stride, padding).unwrap();
+            let plan = Plan::forward(&graph, &[y]).unwrap();
+            let program = Program::new(vec![plan], vec![]).unwrap();
+            let mut executor = CpuExecutor::<f32>::new(&program, 1).unwrap();
+            executor.poison().unwrap();
+            let snapshot = Snapshot::fresh(LaneState::default(), [x, filter].concat());
+            executor.load(0, &snapshot).unwrap();
+            executor.run(0, &[1]).unwrap();
+            let terms = filter_shape[..3].iter().product();
+            assert_close("conv2d", &executor.read(0, 0, y).unwrap(), &reference, terms);
+        }
+    }
+}
+
+/// The sum of the definition, written without any of the op's own geometry.
+fn direct(
+    x: &[f32],
+    [batch, height, width, channels]: [usize; 4],
+    filter: &[f32],
+    [filter_height, filter_width, _, out_channels]: [usize; 4],
+    stride: usize,
+    padding: Padding,
+) -> Vec<f64> {
+    let axis = |size: usize, filter: usize| match padding {
+        Padding::Valid => ((size - filter) / stride + 1, 0),
+        Padding::Same => {
+            let out = size.div_ceil(stride);
+            let total = ((out - 1) * stride + filter).saturating_sub(size);
+            (out, total / 2)
+        }
+    };
+    let ((out_height, top), (out_width, left)) =
+        (axis(height, filter_height), axis(width, filter_width));
+    let mut y = Vec::new();
+    for n in 0..batch {
+        for i in 0..out_height {
+            for j in 0..out_width {
+                for o in 0..out_channels {
+                    let mut sum = 0.0;
+                    for u in 0..filter_height {
+                        for v in 0..filter_width {
+                            let row = (i * stride + u).checked_sub(top).filter(|&r| r < height);
+                            let column = (j * stride + v).checked_sub(left).filter(|&c| c < width);
+                            let (Some(row), Some(column)) = (row, column) else { continue };
+                            for c in 0..channels {
+                                let pixel = x[((n * height + row) * width + column) * channels + c];
+                                let weight = filter
+                                    [((u * filter_width + v) * channels + c) * out_channels + o];
+                                sum += f64::from(pixel) * f64::from(weight);
+                            }
+                        }
+                    }
+                    y.push(sum);
+                }
+            }
+        }
+    }
+    y
+}
+
+#[test]
+fn refuses_shapes_that_do_not_fit() {
+    let mut graph = Graph::new();
+    let x = graph.parameter("x", &[2, 4, 4, 3], Initialiser::Zeros).unwrap();
+    let filter = graph.parameter("filter", &[3, 3, 1, 8], Initialiser::Zeros).unwrap();
+    let message = graph.conv2d(x, filter, 1, Padding::Same).unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "conv2d: channels differ: lhs [2, 4, 4, 3], rhs [3, 3, 1, 8]; the filter needs 3 input channels"
+    );
+}

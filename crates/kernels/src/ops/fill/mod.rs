@@ -1,0 +1,3 @@
+//! A constant: the seed of every backward pass. Made by [`Graph::gradients`] only.
+//!
+//! [`Graph::gradients`]: crate::Graph::gradients

@@ -1,0 +1,61 @@
+//! Native kernels of the gather.
+
+use super::{Gather, Sampling};
+use crate::cpu::CpuContext;
+use crate::lane::LaneState;
+use crate::real::Real;
+use crate::sampling::shuffled_index;
+
+impl Gather {
+    pub(crate) fn images_cpu<T: Real>(&self, context: &CpuContext<'_, T>, y: &mut [T]) {
+        let split = &context.splits[self.source.split];
+        // Normalised in f32 whatever T is, by a table: the same bits as on the device.
+        let values: [T; 256] = std::array::from_fn(|byte| {
+            #[expect(clippy::cast_precision_loss, reason = "a byte")]
+            let value = self.scale * byte as f32 + self.shift;
+            T::of(f64::from(value))
+        });
+        for (n, y) in y.chunks_exact_mut(self.example_len).enumerate() {
+            match self.example(&context.lane, n) {
+                Some(index) => {
+                    let start = index * self.example_len;
+                    let bytes = &split.images[start..start + self.example_len];
+                    for (y, &byte) in y.iter_mut().zip(bytes) {
+                        *y = values[usize::from(byte)];
+                    }
+                }
+                None => y.fill(T::zero()),
+            }
+        }
+    }
+
+    pub(crate) fn labels_cpu<T: Real>(&self, context: &CpuContext<'_, T>, y: &mut [T]) {
+        let split = &context.splits[self.source.split];
+        for (n, y) in y.iter_mut().enumerate() {
+            *y = match self.example(&context.lane, n) {
+                Some(index) => T::of(f64::from(split.labels[index])),
+                None => -T::one(),
+            };
+        }
+    }
+
+    /// Index of the batch's `n`-th example; None past the end of a sequential pass.
+    #[expect(clippy::cast_possible_truncation, reason = "splits and batches stay below 2^30")]
+    fn example(&self, lane: &LaneState, n: usize) -> Option<usize> {
+        let n_examples = self.source.n_examples;
+        match self.source.sampling {
+            Sampling::Sequential => {
+                let index = lane.cursor as usize * self.batch + n;
+                (index < n_examples).then_some(index)
+            }
+            Sampling::Shuffled => {
+                let position = lane.offset as usize + n;
+                let wraps = position >= n_examples;
+                let epoch = lane.epoch.wrapping_add(u32::from(wraps));
+                let position = if wraps { position - n_examples } else { position };
+                let index = shuffled_index(lane.key, epoch, position as u32, n_examples as u32);
+                Some(index as usize)
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The ops: one folder each, with equation, shape rule, backward, native kernel and WGSL.
+
+pub(crate) mod add;
+pub(crate) mod advance;
+pub(crate) mod bias;
+pub(crate) mod conv2d;
+pub(crate) mod dropout;
+pub(crate) mod error_count;
+pub(crate) mod fill;
+pub(crate) mod gather;
+pub(crate) mod matmul;
+pub(crate) mod max_pool;
+pub(crate) mod relu;
+pub(crate) mod reshape;
+pub(crate) mod softmax_cross_entropy;
+pub(crate) mod sum;
+pub(crate) mod update;
+pub(crate) mod window;
+
+use crate::cpu::CpuContext;
+use crate::error::Error;
+use crate::graph::{Graph, Node};
+use crate::real::Real;
+
+/// An op with all its dimensions: enough to run it on either executor.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Op {
+    Parameter(usize),
+    Reshape,
+    Fill { value: f32, len: usize },
+    GatherImages(gather::Gather),
+    GatherLabels(gather::Gather),
+    Matmul(matmul::Matmul),
+    Conv2d(conv2d::Conv2d),
+    Conv2dGradInput(conv2d::Conv2d),
+    Conv2dGradFilter(conv2d::Conv2d),
+    MaxPool(max_pool::MaxPool),
+    MaxPoolGrad(max_pool::MaxPool),
+    AddBias(bias::Bias),
+    SumRows(bias::Bias),
+    Relu { len: usize },
+    ReluGrad { len: usize },
+    Dropout(dropout::Dropout),
+    Add { len: usize },
+    SoftmaxCrossEntropy(softmax_cross_entropy::SoftmaxCrossEntropy),
+    SoftmaxCrossEntropyGrad(softmax_cross_entropy::SoftmaxCrossEntropy),
+    ErrorCount(error_count::ErrorCount),
+    Sum(sum::Sum),
+    Broadcast(sum::Broadcast),
+    Update(update::Update),
+    Record(advance::Record),
+    Advance(advance::Advance),
+}
+
+impl Op {
+    /// Name as it stands in plans and errors.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Op::Parameter(_) => "parameter",
+            Op::Reshape => "reshape",
+            Op::Fill { .. } => "fill",
+            Op::GatherImages(_) => "gather_images",
+            Op::GatherLabels(_) => "gather_labels",
+            Op::Matmul(_) => "matmul",
+            Op::Conv2d(_) => "conv2d",
+            Op::Conv2dGradInput(_) => "conv2d_grad_input",
+            Op::Conv2dGradFilter(_) => "conv2d_grad_filter",
+            Op::MaxPool(_) => "max_pool",
+            Op::MaxPoolGrad(_) => "max_pool_grad",
+            Op::AddBias(_) => "add_bias",
+            Op::SumRows(_) => "sum_rows",
+            Op::Relu { .. } => "relu",
+            Op::ReluGrad { .. } => "relu_grad",
+            Op::Dropout(_) => "dropout",
+            Op::Add { .. } => "add",
+            Op::SoftmaxCrossEntropy(_) => "softmax_cross_entropy",
+            Op::SoftmaxCrossEntropyGrad(_) => "softmax_cross_entropy_grad",
+            Op::ErrorCount(_) => "error_count",
+            Op::Sum(_) => "sum",
+            Op::Broadcast(_) => "broadcast",
+            Op::Update(_) => "update",
+            Op::Record(_) => "record",
+            Op::Advance(_) => "advance",
+        }
+    }
+
+    /// Runs the op for one lane on the native executor.
+    ///
+    /// `outputs` hold whatever was there before; every op but `Update` writes all of them.
+    pub(crate) fn cpu<T: Real>(
+        &self,
+        context: &CpuContext<'_, T>,
+        inputs: &[&[T]],
+        outputs: &mut [&mut [T]],
+    ) {
+        match (self, outputs) {
+            (Op::Update(op), outputs) => op.cpu(context, inputs, outputs),
+            (Op::Fill { value, .. }, [y]) => y.fill(T::of(f64::from(*value))),
+            (Op::GatherImages(op), [y]) => op.images_cpu(context, y),
+            (Op::GatherLabels(op), [y]) => op.labels_cpu(context, y),
+            (Op::Matmul(op), [y]) => op.cpu(context, inputs, y),
+            (Op::Conv2d(op), [y]) => op.cpu(context, inputs, y),
+            (Op::Conv2dGradInput(op), [y]) => op.grad_input_cpu(context, inputs, y),
+            (Op::Conv2dGradFilter(op), [y]) => op.grad_filter_cpu(context, inputs, y),
+            (Op::MaxPool(op), [y]) => op.cpu(context, inputs[0], y),
+            (Op::MaxPoolGrad(op), [y]) => op.grad_cpu(context, inputs[0], inputs[1], y),
+            (Op::AddBias(op), [y]) => op.add_cpu(inputs[0], inputs[1], y),
+            (Op::SumRows(op), [y]) => op.sum_rows_cpu(context, inputs[0], y),
+            (Op::Relu { .. }, [y]) => relu::cpu(inputs[0], y),
+            (Op::ReluGrad { .. }, [y]) => relu::grad_cpu(inputs[0], inputs[1], y),
+            (Op::Dropout(op), [y]) => op.cpu(context, inputs[0], y),
+            (Op::Add { .. }, [y]) => add::cpu(inputs[0], inputs[1], y),
+            (Op::SoftmaxCrossEntropy(op), [y]) => op.cpu(context, inputs, y),
+            (Op::SoftmaxCrossEntropyGrad(op), [y]) => op.grad_cpu(context, inputs, y),
+            (Op::ErrorCount(op), [y]) => op.cpu(inputs[0], inputs[1], y),
+            (Op::Sum(op), [y]) => op.cpu(inputs[0], y),
+            (Op::Broadcast(op), [y]) => op.cpu(inputs[0], y),
+            (Op::Record(op), [y]) => op.cpu(context, inputs, y),
+            (op, outputs) => unreachable!("{} with {} outputs", op.name(), outputs.len()),
+        }
+    }
+
+    /// Floating-point operations per lane, a multiply-add counted as two; only products and
+    /// convolutions count, as is usual.
+    pub(crate) fn flops(&self) -> u64 {
+        match self {
+            Op::Matmul(op) => op.flops(),
+            Op::Conv2d(op) | Op::Conv2dGradInput(op) | Op::Conv2dGradFilter(op) => op.flops(),
+            _ => 0,
+        }
+    }
+}
+
+impl Graph {
+    /// Gradients of a node's inputs from its own: `needed[i]` says which are asked for.
+    pub(crate) fn backward(
+        &mut self,
+        node: Node,
+        grad: Node,
+        needed: &[bool],
+    ) -> Result<Vec<Option<Node>>, Error> {
+        let info = self.info(node).clone();
+        match &info.op {
+            Op::Matmul(op) => op.backward(self, &info.inputs, grad, needed),
+            Op::Conv2d(op) => op.backward(self, &info.inputs, grad, needed),
+            Op::MaxPool(op) => op.backward(self, info.inputs[0], grad),
+            Op::AddBias(op) => op.backward(self, grad, needed),
+            Op::Relu { len } => relu::backward(self, *len, node, grad),
+            Op::Dropout(op) => op.backward(self, grad),
+            Op::Add { .. } => Ok(vec![Some(grad), Some(grad)]),
+            Op::Reshape => reshape::backward(self, info.inputs[0], grad),
+            Op::SoftmaxCrossEntropy(op) => op.backward(self, &info.inputs, grad),
+            Op::Sum(op) => op.backward(self, info.inputs[0], grad),
+            op => Err(Error::NoGradient { op: op.name() }),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Tests of the updates, against the equations written out in f64 with their own variables.
+
+use super::UpdateRule;
+use crate::cpu::CpuExecutor;
+use crate::executor::{Executor, Program};
+use crate::graph::{Graph, Initialiser};
+use crate::lane::{LaneState, Snapshot};
+use crate::plan::Plan;
+
+/// Minimises `w^2 / 2` (through a product of w with itself), so the gradient is `w`.
+fn train(rule: UpdateRule, state: LaneState, w: f64, steps: u32) -> (LaneState, Snapshot<f64>) {
+    let mut graph = Graph::new();
+    let node = graph.parameter("w", &[1, 1], Initialiser::Zeros).unwrap();
+    let square = graph.matmul(node, node).unwrap();
+    let loss = graph.sum(square, 0.5).unwrap();
+    let plan = Plan::training(graph, loss, rule, &[]).unwrap();
+    let program = Program::new(vec![plan], vec![]).unwrap();
+    let mut executor = CpuExecutor::new(&program, 1).unwrap();
+    executor.poison().unwrap();
+    executor.load(0, &Snapshot::fresh(state, vec![w])).unwrap();
+    let states = executor.run(0, &[steps]).unwrap();
+    (states[0], executor.save(0).unwrap())
+}
+
+#[test]
+fn rules_follow_their_equations() {
+    let state = LaneState {
+        learning_rate: 0.25,
+        momentum: 0.5,
+        end_learning_rate_factor: 0.5,
+        learning_rate_decay_steps: 4.0,
+        ..LaneState::default()
+    };
+    for rule in [UpdateRule::Sgd, UpdateRule::Momentum, UpdateRule::NesterovMomentum] {
+        let (mut w, mut v) = (1.5_f64, 0.0_f64);
+        for t in 0..6 {
+            let eta = 0.25 * (1.0 - 0.5 * f64::from(t.min(4)) / 4.0);
+            let g = w;
+            v = 0.5 * v + g;
+            w -= eta
+                * match rule {
+                    UpdateRule::Sgd => g,
+                    UpdateRule::Momentum => v,
+                    UpdateRule::NesterovMomentum => g + 0.5 * v,
+                };
+        }
+        let (state, snapshot) = train(rule, state, 1.5, 6);
+        assert!((snapshot.parameters[0] - w).abs() < 1e-12, "{rule:?}: {snapshot:?}, expected {w}");
+        let velocity = if rule.has_velocity() { v } else { 0.0 };
+        assert!((snapshot.velocity[0] - velocity).abs() < 1e-12, "{rule:?}: expected {velocity}");
+        assert_eq!((state.step, state.remaining, state.diverged_at), (6, 0, 0));
+    }
+}
+
+/// `w <- (1 - eta) w` with eta = 1e100 leaves f64 in the fourth step.
+#[test]
+fn divergence_is_seen_at_its_step_and_ends_the_lane() {
+    let mut state = LaneState { learning_rate: f32::MAX, ..LaneState::default() };
+    let (ended, snapshot) = train(UpdateRule::Sgd, state, 1e200, 50);
+    // 1e200 -> 3e238 -> 1e277 -> beyond 1e308; but the loss w^2 overflows before: at once.
+    assert_eq!(ended.diverged_at, 1, "the loss of the first step is infinite");
+    assert_eq!((ended.step, ended.remaining), (1, 0));
+    assert!(snapshot.parameters[0].is_finite(), "the lane stops where it diverged");
+    state.learning_rate = 1e30;
+    let (ended, _) = train(UpdateRule::Sgd, state, 1.0, 50);
+    // w: 1, 1e30, ..., 1e150 after 5 updates; the loss of update 7 is (1e180)^2 / 2: infinite.
+    assert_eq!(ended.diverged_at, 7, "the loss of update 7 is no longer finite");
+}

@@ -1,0 +1,168 @@
+//! Where values live: parameters and gradients side by side, kept values apart, all else in
+//! scratch slots that are reused as soon as a value has been read for the last time.
+
+use std::collections::HashMap;
+
+use super::{Buffer, Dispatch, Fused, View};
+use crate::error::Error;
+use crate::graph::{Graph, Node};
+use crate::ops::Op;
+use crate::ops::sum::Broadcast;
+
+/// Elements of one buffer per lane that 32-bit indices reach.
+const MAX_LEN: usize = u32::MAX as usize;
+
+/// The buffer of every stored node of a plan.
+pub(crate) struct Memory {
+    views: HashMap<Node, View>,
+    /// Elements per lane of each scratch slot.
+    pub(crate) slots: Vec<usize>,
+    /// Elements per lane of each kept value.
+    pub(crate) kept: Vec<usize>,
+}
+
+impl Graph {
+    /// Gives each gradient a node of its own: one that stands for two parameters, or is itself a
+    /// parameter, is copied, because gradients lie side by side in one buffer.
+    pub(crate) fn unshare(&mut self, gradients: Vec<Node>) -> Result<Vec<Node>, Error> {
+        let mut taken: Vec<Node> = Vec::new();
+        for mut node in gradients {
+            let storage = self.storage(node);
+            let is_parameter = matches!(self.info(storage).op, Op::Parameter(_));
+            if is_parameter || taken.iter().any(|&other| self.storage(other) == storage) {
+                let shape = self.shape(node).clone();
+                let len = shape.len();
+                let copy = Op::Broadcast(Broadcast { n_in: len, n_out: len, scale: 1.0 });
+                node = self.push(copy, &[node], shape);
+            }
+            taken.push(node);
+        }
+        Ok(taken)
+    }
+}
+
+impl Memory {
+    /// Assigns buffers to the outputs of `dispatches`.
+    pub(crate) fn assign(
+        graph: &Graph,
+        dispatches: &[Fused],
+        keep: &[Node],
+        gradients: &[Node],
+    ) -> Result<Self, Error> {
+        let mut memory = Self { views: HashMap::new(), slots: vec![], kept: vec![] };
+        for (parameter, index) in graph.parameters().iter().zip(0..) {
+            let view =
+                |buffer| View { buffer, offset: parameter.offset, len: parameter.shape.len() };
+            memory.views.insert(parameter.node, view(Buffer::Parameters));
+            if let Some(&gradient) = gradients.get::<usize>(index) {
+                memory.views.insert(graph.storage(gradient), view(Buffer::Gradients));
+            }
+        }
+        for &node in keep {
+            let storage = graph.storage(node);
+            if !memory.views.contains_key(&storage) {
+                let len = graph.shape(storage).len();
+                let buffer = Buffer::Kept(memory.kept.len());
+                memory.kept.push(len);
+                memory.views.insert(storage, View { buffer, offset: 0, len });
+            }
+        }
+        memory.assign_slots(graph, dispatches);
+        let largest = memory.slots.iter().chain(&memory.kept).copied().max().unwrap_or(0);
+        let largest = largest.max(graph.n_parameters());
+        if largest > MAX_LEN {
+            return Err(Error::TooLarge {
+                what: "the largest tensor of the plan".to_owned(),
+                needed_bytes: 4 * largest as u64,
+                limit: "32-bit indices reach 17179869180 bytes".to_owned(),
+            });
+        }
+        Ok(memory)
+    }
+
+    /// Scratch by liveness: the tightest free slot that fits, else the largest free one grown.
+    fn assign_slots(&mut self, graph: &Graph, dispatches: &[Fused]) {
+        let mut last_use: HashMap<Node, usize> = HashMap::new();
+        for (position, dispatch) in dispatches.iter().enumerate() {
+            for &input in dispatch.inputs.iter().chain(&dispatch.output) {
+                last_use.insert(graph.storage(input), position);
+            }
+        }
+        let mut free: Vec<usize> = Vec::new();
+        for (position, dispatch) in dispatches.iter().enumerate() {
+            if let Some(node) = dispatch.output
+                && !self.views.contains_key(&node)
+            {
+                let len = graph.shape(node).len();
+                let slot = self.take_slot(&mut free, len);
+                self.views.insert(node, View { buffer: Buffer::Slot(slot), offset: 0, len });
+            }
+            let mut ended: Vec<Node> = dispatch
+                .inputs
+                .iter()
+                .chain(&dispatch.output)
+                .map(|&node| graph.storage(node))
+                .filter(|node| last_use[node] == position)
+                .collect();
+            ended.sort_unstable();
+            ended.dedup();
+            free.extend(ended.iter().filter_map(|node| match self.views[node].buffer {
+                Buffer::Slot(slot) => Some(slot),
+                _ => None,
+            }));
+        }
+    }
+
+    fn take_slot(&mut self, free: &mut Vec<usize>, len: usize) -> usize {
+        let fits = |slot: &usize| self.slots[*slot] >= len;
+        let best = (0..free.len()).filter(|&i| fits(&free[i])).min_by_key(|&i| self.slots[free[i]]);
+        let best = best.or_else(|| (0..free.len()).max_by_key(|&i| self.slots[free[i]]));
+        match best {
+            Some(index) => {
+                let slot = free.swap_remove(index);
+                self.slots[slot] = self.slots[slot].max(len);
+                slot
+            }
+            None => {
+                self.slots.push(len);
+                self.slots.len() - 1
+            }
+        }
+    }
+
+    /// Puts buffers in the place of nodes.
+    pub(crate) fn place(&self, graph: &Graph, dispatch: Fused) -> Dispatch {
+        let view = |node: Node| self.views[&graph.storage(node)];
+        let whole = |buffer, len| View { buffer, offset: 0, len };
+        let mut inputs: Vec<View> = dispatch.inputs.iter().map(|&node| view(node)).collect();
+        let outputs = match &dispatch.op {
+            Op::Update(update) => {
+                inputs = vec![whole(Buffer::Gradients, update.len)];
+                let mut outputs = vec![whole(Buffer::Parameters, update.len)];
+                if update.rule.has_velocity() {
+                    outputs.push(whole(Buffer::Velocity, update.len));
+                }
+                outputs
+            }
+            Op::Record(record) => vec![whole(Buffer::Records, record.n_values * record.rows)],
+            _ => dispatch.output.iter().map(|&node| view(node)).collect(),
+        };
+        Dispatch { op: dispatch.op, inputs, outputs }
+    }
+
+    /// Where the values are that outlive a run.
+    pub(crate) fn readable(
+        &self,
+        graph: &Graph,
+        keep: &[Node],
+        gradients: &[Node],
+    ) -> HashMap<Node, View> {
+        let parameters = graph.parameters().iter().map(|parameter| parameter.node);
+        keep.iter()
+            .chain(gradients)
+            .copied()
+            .chain(parameters)
+            .map(|node| (node, self.views[&graph.storage(node)]))
+            .collect()
+    }
+}

@@ -1,0 +1,237 @@
+//! The plan: what runs. A flat list of dispatches over buffers that are sized before the first
+//! step.
+//!
+//! `graph -> needed nodes in order -> fused dispatches (fuse.rs) -> buffers by liveness
+//! (memory.rs)`. The [`Display`](std::fmt::Display) of a plan is exactly what the executors run.
+
+mod fuse;
+mod memory;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::executor::Split;
+use crate::graph::{Graph, Node};
+use crate::ops::Op;
+use crate::ops::advance::{Advance, Record};
+use crate::ops::update::{Update, UpdateRule};
+
+pub(crate) use fuse::Fused;
+
+/// Storage with a lane axis in front.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Buffer {
+    /// All parameters, in order of declaration.
+    Parameters,
+    /// Velocity of each parameter.
+    Velocity,
+    /// Gradient of each parameter.
+    Gradients,
+    /// Rows that an evaluation plan records.
+    Records,
+    /// A value that the caller may read after the run.
+    Kept(usize),
+    /// Scratch, reused by values whose lives do not overlap.
+    Slot(usize),
+}
+
+/// A part of a buffer, per lane, in elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct View {
+    pub(crate) buffer: Buffer,
+    pub(crate) offset: usize,
+    pub(crate) len: usize,
+}
+
+/// One kernel over all lanes.
+#[derive(Debug, Clone)]
+pub(crate) struct Dispatch {
+    pub(crate) op: Op,
+    pub(crate) inputs: Vec<View>,
+    pub(crate) outputs: Vec<View>,
+}
+
+/// A flat list of dispatches with the buffers that they use.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub(crate) dispatches: Vec<Dispatch>,
+    /// Elements per lane of each scratch slot.
+    pub(crate) slots: Vec<usize>,
+    /// Elements per lane of each kept value.
+    pub(crate) kept: Vec<usize>,
+    /// Where the readable values are.
+    pub(crate) readable: HashMap<Node, View>,
+    /// Values per recorded row and number of rows.
+    pub(crate) records: (usize, usize),
+    parameters: Vec<(String, String)>,
+    n_parameters: usize,
+}
+
+/// What a plan is made for, beside computing the values it keeps.
+enum Ending {
+    Nothing,
+    Train { loss: Node, gradients: Vec<Node>, rule: UpdateRule },
+    Evaluate { values: Vec<Node>, rows: usize },
+}
+
+impl Plan {
+    /// Computes the given values and keeps them for reading.
+    ///
+    /// # Errors
+    /// If a tensor is too large.
+    pub fn forward(graph: &Graph, keep: &[Node]) -> Result<Self, Error> {
+        Self::build(graph, keep, Ending::Nothing)
+    }
+
+    /// One training step: forward, backward, update of all parameters, step counter.
+    ///
+    /// `batch_size` of `n_examples` advance the lane's place in its data.
+    ///
+    /// # Errors
+    /// As [`Graph::gradients`].
+    pub fn training(
+        mut graph: Graph,
+        loss: Node,
+        rule: UpdateRule,
+        keep: &[Node],
+    ) -> Result<Self, Error> {
+        let nodes: Vec<Node> = graph.parameters().iter().map(|parameter| parameter.node).collect();
+        let gradients = graph.gradients(loss, &nodes)?;
+        let gradients = graph.unshare(gradients)?;
+        Self::build(&graph, keep, Ending::Train { loss, gradients, rule })
+    }
+
+    /// One chunk of an evaluation: records the given scalars in row `cursor` of at most `rows`.
+    ///
+    /// # Errors
+    /// If a value is no scalar.
+    pub fn evaluation(graph: &Graph, values: &[Node], rows: usize) -> Result<Self, Error> {
+        if let Some(&value) = values.iter().find(|&&value| graph.shape(value).len() != 1) {
+            return Err(graph.operand_error("record", value, "recorded values must be scalars"));
+        }
+        Self::build(graph, &[], Ending::Evaluate { values: values.to_vec(), rows })
+    }
+
+    fn build(graph: &Graph, keep: &[Node], ending: Ending) -> Result<Self, Error> {
+        let mut targets = keep.to_vec();
+        match &ending {
+            Ending::Nothing => {}
+            Ending::Train { loss, gradients, .. } => {
+                targets.push(*loss);
+                targets.extend(gradients);
+            }
+            Ending::Evaluate { values, .. } => targets.extend(values),
+        }
+        let mut fused = fuse::fuse(graph, &targets);
+        let n_parameters = graph.n_parameters();
+        let advance = |training| Op::Advance(Advance::new(&fused, training));
+        let (gradients, records, tail) = match ending {
+            Ending::Nothing => (vec![], (0, 0), vec![]),
+            Ending::Train { loss, gradients, rule } => {
+                let update = Op::Update(Update { rule, len: n_parameters });
+                let tail = vec![Fused::effect(update, &[]), Fused::effect(advance(true), &[loss])];
+                (gradients, (0, 0), tail)
+            }
+            Ending::Evaluate { values, rows } => {
+                let record = Op::Record(Record { n_values: values.len(), rows });
+                let tail = vec![Fused::effect(record, &values), Fused::effect(advance(false), &[])];
+                (vec![], (values.len(), rows), tail)
+            }
+        };
+        fused.extend(tail);
+        let memory = memory::Memory::assign(graph, &fused, keep, &gradients)?;
+        let dispatches = fused.into_iter().map(|dispatch| memory.place(graph, dispatch)).collect();
+        let parameters = graph
+            .parameters()
+            .iter()
+            .map(|parameter| (parameter.name.clone(), parameter.shape.to_string()))
+            .collect();
+        Ok(Self {
+            dispatches,
+            readable: memory.readable(graph, keep, &gradients),
+            slots: memory.slots,
+            kept: memory.kept,
+            records,
+            parameters,
+            n_parameters,
+        })
+    }
+
+    /// Number of parameter elements per lane.
+    pub fn n_parameters(&self) -> usize {
+        self.n_parameters
+    }
+
+    /// Number of dispatches per iteration.
+    pub fn n_dispatches(&self) -> usize {
+        self.dispatches.len()
+    }
+
+    /// Floating-point operations per lane and iteration: products and convolutions, a
+    /// multiply-add counted as two.
+    pub fn flops(&self) -> u64 {
+        self.dispatches.iter().map(|dispatch| dispatch.op.flops()).sum()
+    }
+
+    /// Elements of scratch per lane (or, on the native executor, per worker).
+    pub fn scratch_len(&self) -> usize {
+        self.slots.iter().sum()
+    }
+
+    pub(crate) fn layout(&self) -> String {
+        let entries: Vec<String> =
+            self.parameters.iter().map(|(name, shape)| format!("{name} {shape}")).collect();
+        entries.join(", ")
+    }
+
+    pub(crate) fn view_of(&self, node: Node) -> Result<View, Error> {
+        self.readable.get(&node).copied().ok_or_else(|| Error::Call {
+            call: "read",
+            got: format!("{node:?}"),
+            expected: "a value that the plan keeps".to_owned(),
+        })
+    }
+
+    pub(crate) fn check_splits(&self, splits: &[Arc<Split>]) -> Result<(), Error> {
+        for dispatch in &self.dispatches {
+            match &dispatch.op {
+                Op::GatherImages(gather) => gather.check(splits, true)?,
+                Op::GatherLabels(gather) => gather.check(splits, false)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = 4 * self.scratch_len();
+        writeln!(
+            formatter,
+            "{} dispatches, {} FLOP, {} scratch bytes in {} slots (per lane)",
+            self.dispatches.len(),
+            self.flops(),
+            bytes,
+            self.slots.len()
+        )?;
+        for dispatch in &self.dispatches {
+            let views = |views: &[View]| -> String {
+                let list: Vec<String> = views.iter().map(ToString::to_string).collect();
+                list.join(" ")
+            };
+            let (inputs, outputs) = (views(&dispatch.inputs), views(&dispatch.outputs));
+            writeln!(formatter, "  {:?}: {inputs} -> {outputs}", dispatch.op)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for View {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (start, end) = (self.offset, self.offset + self.len);
+        write!(formatter, "{:?}[{start}..{end}]", self.buffer)
+    }
+}

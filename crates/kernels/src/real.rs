@@ -1,0 +1,45 @@
+//! The element types of the native executor.
+
+use std::fmt::{Debug, Display};
+
+/// f32, which trains, or f64, which checks gradients.
+pub trait Real:
+    num_traits::Float
+    + num_traits::NumAssign
+    + bytemuck::Pod
+    + faer::traits::ComplexField
+    + Debug
+    + Display
+    + Default
+    + Send
+    + Sync
+    + std::iter::Sum
+    + 'static
+{
+    /// Nearest value of this type.
+    fn of(value: f64) -> Self;
+
+    /// This value as f64, exactly.
+    fn as_f64(self) -> f64;
+}
+
+impl Real for f32 {
+    #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is asked for")]
+    fn of(value: f64) -> Self {
+        value as f32
+    }
+
+    fn as_f64(self) -> f64 {
+        f64::from(self)
+    }
+}
+
+impl Real for f64 {
+    fn of(value: f64) -> Self {
+        value
+    }
+
+    fn as_f64(self) -> f64 {
+        self
+    }
+}
