@@ -1,0 +1,158 @@
+//! Everything that can go wrong in this crate, each in one line.
+
+use std::path::PathBuf;
+
+use crate::experiment::{Difference, Problem};
+use crate::trainer::TrainerError;
+
+/// What [`run`](crate::run) fails with: the errors of the crate.
+pub type RunError = TunerError;
+
+/// An error of the tuner.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TunerError {
+    /// An experiment file that cannot be what the user meant.
+    #[error("{source_name}:{line}: {problem}")]
+    Experiment {
+        /// Name of the file.
+        source_name: String,
+        /// Line in the file, from 1.
+        line: usize,
+        /// What is wrong there.
+        problem: Box<Problem>,
+    },
+    /// A file or directory that the operating system refuses.
+    #[error("cannot {action} '{}'", path.display())]
+    File {
+        /// What was tried, for example `create the directory`.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// An output directory without a store, but with other things in it.
+    #[error(
+        "directory '{}' holds other files and no store of critbatch; \
+         choose a new or an empty directory", directory.display()
+    )]
+    NotAStoreDirectory {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// No store where one should be read.
+    #[error(
+        "'{}' does not exist; give the output directory of an earlier 'critbatch run'",
+        path.display()
+    )]
+    NoStore {
+        /// The missing file.
+        path: PathBuf,
+    },
+    /// A file that is not a store.
+    #[error("'{}' is not a store of critbatch; choose another directory", path.display())]
+    NotAStore {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A store of another schema version.
+    #[error(
+        "store '{}' has schema version {found}, this critbatch reads {supported}; \
+         use the version of critbatch that wrote it", path.display()
+    )]
+    SchemaVersion {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The version of this program.
+        supported: i64,
+    },
+    /// A second run in the same directory.
+    #[error(
+        "another critbatch is running in '{}'; wait for it to end or choose another directory",
+        directory.display()
+    )]
+    Locked {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// A directory that holds another experiment.
+    #[error(
+        "'{}' holds another experiment: {}; choose another directory or restore the experiment file",
+        directory.display(), list(differences)
+    )]
+    OtherExperiment {
+        /// The directory.
+        directory: PathBuf,
+        /// What differs: old is the store's value, new the experiment file's.
+        differences: Vec<Difference>,
+    },
+    /// A store that was measured elsewhere.
+    #[error(
+        "'{}' was measured with {what} '{stored}', this run has '{given}', which may give other \
+         bits; go on with '{stored}' or choose another directory", directory.display()
+    )]
+    OtherProvenance {
+        /// The directory.
+        directory: PathBuf,
+        /// `device` or `version`.
+        what: &'static str,
+        /// The store's.
+        stored: String,
+        /// This run's.
+        given: String,
+    },
+    /// The store's file cannot be read or written.
+    #[error("cannot {action} store '{}': {message}", path.display())]
+    Store {
+        /// What was tried, for example `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        message: String,
+    },
+    /// The trainer failed.
+    #[error("cannot {action} at batch size {batch_size}")]
+    Trainer {
+        /// What was tried, for example `train`.
+        action: &'static str,
+        /// Of which study.
+        batch_size: u64,
+        /// Why not.
+        source: TrainerError,
+    },
+    /// The trainer broke the contract of [`LaneTrainer`](crate::LaneTrainer).
+    #[error("the trainer gave {found} at batch size {batch_size}; expected {expected}")]
+    TrainerContract {
+        /// Of which study.
+        batch_size: u64,
+        /// What it gave.
+        found: String,
+        /// What it should give.
+        expected: String,
+    },
+    /// A trial measured again gave something else.
+    #[error(
+        "trial {trial_id} at batch size {batch_size} gave {measured} at step {step}, where the \
+         store holds {stored}; the trial is not reproducible here, so measure in a new directory"
+    )]
+    NotReproducible {
+        /// Of which study.
+        batch_size: u64,
+        /// Which trial.
+        trial_id: u64,
+        /// Where it differs first.
+        step: u64,
+        /// What the store holds.
+        stored: String,
+        /// What came out this time.
+        measured: String,
+    },
+}
+
+fn list(differences: &[Difference]) -> String {
+    differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

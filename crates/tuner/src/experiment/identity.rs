@@ -1,0 +1,69 @@
+//! When are two experiments the same, and if they are not, where do they differ?
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Value;
+
+use super::CheckedExperiment;
+
+/// A key with different values in two experiments.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    /// Full key, for example `search.trials`.
+    pub key: String,
+    /// Value in the first experiment; `None` where it lacks the key.
+    pub old: Option<Value>,
+    /// Value in the second.
+    pub new: Option<Value>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |value: &Option<Value>| value.as_ref().map_or("absent".into(), Value::to_string);
+        write!(formatter, "{} is {} there and {} here", self.key, text(&self.old), text(&self.new))
+    }
+}
+
+impl CheckedExperiment {
+    /// The canonical form: equal for two experiments if and only if they measure the same.
+    #[must_use]
+    pub fn identity(&self) -> Value {
+        serde_json::to_value(self).expect("the fields are numbers, names and maps with text keys")
+    }
+
+    /// Where another experiment differs from this one; empty for the same experiment.
+    #[must_use]
+    pub fn differences(&self, other: &CheckedExperiment) -> Vec<Difference> {
+        let (old, new) = (leaves(&self.identity()), leaves(&other.identity()));
+        let mut keys: Vec<&String> = old.keys().chain(new.keys()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let difference = |key: &String| Difference {
+            key: key.clone(),
+            old: old.get(key).cloned(),
+            new: new.get(key).cloned(),
+        };
+        keys.into_iter().filter(|key| old.get(*key) != new.get(*key)).map(difference).collect()
+    }
+}
+
+/// Full key to value, for every value that is not a table.
+fn leaves(value: &Value) -> BTreeMap<String, Value> {
+    fn walk(key: &str, value: &Value, leaves: &mut BTreeMap<String, Value>) {
+        match value {
+            Value::Object(entries) => {
+                for (name, entry) in entries {
+                    let separator = if key.is_empty() { "" } else { "." };
+                    walk(&format!("{key}{separator}{name}"), entry, leaves);
+                }
+            }
+            leaf => {
+                leaves.insert(key.to_owned(), leaf.clone());
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    walk("", value, &mut found);
+    found
+}

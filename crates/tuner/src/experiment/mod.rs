@@ -1,0 +1,255 @@
+//! The experiment: what a user's TOML file asks for.
+//!
+//! `document` turns text into values that know their lines, `parse` turns those into an
+//! [`Experiment`], `check` holds it against the workload and gives a [`CheckedExperiment`], whose
+//! serialised form is its identity (`identity`).
+
+mod budget;
+mod check;
+mod document;
+mod identity;
+mod parse;
+mod problem;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+pub use budget::Budget;
+pub use identity::Difference;
+pub use problem::Problem;
+
+use crate::error::TunerError;
+use crate::sampler::SamplerKind;
+use crate::space::Space;
+use document::Source;
+
+/// Largest experiment file; anything longer is some other file given by mistake.
+const LARGEST_FILE_SIZE_BYTES: usize = 1 << 20;
+
+/// Largest batch size and largest number of steps: far beyond use, far from overflow.
+const LARGEST_COUNT: u64 = 1 << 40;
+
+/// Data set, model and optimizer: what is trained.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workload {
+    /// Name of the data set.
+    pub dataset: String,
+    /// Name of the model.
+    pub model: String,
+    /// Name of the optimizer.
+    pub optimizer: String,
+}
+
+/// What counts as a result: a metric strictly beyond a threshold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Goal {
+    /// Name of the metric, as `split/name`.
+    pub metric: String,
+    /// On which side of which value.
+    #[serde(flatten)]
+    pub threshold: Threshold,
+}
+
+/// A side of a value; the value itself is on neither.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Threshold {
+    /// Lower is better.
+    Below(f64),
+    /// Higher is better.
+    Above(f64),
+}
+
+impl Goal {
+    /// Whether a value is strictly beyond the threshold. NaN never is.
+    #[must_use]
+    pub fn is_reached_by(&self, value: f64) -> bool {
+        match self.threshold {
+            Threshold::Below(threshold) => value < threshold,
+            Threshold::Above(threshold) => value > threshold,
+        }
+    }
+}
+
+/// A batch size as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BatchSize {
+    /// So many examples.
+    Examples(u64),
+    /// The whole training set.
+    Full,
+}
+
+impl BatchSize {
+    /// Number of examples, given those of the training set.
+    #[must_use]
+    pub fn resolve(self, n_train: u64) -> u64 {
+        match self {
+            BatchSize::Examples(n) => n,
+            BatchSize::Full => n_train,
+        }
+    }
+}
+
+impl std::fmt::Display for BatchSize {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            BatchSize::Examples(n) => write!(formatter, "{n}"),
+            BatchSize::Full => write!(formatter, "full"),
+        }
+    }
+}
+
+/// How metaparameters are searched at each batch size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Search {
+    /// Where the points come from.
+    pub sampler: SamplerKind,
+    /// Complete trials per batch size.
+    #[serde(rename = "trials")]
+    pub n_trials: u64,
+    /// Trials started per batch size at most; the rest of them diverged.
+    pub max_trials: u64,
+    /// Fixes the points and every trial.
+    pub seed: u64,
+    /// What is searched.
+    pub space: Space,
+}
+
+/// When a trial ends, if it does not diverge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopRule {
+    /// At the first measurement beyond the goal, or when its budget is spent.
+    Goal,
+    /// When its budget is spent: whole curves.
+    Budget,
+}
+
+/// When and on what trials are measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Spacing of the [`EvaluationGrid`](crate::EvaluationGrid), in (0, 1].
+    pub relative_spacing: f64,
+    /// Splits to measure on.
+    pub splits: Vec<Split>,
+}
+
+/// A part of the data set; the first half of a metric's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    /// What is trained on.
+    Train,
+    /// Held out for the goal.
+    Val,
+    /// Held out for reports only.
+    Test,
+}
+
+impl Split {
+    /// All splits with their names.
+    pub(crate) const NAMES: [(&'static str, Split); 3] =
+        [("train", Split::Train), ("val", Split::Val), ("test", Split::Test)];
+
+    /// The split of a metric named `split/name`.
+    #[must_use]
+    pub fn of_metric(metric: &str) -> Option<Split> {
+        let (split, name) = metric.split_once('/')?;
+        let found = Split::NAMES.iter().find(|(known, _)| *known == split && !name.is_empty());
+        found.map(|(_, split)| *split)
+    }
+}
+
+/// An experiment file, sound in itself but not yet held against its workload.
+#[derive(Debug, Clone)]
+pub struct Experiment {
+    /// What is trained.
+    pub workload: Workload,
+    /// What counts as a result.
+    pub goal: Goal,
+    /// One study each.
+    pub batch_sizes: Vec<BatchSize>,
+    /// How metaparameters are searched.
+    pub search: Search,
+    /// How long a trial may train.
+    pub budget: Budget,
+    /// When a trial ends.
+    pub stop: StopRule,
+    /// When and on what trials are measured.
+    pub evaluation: Evaluation,
+    source: Source,
+}
+
+impl Experiment {
+    /// Reads an experiment from a file.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read, and as [`parse`](Experiment::parse).
+    pub fn read(path: &Path) -> Result<Experiment, TunerError> {
+        let failure = |source| TunerError::File {
+            action: "read the experiment file",
+            path: path.to_owned(),
+            source,
+        };
+        let mut text = String::new();
+        // One byte more than allowed shows that a file is too long without reading all of it.
+        let limit = LARGEST_FILE_SIZE_BYTES as u64 + 1;
+        let file = File::open(path).map_err(failure)?;
+        file.take(limit).read_to_string(&mut text).map_err(failure)?;
+        Experiment::parse(&text, &path.display().to_string())
+    }
+
+    /// Reads an experiment from text; `source_name` begins the error messages.
+    ///
+    /// # Errors
+    ///
+    /// Unknown keys and impossible values, with their line and what would be accepted.
+    pub fn parse(text: &str, source_name: &str) -> Result<Experiment, TunerError> {
+        let source = Source::new(source_name);
+        parse::experiment(text, source.clone()).map_err(|located| source.error(located))
+    }
+
+    /// Holds the experiment against its workload: resolves `"full"`, fills in defaults of
+    /// metaparameters, computes the budget of each batch size.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the workload does not have or allow, with its line and what would be accepted.
+    pub fn check(
+        &self,
+        facts: &crate::trainer::WorkloadFacts,
+    ) -> Result<CheckedExperiment, TunerError> {
+        check::experiment(self, facts).map_err(|located| self.source.error(located))
+    }
+}
+
+/// An experiment that fits its workload: what is run and what a store belongs to.
+///
+/// Its serialised form is its identity: two files that ask for the same measurements in other
+/// words (`"full"` or its number, a default spelled out) are the same experiment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckedExperiment {
+    /// What is trained.
+    pub workload: Workload,
+    /// Examples in the training set.
+    pub n_train: u64,
+    /// What counts as a result.
+    pub goal: Goal,
+    /// The studies: batch size to the most steps a trial may train.
+    pub budget_steps: BTreeMap<u64, u64>,
+    /// How metaparameters are searched; the space names every metaparameter of the workload.
+    pub search: Search,
+    /// When a trial ends.
+    pub stop: StopRule,
+    /// When and on what trials are measured.
+    pub evaluation: Evaluation,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! From a document to an [`Experiment`]: everything that can be said without the workload.
+
+use super::document::{self, Node, Result, Section, Source, Value};
+use super::{
+    BatchSize, Evaluation, Experiment, Goal, LARGEST_COUNT, Search, Split, StopRule, Threshold,
+    Workload, budget,
+};
+use crate::sampler::SamplerKind;
+use crate::space::{Scale, Space};
+
+const LARGEST_N_TRIALS: u64 = 1_000_000;
+const MAX_TRIALS_PER_TRIAL: u64 = 10;
+
+pub(super) fn experiment(text: &str, mut source: Source) -> Result<Experiment> {
+    let mut root = document::parse(text, &mut source)?;
+    root.accept(&["workload", "goal", "batch_sizes", "search", "budget", "evaluation"])?;
+    let mut section = |key| root.required(key, "a table").and_then(Node::section);
+    let workload = workload(section("workload")?)?;
+    let batch_sizes = batch_sizes(section("batch_sizes")?)?;
+    let search = search(section("search")?)?;
+    let mut budget = section("budget")?;
+    budget.accept(&["steps", "epochs", "stop"])?;
+    let stop = stop(&mut budget)?;
+    let budget = budget::parse(budget, &batch_sizes)?;
+    let evaluation = evaluation(section("evaluation")?)?;
+    let goal = goal(section("goal")?, &evaluation.splits)?;
+    Ok(Experiment { workload, goal, batch_sizes, search, budget, stop, evaluation, source })
+}
+
+fn workload(mut section: Section) -> Result<Workload> {
+    section.accept(&["dataset", "model", "optimizer"])?;
+    let mut name = |key| Ok(section.required(key, "a name in quotes")?.text()?.to_owned());
+    Ok(Workload { dataset: name("dataset")?, model: name("model")?, optimizer: name("optimizer")? })
+}
+
+fn goal(mut section: Section, splits: &[Split]) -> Result<Goal> {
+    section.accept(&["metric", "below", "above"])?;
+    let metric = section.required("metric", "a name such as 'val/classification_error'")?;
+    match Split::of_metric(metric.text()?) {
+        None => return Err(metric.refused("a name such as 'val/classification_error'")),
+        Some(Split::Test) => {
+            return Err(metric.refused("a metric on val or train; test is only reported"));
+        }
+        Some(split) if !splits.contains(&split) => {
+            return Err(metric.refused("a metric on one of evaluation.splits"));
+        }
+        Some(_) => (),
+    }
+    let threshold = match section.exactly_one(&["below", "above"])? {
+        ("below", value) => Threshold::Below(value.number()?),
+        (_, value) => Threshold::Above(value.number()?),
+    };
+    Ok(Goal { metric: metric.text()?.to_owned(), threshold })
+}
+
+fn batch_sizes(mut section: Section) -> Result<Vec<BatchSize>> {
+    section.accept(&["list", "powers_of_two"])?;
+    let (key, node) = section.exactly_one(&["list", "powers_of_two"])?;
+    if key == "powers_of_two" {
+        return powers_of_two(&node);
+    }
+    let mut batch_sizes = Vec::new();
+    for item in node.items()? {
+        let batch_size = match &item.value {
+            Value::Text(text) if text == "full" => BatchSize::Full,
+            Value::Integer(n) if (1..=LARGEST_COUNT as i64).contains(n) => {
+                BatchSize::Examples(n.unsigned_abs())
+            }
+            _ => return Err(item.refused("a whole number from 1 to 2^40, or 'full'")),
+        };
+        if batch_sizes.contains(&batch_size) {
+            return Err(item.refused("each batch size once"));
+        }
+        batch_sizes.push(batch_size);
+    }
+    Ok(batch_sizes)
+}
+
+fn powers_of_two(node: &Node) -> Result<Vec<BatchSize>> {
+    let expected = "two exponents [first, last] with 0 <= first <= last <= 40";
+    let [first, last] = node.items()? else { return Err(node.refused(expected)) };
+    match (first.integer()?, last.integer()?) {
+        (first, last) if 0 <= first && first <= last && last <= 40 => {
+            Ok((first..=last).map(|exponent| BatchSize::Examples(1 << exponent)).collect())
+        }
+        (first, _) if !(0..=40).contains(&first) => Err(node.items()?[0].refused(expected)),
+        _ => Err(last.refused(expected)),
+    }
+}
+
+fn search(mut section: Section) -> Result<Search> {
+    section.accept(&["sampler", "trials", "max_trials", "seed", "space"])?;
+    let sampler = section.required("sampler", "'halton'")?;
+    let n_trials = section.required("trials", "complete trials per batch size, such as 100")?;
+    let n_trials = n_trials.count(1, LARGEST_N_TRIALS)?;
+    let max_trials = match section.optional("max_trials") {
+        Some(node) => node.count(n_trials, LARGEST_N_TRIALS * MAX_TRIALS_PER_TRIAL)?,
+        None => n_trials * MAX_TRIALS_PER_TRIAL,
+    };
+    let seed = section.required("seed", "a whole number, such as 0")?;
+    let space = section.required("space", "a table of metaparameters")?.section()?;
+    let mut scales = std::collections::BTreeMap::new();
+    for (name, node) in space.entries {
+        scales.insert(name, scale(node)?);
+    }
+    Ok(Search {
+        sampler: sampler.choice(&[("halton", SamplerKind::Halton)])?,
+        n_trials,
+        max_trials,
+        seed: seed.count(0, i64::MAX as u64)?,
+        space: Space { scales },
+    })
+}
+
+fn scale(node: Node) -> Result<Scale> {
+    const KINDS: [&str; 5] = ["linear", "log", "reverse_log", "integer", "discrete"];
+    let (scale, node) = match node.value {
+        Value::Table(_) => {
+            let mut section = node.section()?;
+            section.accept(&KINDS)?;
+            let (kind, node) = section.exactly_one(&KINDS)?;
+            (scale_of_kind(kind, &node)?, node)
+        }
+        Value::Float(_) | Value::Integer(_) => (Scale::Fixed(node.number()?), node),
+        _ => return Err(node.refused("a number, or a scale such as { log = [1e-4, 1.0] }")),
+    };
+    match scale.broken_requirement() {
+        None => Ok(scale),
+        Some(requirement) => Err(with_values(&node, &scale, requirement)),
+    }
+}
+
+/// A broken scale's error shows its values, which say more than "a list of 2 values".
+fn with_values(node: &Node, scale: &Scale, requirement: &str) -> document::Located {
+    let (key, found) = (node.key.clone(), scale.to_string());
+    node.problem(super::Problem::Value { key, found, expected: requirement.to_owned() })
+}
+
+fn scale_of_kind(kind: &str, node: &Node) -> Result<Scale> {
+    let items = node.items()?;
+    if kind == "discrete" {
+        let mut points = items.iter().map(Node::number).collect::<Result<Vec<f64>>>()?;
+        points.sort_by(f64::total_cmp);
+        return Ok(Scale::Discrete(points));
+    }
+    let [lo, hi] = items else { return Err(node.refused("two values, [lo, hi]")) };
+    if kind == "integer" {
+        return Ok(Scale::Integer(lo.integer()?, hi.integer()?));
+    }
+    let (lo, hi) = (lo.number()?, hi.number()?);
+    Ok(match kind {
+        "linear" => Scale::Linear(lo, hi),
+        "log" => Scale::Log(lo, hi),
+        _ => Scale::ReverseLog(lo, hi),
+    })
+}
+
+fn stop(budget: &mut Section) -> Result<StopRule> {
+    let choices = [("goal", StopRule::Goal), ("budget", StopRule::Budget)];
+    budget.optional("stop").map_or(Ok(StopRule::Goal), |node| node.choice(&choices))
+}
+
+fn evaluation(mut section: Section) -> Result<Evaluation> {
+    section.accept(&["relative_spacing", "splits"])?;
+    let spacing = section.required("relative_spacing", "a number such as 0.05")?;
+    let relative_spacing = spacing.number()?;
+    // Finer than one in a million measures every step of any budget anyone can pay.
+    if !(1e-6..=1.0).contains(&relative_spacing) {
+        return Err(spacing.refused("a number above 0 and at most 1, such as 0.05"));
+    }
+    let mut splits = vec![Split::Val];
+    if let Some(node) = section.optional("splits") {
+        splits =
+            node.items()?.iter().map(|item| item.choice(&Split::NAMES)).collect::<Result<_>>()?;
+        splits.sort_unstable();
+        if splits.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(node.refused("each split once"));
+        }
+    }
+    Ok(Evaluation { relative_spacing, splits })
+}

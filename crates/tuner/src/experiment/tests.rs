@@ -1,0 +1,273 @@
+//! What experiment files are accepted and refused, with which words and on which line.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::space::Scale;
+use crate::trainer::{Metaparameter, Range, WorkloadFacts};
+
+const TEXT: &str = r#"[workload]
+dataset = "mnist_5k"
+model = "fc_256_256_256"
+optimizer = "nesterov_momentum"
+[goal]
+metric = "val/classification_error"
+below = 0.08
+[batch_sizes]
+list = [2, 8, 32, "full"]
+[search]
+sampler = "halton"
+trials = 16
+seed = 0
+[search.space]
+learning_rate = { log = [1e-4, 10.0] }
+momentum = { reverse_log = [0.9, 0.999] }
+label_smoothing = { discrete = [0.1, 0.0] }
+[budget]
+steps = { at_batch_size = 32, steps = 2000 }
+[evaluation]
+relative_spacing = 0.05
+"#;
+
+fn metaparameter(name: &'static str, default: Option<f64>, range: Range) -> Metaparameter {
+    Metaparameter { name, description: "knob", default, range, is_integer: name == "warm_up" }
+}
+
+fn facts() -> WorkloadFacts {
+    WorkloadFacts {
+        dataset: "mnist_5k".to_owned(),
+        model: "fc_256_256_256".to_owned(),
+        optimizer: "nesterov_momentum".to_owned(),
+        n_train: 5000,
+        metrics: [
+            "val/cross_entropy_error",
+            "val/classification_error",
+            "test/cross_entropy_error",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        metaparameters: vec![
+            metaparameter("learning_rate", None, Range::POSITIVE),
+            metaparameter("momentum", None, Range::BELOW_ONE),
+            metaparameter("label_smoothing", Some(0.0), Range::BELOW_ONE),
+            metaparameter("warm_up", Some(5.0), Range::NOT_NEGATIVE),
+        ],
+        device: "test".to_owned(),
+    }
+}
+
+fn checked(text: &str) -> CheckedExperiment {
+    Experiment::parse(text, "e.toml").unwrap().check(&facts()).unwrap()
+}
+
+/// The file with one line replaced; an empty replacement leaves the line empty.
+fn with_line(line: usize, replacement: &str) -> String {
+    let mut lines: Vec<&str> = TEXT.lines().collect();
+    lines[line - 1] = replacement;
+    lines.join("\n")
+}
+
+fn refusal(text: &str) -> String {
+    let checked = Experiment::parse(text, "e.toml").and_then(|parsed| parsed.check(&facts()));
+    let message = checked.unwrap_err().to_string();
+    assert!(!message.contains('\n') && !message.ends_with('.'), "{message}");
+    message
+}
+
+#[test]
+fn a_whole_file_is_understood() {
+    let experiment = checked(TEXT);
+    assert_eq!(experiment.workload.model, "fc_256_256_256");
+    assert_eq!(experiment.goal.threshold, Threshold::Below(0.08));
+    let budgets = [(2, 32_000), (8, 8000), (32, 2000), (5000, 13)];
+    assert_eq!(experiment.budget_steps, budgets.into());
+    assert_eq!((experiment.search.n_trials, experiment.search.max_trials), (16, 160));
+    assert_eq!((experiment.search.seed, experiment.stop), (0, StopRule::Goal));
+    assert_eq!(experiment.evaluation.splits, [Split::Val]);
+    let scales = &experiment.search.space.scales;
+    assert_eq!(scales["learning_rate"], Scale::Log(1e-4, 10.0));
+    assert_eq!(scales["momentum"], Scale::ReverseLog(0.9, 0.999));
+    assert_eq!(scales["label_smoothing"], Scale::Discrete(vec![0.0, 0.1]));
+    assert_eq!(scales["warm_up"], Scale::Fixed(5.0));
+}
+
+#[test]
+fn alternatives_are_understood() {
+    let text = with_line(9, "powers_of_two = [1, 3]").replace("below = 0.08", "above = 0.3");
+    let text =
+        text.replace("steps = { at_batch_size = 32, steps = 2000 }", "epochs = 2\nstop = 'budget'");
+    let experiment = checked(&text);
+    assert_eq!(experiment.goal.threshold, Threshold::Above(0.3));
+    assert_eq!(experiment.budget_steps, [(2, 5000), (4, 2500), (8, 1250)].into());
+    assert_eq!(experiment.stop, StopRule::Budget);
+    let per_size = with_line(19, r#"steps = { "2" = 40, "8" = 30, "32" = 20, "full" = 10 }"#);
+    assert_eq!(checked(&per_size).budget_steps, [(2, 40), (8, 30), (32, 20), (5000, 10)].into());
+    let splits = checked(&format!("{TEXT}splits = [\"test\", \"val\"]")).evaluation.splits;
+    assert_eq!(splits, [Split::Val, Split::Test]);
+    let scales = checked(&with_line(17, "warm_up = { integer = [0, 9] }")).search.space.scales;
+    assert_eq!(scales["warm_up"], Scale::Integer(0, 9));
+    let scales = checked(&with_line(16, "momentum = { linear = [0, 0.5] }")).search.space.scales;
+    assert_eq!(scales["momentum"], Scale::Linear(0.0, 0.5));
+}
+
+#[test]
+fn unknown_keys_are_refused_with_line_and_suggestion() {
+    let message = refusal(&with_line(15, "learning_rte = 0.1"));
+    assert_eq!(
+        message,
+        "e.toml:15: unknown key 'learning_rte' in [search.space]; did you mean 'learning_rate'? \
+         accepted: learning_rate, momentum, label_smoothing, warm_up"
+    );
+    let message = refusal(&with_line(7, "belov = 0.08"));
+    assert_eq!(
+        message,
+        "e.toml:7: unknown key 'belov' in [goal]; did you mean 'below'? \
+         accepted: metric, below, above"
+    );
+    assert_eq!(
+        refusal(&with_line(17, "[colour]\nx = 1")),
+        "e.toml:17: unknown key 'colour' in the file; \
+         accepted: workload, goal, batch_sizes, search, budget, evaluation"
+    );
+}
+
+/// Line to replace, by what, and the words that must be in the refusal (on that line unless said).
+#[rustfmt::skip]
+const REFUSED: &[(usize, &str, &str)] = &[
+    (2, "dataset = 3", ":2: 'workload.dataset' is 3; expected a name in quotes"),
+    (2, "dataset = 'cifar'", ":2: 'workload.dataset' is 'cifar'; expected 'mnist_5k'"),
+    (2, "", ":1: missing key 'dataset' in [workload]; expected a name in quotes"),
+    (6, "metric = 'test/classification_error'", ":6: 'goal.metric' is 'test/classification_error'; expected a metric on val or train; test is only reported"),
+    (6, "metric = 'train/classification_error'", ":6: 'goal.metric' is 'train/classification_error'; expected a metric on one of evaluation.splits"),
+    (6, "metric = 'accuracy'", ":6: 'goal.metric' is 'accuracy'; expected a name such as"),
+    (6, "metric = 'val/accuracy'", ":6: 'goal.metric' is 'val/accuracy'; expected one of val/cross_entropy_error, val/classification_error"),
+    (7, "below = nan", ":7: 'goal.below' is NaN; expected a finite number"),
+    (7, "below = 1\nabove = 2", ":5: [goal] has below and above; expected exactly one of below, above"),
+    (7, "", ":5: [goal] has neither; expected exactly one of below, above"),
+    (9, "list = []", ":9: 'batch_sizes.list' is a list of 0 values; expected a list with at least one value"),
+    (9, "list = [2, 8, 2]", ":9: 'batch_sizes.list[2]' is 2; expected each batch size once"),
+    (9, "list = [2,\n0]", ":10: 'batch_sizes.list[1]' is 0; expected a whole number from 1 to 2^40, or 'full'"),
+    (9, "list = [2.0]", "is 2.0; expected a whole number from 1"),
+    (9, "list = [5000, 'full']", ":9: 'batch_sizes.list[1]' is full; expected each batch size once; 'full' is 5000"),
+    (9, "list = [2,\n 8192]", ":10: 'batch_sizes.list[1]' is 8192; expected at most 5000, the examples of the training set"),
+    (9, "powers_of_two = [1, 41]", ":9: 'batch_sizes.powers_of_two[1]' is 41; expected two exponents"),
+    (9, "powers_of_two = [-1, 4]", ":9: 'batch_sizes.powers_of_two[0]' is -1; expected two exponents"),
+    (9, "powers_of_two = [5, 4]", ":9: 'batch_sizes.powers_of_two[1]' is 4; expected two exponents"),
+    (9, "powers_of_two = [10, 13]", ":8: 'batch_sizes.list[3]' is 8192; expected at most 5000"),
+    (9, "list = [2]\npowers_of_two = [1, 2]", ":8: [batch_sizes] has list and powers_of_two"),
+    (11, "sampler = 'sobol'", ":11: 'search.sampler' is 'sobol'; expected 'halton'"),
+    (12, "trials = 0", ":12: 'search.trials' is 0; expected a whole number from 1"),
+    (12, "trials = 16\nmax_trials = 15", ":13: 'search.max_trials' is 15; expected a whole number from 16"),
+    (13, "seed = -1", ":13: 'search.seed' is -1; expected a whole number from 0"),
+    (13, "seed = 99999999999999999999", ":13: 'search.seed' is the integer 99999999999999999999"),
+    (15, "learning_rate = { log = [0, 1] }", ":15: 'search.space.learning_rate.log' is { log = [0.0, 1.0] }; expected [lo, hi], finite, with 0 < lo < hi"),
+    (15, "learning_rate = { log = [1, 0.1] }", "with 0 < lo < hi"),
+    (15, "learning_rate = { log = [1, 2, 3] }", "is a list of 3 values; expected two values, [lo, hi]"),
+    (15, "learning_rate = { log = [1, 2], linear = [1, 2] }", ":15: [search.space.learning_rate] has linear and log; expected exactly one of"),
+    (15, "learning_rate = { lag = [1, 2] }", ":15: unknown key 'lag' in [search.space.learning_rate]; did you mean 'log'?"),
+    (15, "learning_rate = 'large'", ":15: 'search.space.learning_rate' is 'large'; expected a number, or a scale"),
+    (15, "learning_rate = inf", ":15: 'search.space.learning_rate' is inf; expected a finite number"),
+    (15, "learning_rate = { linear = [0.0, 1.0] }", ":15: 'search.space.learning_rate' is { linear = [0.0, 1.0] }; expected values above 0 for the knob"),
+    (15, "", ":14: missing key 'learning_rate' in [search.space]; expected a scale such as"),
+    (16, "momentum = { reverse_log = [0.9, 1.0] }", "expected [lo, hi] with 0 <= lo < hi < 1"),
+    (16, "momentum = { reverse_log = [-0.1, 0.9] }", "expected [lo, hi] with 0 <= lo < hi < 1"),
+    (16, "momentum = 1.0", ":16: 'search.space.momentum' is 1.0; expected values at least 0 and below 1 for the knob"),
+    (17, "label_smoothing = { discrete = [0.1, 0.1] }", "none twice"),
+    (17, "label_smoothing = { discrete = [] }", "expected a list with at least one value"),
+    (17, "warm_up = { linear = [1, 3] }", ":17: 'search.space.warm_up' is { linear = [1.0, 3.0] }; expected whole numbers"),
+    (17, "warm_up = { integer = [3, 3] }", "expected [lo, hi] with lo < hi"),
+    (19, "steps = 0", ":19: 'budget.steps' is 0; expected a whole number from 1"),
+    (19, "epochs = 0", ":19: 'budget.epochs' is 0; expected above 0"),
+    (19, "steps = 3\nepochs = 1", ":18: [budget] has steps and epochs"),
+    (19, "steps = { at_batchsize = 32, steps = 2000 }", ":19: unknown key 'at_batchsize' in [budget.steps]; did you mean 'at_batch_size'?"),
+    (19, "steps = { '2' = 5, '8' = 4, '32' = 3 }", ":19: missing key 'full' in [budget.steps]"),
+    (19, "steps = { '2' = 5, '8' = 4, '32' = 3, 'full' = 2, '64' = 1 }", ":19: unknown key '64' in [budget.steps]"),
+    (19, "steps = { at_batch_size = 'full', steps = 1099511627776 }", "steps at batch size 2; expected at most 2^40 steps"),
+    (19, "steps = 2\nstop = 'never'", ":20: 'budget.stop' is 'never'; expected 'goal' or 'budget'"),
+    (21, "relative_spacing = 0", ":21: 'evaluation.relative_spacing' is 0; expected a number above 0 and at most 1"),
+    (21, "relative_spacing = 1.5", "at most 1"),
+    (21, "relative_spacing = 1\nsplits = ['val', 'val']", ":22: 'evaluation.splits' is a list of 2 values; expected each split once"),
+    (21, "relative_spacing = 1\nsplits = ['val', 'dev']", ":22: 'evaluation.splits[1]' is 'dev'; expected 'train' or 'val' or 'test'"),
+    (21, "relative_spacing = 1\nsplits = ['val', 'train']", ":22: 'evaluation.splits' is 'train'; expected splits on which"),
+    (12, "trials = ", ":12: not valid TOML: "),
+    (13, "seed = 1\nseed = 2", "not valid TOML: duplicate key"),
+    (10, "[[search]]", "'search' is a list of 1 values; expected a table"),
+    (12, "trials = true", "'search.trials' is true; expected a whole number"),
+    (12, "trials = 2020-01-01", "'search.trials' is the date 2020-01-01"),
+];
+
+#[test]
+fn impossible_values_are_refused_with_line_and_remedy() {
+    for (line, replacement, words) in REFUSED {
+        let message = refusal(&with_line(*line, replacement));
+        assert!(message.contains(words), "{replacement}\n gave {message}\n not   {words}");
+    }
+}
+
+#[test]
+fn huge_files_are_refused() {
+    let text = format!("{TEXT}#{}", "x".repeat(1 << 20));
+    assert!(refusal(&text).starts_with("e.toml:1: file is larger than 1048576 bytes"));
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("e.toml");
+    std::fs::write(&path, text).unwrap();
+    assert!(Experiment::read(&path).unwrap_err().to_string().contains("larger than"));
+    std::fs::write(&path, TEXT).unwrap();
+    assert_eq!(Experiment::read(&path).unwrap().check(&facts()).unwrap(), checked(TEXT));
+    let missing = Experiment::read(&directory.path().join("no.toml")).unwrap_err().to_string();
+    assert!(missing.starts_with("cannot read the experiment file"), "{missing}");
+}
+
+#[test]
+fn other_words_for_the_same_measurements_are_the_same_experiment() {
+    let same = [
+        with_line(9, "list = [5000, 32, 8, 2]"),
+        with_line(12, "trials = 16\nmax_trials = 160"),
+        with_line(17, "warm_up = 5\nlabel_smoothing = { discrete = [0.0, 0.1] }"),
+        with_line(19, "stop = 'goal'\nsteps = { at_batch_size = 2, steps = 32000 }"),
+        format!("# a comment\n{TEXT}"),
+    ];
+    for text in same {
+        assert_eq!(checked(TEXT).differences(&checked(&text)), []);
+        assert_eq!(checked(TEXT).identity(), checked(&text).identity());
+    }
+}
+
+#[test]
+fn differences_name_keys_and_values() {
+    let other = checked(&with_line(12, "trials = 17\nmax_trials = 160").replace("0.08", "0.07"));
+    let differences = checked(TEXT).differences(&other);
+    let texts: Vec<String> = differences.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        texts,
+        ["goal.below is 0.08 there and 0.07 here", "search.trials is 16 there and 17 here"]
+    );
+    let fewer = checked(TEXT).differences(&checked(&with_line(9, "list = [2, 8, 32]")));
+    assert_eq!(fewer[0].to_string(), "budget_steps.5000 is 13 there and absent here");
+}
+
+#[test]
+fn identity_survives_the_store_bit_for_bit() {
+    let text = TEXT.replace("0.08", "0.07999999999999999").replace("1e-4", "1.2345678901234567e-4");
+    let experiment = checked(&text);
+    let stored = experiment.identity().to_string();
+    let restored: CheckedExperiment = serde_json::from_str(&stored).unwrap();
+    assert_eq!(restored, experiment);
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_parser_panic(text in "\\PC{0,200}", line in 1..22_usize) {
+        let _ = Experiment::parse(&text, "e.toml");
+        let _ = Experiment::parse(&with_line(line, &text), "e.toml");
+    }
+
+    #[test]
+    fn no_number_makes_the_check_panic(number: f64, count: i64, line in 12..22_usize) {
+        let key = TEXT.lines().nth(line - 1).unwrap().split(" = ").next().unwrap();
+        for value in [format!("{number:?}"), count.to_string(), format!("{{ log = [{number:?}, 1.0] }}")] {
+            let text = with_line(line, &format!("{key} = {value}"));
+            let _ = Experiment::parse(&text, "e.toml").and_then(|parsed| parsed.check(&facts()));
+        }
+    }
+}

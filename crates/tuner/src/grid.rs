@@ -1,0 +1,108 @@
+//! When a trial is measured: on a grid whose relative spacing is the same at every batch size.
+
+/// The steps at which a trial is measured.
+///
+/// # Equation
+///
+/// With relative spacing r and dense end s = ceil(1 / r): every step from 0 to s (there one step is
+/// at least r of the step), then round(s (1 + r)^k) for k = 1, 2, ..., and the budget's last step.
+/// From s on neighbours lie at least 1 apart before rounding, so the grid strictly ascends; each
+/// point is a function of k alone, so rounding does not add up.
+///
+/// Steps to result is quantised by this grid. A spacing that was finer, relative to the result, at
+/// one batch size than at another would tilt the curve.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EvaluationGrid {
+    relative_spacing: f64,
+    budget_steps: u64,
+    dense_end: u64,
+}
+
+impl EvaluationGrid {
+    /// The grid of a spacing in (0, 1] and a budget in steps.
+    #[must_use]
+    pub fn new(relative_spacing: f64, budget_steps: u64) -> EvaluationGrid {
+        // 1 / r may round to just above a whole number; a hair less keeps 1 / 0.05 at 20.
+        let dense_end = ((1.0 / relative_spacing) * (1.0 - f64::EPSILON)).ceil() as u64;
+        EvaluationGrid { relative_spacing, budget_steps, dense_end: dense_end.max(1) }
+    }
+
+    /// The first point after a step; `None` at the budget's last step and beyond.
+    #[must_use]
+    pub fn next_after(&self, step: u64) -> Option<u64> {
+        if step >= self.budget_steps {
+            return None;
+        }
+        if step < self.dense_end {
+            return Some(step + 1);
+        }
+        let k = (step as f64 / self.dense_end as f64).ln() / self.relative_spacing.ln_1p();
+        // Start one point early: the logarithm may have rounded up.
+        let first = (k as u64).saturating_sub(1);
+        let next = (first..).map(|k| self.geometric_point(k)).find(|point| *point > step)?;
+        Some(next.min(self.budget_steps))
+    }
+
+    fn geometric_point(&self, k: u64) -> u64 {
+        (self.dense_end as f64 * (1.0 + self.relative_spacing).powf(k as f64)).round() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn points(relative_spacing: f64, budget_steps: u64) -> Vec<u64> {
+        let grid = EvaluationGrid::new(relative_spacing, budget_steps);
+        std::iter::successors(Some(0), |step| grid.next_after(*step)).collect()
+    }
+
+    #[test]
+    fn doubling_grid() {
+        assert_eq!(points(1.0, 20), [0, 1, 2, 4, 8, 16, 20]);
+    }
+
+    #[test]
+    fn dense_then_geometric() {
+        let points = points(0.25, 14);
+        // 4 * 1.25 = 5, 6.25, 7.8125, 9.77, 12.2, then the budget.
+        assert_eq!(points, [0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 14]);
+    }
+
+    #[test]
+    fn twentieth_is_dense_up_to_twenty() {
+        let points = points(0.05, 1000);
+        assert_eq!(points[..22], (0..22).collect::<Vec<u64>>());
+        assert_eq!(points[22], 22);
+        assert_eq!(points[23], 23);
+        // 20 * 1.05^20 = 53.07 and 20 * 1.05^40 = 140.8: no drift.
+        assert_eq!((points[40], points[60]), (53, 141));
+        assert_eq!(points.last(), Some(&1000));
+    }
+
+    proptest! {
+        #[test]
+        fn grid_ascends_and_keeps_its_spacing(spacing in 0.001..1.0_f64, budget in 1..10_000_000_u64) {
+            let points = points(spacing, budget);
+            prop_assert_eq!(points[0], 0);
+            prop_assert_eq!(*points.last().unwrap(), budget);
+            for pair in points.windows(2) {
+                prop_assert!(pair[0] < pair[1]);
+                let gap = (pair[1] - pair[0]) as f64;
+                // One step, or the spacing give or take the rounding of both ends.
+                prop_assert!(gap <= 1.0 || gap <= spacing * pair[0] as f64 + 2.0, "{:?}", pair);
+            }
+        }
+
+        #[test]
+        fn next_depends_on_the_grid_only(spacing in 0.01..1.0_f64, step in 0..100_000_u64) {
+            let grid = EvaluationGrid::new(spacing, 200_000);
+            let next = grid.next_after(step).unwrap();
+            prop_assert!(next > step);
+            // From any step on, the walk joins the one from 0.
+            prop_assert!(points(spacing, 200_000).contains(&next));
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The measurement core of critbatch: how many steps does training take at each batch size?
+//!
+//! For one workload (data set, model, optimizer) and each batch size, a *study* searches the
+//! metaparameters quasi-randomly and reports the fewest steps after which any trial's measurement
+//! beat the goal (Shallue et al., "Measuring the Effects of Data Parallelism on Neural Network
+//! Training", JMLR 20(112), 2019). The path of one experiment through this crate:
+//!
+//! 1. [`Experiment::parse`] reads the user's file; [`Experiment::check`] holds it against the
+//!    workload's [`WorkloadFacts`] and gives a [`CheckedExperiment`];
+//! 2. [`Store::open_or_create`] opens the directory that keeps every measurement;
+//! 3. [`run`] trains the points of [`StudySampler`] in the lanes of a [`LaneTrainer`], measures
+//!    them on the [`EvaluationGrid`] and tells an [`Observer`] what happens;
+//! 4. [`ExperimentSummary::read`] answers the question from the store.
+//!
+//! This crate names no device and no model: it drives training through [`TrainerFactory`] and
+//! [`LaneTrainer`] only. [`NoisyQuadratic`] implements both in closed form.
+
+mod analysis;
+mod error;
+mod experiment;
+mod grid;
+mod hash;
+mod noisy_quadratic;
+mod runner;
+mod sampler;
+mod space;
+mod store;
+mod trainer;
+
+pub use analysis::{
+    CurvePoint, ExperimentSummary, StudyResult, StudySummary, end_of_perfect_scaling,
+    maximum_useful_batch_size, perfect_scaling_line, steps_to_result,
+};
+pub use error::{RunError, TunerError};
+pub use experiment::{
+    BatchSize, Budget, CheckedExperiment, Difference, Evaluation, Experiment, Goal, Problem,
+    Search, Split, StopRule, Threshold, Workload,
+};
+pub use grid::EvaluationGrid;
+pub use noisy_quadratic::NoisyQuadratic;
+pub use runner::{Event, Observer, Outcome, Progress, RunOptions, run};
+pub use sampler::{Halton, SamplerKind, StudySampler};
+pub use space::{Scale, Space};
+pub use store::{
+    Measurement, MetricRow, Provenance, Round, STORE_FILE_NAME, Store, TrialRecord, TrialStatus,
+};
+pub use trainer::{
+    LaneTrainer, Metaparameter, Metrics, Parameters, Range, TrainerError, TrainerFactory, Trial,
+    WorkloadFacts,
+};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

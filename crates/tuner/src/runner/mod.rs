@@ -1,0 +1,101 @@
+//! Runs an experiment: study by study, trial by trial, in the lanes of a trainer.
+//!
+//! # Which trials run
+//!
+//! Trial ids are started in order, and the next one only while complete + running < trials. The set
+//! of trials that run then depends on nothing but the trials themselves: id k is started if and only
+//! if fewer than `trials` of the ids below k are complete in the end. (If fewer are, then, once the
+//! running ones among them have ended, complete + running is below `trials` and k is started, if not
+//! earlier. If not, complete + running never falls below `trials`, because each of those ids is
+//! either running or complete from its start on.) The number of lanes, the order in which trials
+//! end, and interruptions therefore change nothing, and no trial is trained in vain.
+//!
+//! # Going on
+//!
+//! Complete and infeasible trials in the store are kept. A half-run one runs again from its
+//! beginning and must give the same values again: a difference breaks the contract that a trial is
+//! a function of its name, and is an error.
+
+mod observer;
+mod study;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use observer::{Event, Observer, Progress};
+
+use crate::analysis::StudySummary;
+use crate::error::RunError;
+use crate::experiment::CheckedExperiment;
+use crate::store::Store;
+use crate::trainer::TrainerFactory;
+use study::Study;
+
+/// How to run; changes no measurement.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Trials trained side by side; by default what the trainer finds fit for the batch size.
+    pub lanes: Option<usize>,
+    /// The most steps a round may train, so that a request to stop is answered soon; by default
+    /// a round trains every lane up to its next evaluation.
+    pub max_steps_per_round: Option<u64>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// All studies are done.
+    Finished {
+        /// Batch sizes whose studies have fewer complete trials than asked for, because
+        /// `max_trials` were started and too many of them diverged.
+        short_studies: Vec<u64>,
+    },
+    /// It was asked to stop; the same call goes on where it left off.
+    Interrupted {
+        /// The study it was in.
+        batch_size: u64,
+    },
+}
+
+/// Runs what is left of an experiment, in order of batch size, and stores every measurement.
+///
+/// Setting `stop` ends the run after the round in progress. `store` is the experiment's own, as
+/// [`Store::open_or_create`] gives it.
+///
+/// # Errors
+///
+/// Where the trainer or the store fails, or where a trial is not reproducible.
+pub fn run(
+    experiment: &CheckedExperiment,
+    factory: &mut dyn TrainerFactory,
+    store: &mut Store,
+    options: &RunOptions,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+) -> Result<Outcome, RunError> {
+    let mut short_studies = Vec::new();
+    for &batch_size in experiment.budget_steps.keys() {
+        let mut study = Study::open(experiment, batch_size, store)?;
+        let lanes = study.lanes(options, factory);
+        study.announce(lanes, observer);
+        if study.has_work() {
+            let trainer = factory.build(batch_size, lanes).map_err(|source| RunError::Trainer {
+                action: "build the trainer",
+                batch_size,
+                source,
+            })?;
+            let mut running = study.start(trainer, lanes, options)?;
+            while running.has_work() {
+                if stop.load(Ordering::Relaxed) {
+                    return Ok(Outcome::Interrupted { batch_size });
+                }
+                running.round(observer)?;
+            }
+        }
+        let summary = StudySummary::read(store, batch_size)?;
+        if summary.trials_exhausted {
+            short_studies.push(batch_size);
+        }
+        observer.observe(&Event::StudyFinished(&summary));
+    }
+    Ok(Outcome::Finished { short_studies })
+}

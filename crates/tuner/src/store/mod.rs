@@ -1,0 +1,189 @@
+//! Everything measured, in one directory: nothing outside this module knows how it is kept.
+//!
+//! One SQLite file in WAL mode, so that a reader never blocks the run, and one lock file, so that
+//! a directory has one run at a time. `synchronous = FULL`: a commit returns once its rows are on
+//! disk, because a measurement that was reported may not be lost, not even with the power. It costs
+//! one flush per round, little beside the round's training and evaluation. Every write is
+//! idempotent, so a trial that runs again overwrites its rows with the same values.
+
+mod open;
+mod rows;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+pub use rows::Round;
+
+use crate::error::TunerError;
+use crate::experiment::CheckedExperiment;
+use crate::trainer::Parameters;
+
+/// Name of the file that holds the measurements, in the output directory.
+pub const STORE_FILE_NAME: &str = "critbatch.sqlite";
+
+/// How a trial stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrialStatus {
+    /// Started and not ended: it is running, or was when its run ended.
+    Incomplete,
+    /// Reached the goal or spent its budget.
+    Complete,
+    /// Diverged.
+    Infeasible,
+}
+
+impl TrialStatus {
+    const NAMES: [(&'static str, TrialStatus); 3] = [
+        ("incomplete", TrialStatus::Incomplete),
+        ("complete", TrialStatus::Complete),
+        ("infeasible", TrialStatus::Infeasible),
+    ];
+
+    /// Name, as in the store.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            TrialStatus::Incomplete => "incomplete",
+            TrialStatus::Complete => "complete",
+            TrialStatus::Infeasible => "infeasible",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<TrialStatus> {
+        TrialStatus::NAMES.iter().find(|(known, _)| *known == name).map(|(_, status)| *status)
+    }
+}
+
+/// A trial as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrialRecord {
+    /// Examples per update.
+    pub batch_size: u64,
+    /// Number within its study, from 0.
+    pub trial_id: u64,
+    /// Its metaparameters.
+    pub parameters: Parameters,
+    /// How it stands.
+    pub status: TrialStatus,
+    /// Steps it trained: where it ended, or was measured last.
+    pub steps: u64,
+}
+
+/// One value of one metric.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measurement {
+    /// Examples per update of the trial.
+    pub batch_size: u64,
+    /// Number of the trial within its study.
+    pub trial_id: u64,
+    /// Updates before the measurement.
+    pub step: u64,
+    /// Name of the metric, as `split/name`.
+    pub metric: String,
+    /// Its value; NaN where it was not a number.
+    pub value: f64,
+}
+
+/// One value of a metric that is known from the question.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MetricRow {
+    /// Updates before the measurement.
+    pub step: u64,
+    /// Number of the trial within its study.
+    pub trial_id: u64,
+    /// The metric's value; NaN where it was not a number.
+    pub value: f64,
+}
+
+/// Where measurements come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// What trained, as in [`WorkloadFacts::device`](crate::WorkloadFacts). Bits depend on it.
+    pub device: String,
+    /// Version of the program. Bits depend on it.
+    pub version: String,
+    /// Anything else worth knowing of the run that made the store; kept, never compared.
+    pub notes: BTreeMap<String, String>,
+}
+
+/// The measurements of one experiment.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    path: PathBuf,
+    experiment: CheckedExperiment,
+    provenance: Provenance,
+    /// Held while this store may write; the operating system releases it if the process dies.
+    lock: Option<File>,
+}
+
+impl Store {
+    /// Opens the store of a directory for a run, and makes directory and store if need be (but not
+    /// the directory's parents).
+    ///
+    /// # Errors
+    ///
+    /// Where the directory cannot be made or written, holds other things, another experiment, or
+    /// measurements of another device or version, or where another run uses it.
+    pub fn open_or_create(
+        directory: &Path,
+        experiment: &CheckedExperiment,
+        provenance: &Provenance,
+    ) -> Result<Store, TunerError> {
+        open::open_or_create(directory, experiment, provenance)
+    }
+
+    /// Opens the store of a directory to read it, also while a run writes to it.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no store, or one of another program or version.
+    pub fn open_read_only(directory: &Path) -> Result<Store, TunerError> {
+        open::open_read_only(directory)
+    }
+
+    /// The experiment whose measurements these are.
+    #[must_use]
+    pub fn experiment(&self) -> &CheckedExperiment {
+        &self.experiment
+    }
+
+    /// Where the measurements come from.
+    #[must_use]
+    pub fn provenance(&self) -> &Provenance {
+        &self.provenance
+    }
+
+    fn failure(&self, action: &'static str) -> impl Fn(rusqlite::Error) -> TunerError + use<> {
+        failure(&self.path, action)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if self.lock.is_some() {
+            // Leaves one plain file that opens even from a read-only disk. A reader may hold it
+            // back, and then the file simply stays as it is: nothing depends on this, and it is
+            // not worth waiting for.
+            let _ = self.connection.busy_timeout(Duration::ZERO);
+            let _ = self.connection.pragma_update(None, "journal_mode", "DELETE");
+        }
+    }
+}
+
+fn failure(path: &Path, action: &'static str) -> impl Fn(rusqlite::Error) -> TunerError + use<> {
+    let path = path.to_owned();
+    move |error| match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => TunerError::NotAStore { path: path.clone() },
+        _ => TunerError::Store { action, path: path.clone(), message: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! The one door between the tuner and whatever trains: trials run in the lanes of a trainer.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+/// What a trainer may fail with; the tuner passes it on and never looks inside.
+pub type TrainerError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Metaparameter name to value, for example `"learning_rate"` to `0.1`.
+pub type Parameters = BTreeMap<String, f64>;
+
+/// Metric name to value, for example `"val/classification_error"` to `0.031`.
+pub type Metrics = BTreeMap<String, f64>;
+
+/// A trial is a function of its name: everything its bits depend on beside the workload.
+///
+/// Lane, neighbours, pauses and threads are not in it, and must not change any measurement.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial {
+    /// Examples per update.
+    pub batch_size: u64,
+    /// Number of the trial within its study, from 0.
+    pub trial_id: u64,
+    /// Seed of the experiment; mix it with `trial_id` (and the purpose) for random numbers.
+    pub seed: u64,
+    /// Every metaparameter of the workload, defaults filled in.
+    pub parameters: Parameters,
+}
+
+/// Trains up to [`lanes`](LaneTrainer::lanes) trials of one batch size side by side.
+///
+/// # Contract
+///
+/// What is measured on a trial depends on its [`Trial`] alone: not on its lane, on the other
+/// lanes, on how its steps are split over calls, or on what ran before in the lane. The runner
+/// relies on it (it runs half-finished trials again) and reports a breach as an error.
+pub trait LaneTrainer {
+    /// Number of lanes, numbered from 0.
+    fn lanes(&self) -> usize;
+
+    /// Puts a trial at step 0 into a lane, whatever was there before.
+    ///
+    /// # Errors
+    ///
+    /// Where the trial cannot be set up, for example for want of memory.
+    fn start(&mut self, lane: usize, trial: &Trial) -> Result<(), TrainerError>;
+
+    /// Advances lane `i` by `steps[i]` updates (0 leaves it alone); returns for each lane the step
+    /// at which its trial diverged, counted from the trial's start, if it has.
+    ///
+    /// # Shapes
+    ///
+    /// `steps` and the result have one entry per lane.
+    ///
+    /// # Errors
+    ///
+    /// Where training itself fails. A diverged trial is a result, not an error.
+    fn advance(&mut self, steps: &[u64]) -> Result<Vec<Option<u64>>, TrainerError>;
+
+    /// Metrics of the given lanes, in that order. Pure: it does not change training.
+    ///
+    /// # Errors
+    ///
+    /// Where the evaluation itself fails. Non-finite metrics are results.
+    fn evaluate(&mut self, lanes: &[usize]) -> Result<Vec<Metrics>, TrainerError>;
+
+    /// The complete training state of a lane.
+    ///
+    /// # Errors
+    ///
+    /// Where the lane holds no trial or its state cannot be read.
+    fn snapshot(&mut self, lane: usize) -> Result<Vec<u8>, TrainerError>;
+
+    /// Puts a trial into a lane at the state of an earlier [`snapshot`](LaneTrainer::snapshot).
+    ///
+    /// # Errors
+    ///
+    /// Where the snapshot is not one of this trial on this trainer.
+    fn restore(&mut self, lane: usize, trial: &Trial, snapshot: &[u8]) -> Result<(), TrainerError>;
+
+    /// Ends the trial in a lane; the lane stays free until the next start or restore.
+    fn free(&mut self, lane: usize);
+}
+
+/// Makes trainers for one workload on one device.
+pub trait TrainerFactory {
+    /// What the workload is and accepts; experiments are checked against it.
+    fn facts(&self) -> WorkloadFacts;
+
+    /// How many lanes suit this device and batch size; at least 1.
+    fn max_lanes(&self, batch_size: u64) -> usize;
+
+    /// Builds a trainer with exactly `lanes` lanes.
+    ///
+    /// # Errors
+    ///
+    /// Where the device cannot hold it.
+    fn build(
+        &mut self,
+        batch_size: u64,
+        lanes: usize,
+    ) -> Result<Box<dyn LaneTrainer + '_>, TrainerError>;
+}
+
+/// What an experiment file is checked against.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkloadFacts {
+    /// Name of the data set, for example `mnist`.
+    pub dataset: String,
+    /// Name of the model, for example `fc_256_256_256`.
+    pub model: String,
+    /// Name of the optimizer, for example `nesterov_momentum`.
+    pub optimizer: String,
+    /// Examples in the training set: the largest batch size, `"full"`.
+    pub n_train: u64,
+    /// Names of the metrics an evaluation can give, as `split/name`.
+    pub metrics: Vec<String>,
+    /// The metaparameters of the workload, and what they may be.
+    pub metaparameters: Vec<Metaparameter>,
+    /// Where it trains; measurements of different devices may differ in their bits.
+    pub device: String,
+}
+
+/// One metaparameter of a workload.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Metaparameter {
+    /// Name, as in an experiment's `[search.space]`.
+    pub name: &'static str,
+    /// What it is, in a few words without a full stop.
+    pub description: &'static str,
+    /// Value where the experiment does not name it; `None` makes it required.
+    pub default: Option<f64>,
+    /// Values that make sense.
+    pub range: Range,
+    /// Whether only whole numbers make sense.
+    pub is_integer: bool,
+}
+
+/// An interval whose ends are included, excluded or absent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Range {
+    /// Lower end.
+    pub lower: Bound<f64>,
+    /// Upper end.
+    pub upper: Bound<f64>,
+}
+
+impl Range {
+    /// Values above 0.
+    pub const POSITIVE: Range = Range { lower: Bound::Excluded(0.0), upper: Bound::Unbounded };
+    /// 0 and values above.
+    pub const NOT_NEGATIVE: Range = Range { lower: Bound::Included(0.0), upper: Bound::Unbounded };
+    /// From 0 up to, but not including, 1.
+    pub const BELOW_ONE: Range = Range { lower: Bound::Included(0.0), upper: Bound::Excluded(1.0) };
+    /// From 0 to 1, both included.
+    pub const UNIT: Range = Range { lower: Bound::Included(0.0), upper: Bound::Included(1.0) };
+
+    /// Whether `value` lies in the interval; NaN never does.
+    #[must_use]
+    pub fn contains(&self, value: f64) -> bool {
+        let above = match self.lower {
+            Bound::Included(lower) => value >= lower,
+            Bound::Excluded(lower) => value > lower,
+            Bound::Unbounded => !value.is_nan(),
+        };
+        let below = match self.upper {
+            Bound::Included(upper) => value <= upper,
+            Bound::Excluded(upper) => value < upper,
+            Bound::Unbounded => !value.is_nan(),
+        };
+        above && below
+    }
+}
+
+impl std::fmt::Display for Range {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.lower {
+            Bound::Included(lower) => write!(formatter, "at least {lower}")?,
+            Bound::Excluded(lower) => write!(formatter, "above {lower}")?,
+            Bound::Unbounded => write!(formatter, "any number")?,
+        }
+        match self.upper {
+            Bound::Included(upper) => write!(formatter, " and at most {upper}"),
+            Bound::Excluded(upper) => write!(formatter, " and below {upper}"),
+            Bound::Unbounded => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn range_ends_are_included_or_not() {
+        assert!(!Range::POSITIVE.contains(0.0));
+        assert!(Range::NOT_NEGATIVE.contains(0.0));
+        assert!(!Range::BELOW_ONE.contains(1.0));
+        assert!(Range::UNIT.contains(1.0));
+        assert!(!Range::UNIT.contains(f64::NAN));
+        assert!(!Range::POSITIVE.contains(f64::NAN));
+        assert_eq!(Range::BELOW_ONE.to_string(), "at least 0 and below 1");
+    }
+}

@@ -1,0 +1,234 @@
+//! Experiments on the noisy quadratic model, run end to end, and trainers that misbehave.
+
+#![allow(dead_code, reason = "each test file uses its own part of this module")]
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use critbatch_tuner::{
+    CheckedExperiment, Event, Experiment, ExperimentSummary, LaneTrainer, Measurement, Metrics,
+    NoisyQuadratic, Outcome, Provenance, RunError, RunOptions, Store, TrainerError, TrainerFactory,
+    Trial, TrialRecord, TunerError, WorkloadFacts, run,
+};
+
+/// An experiment file; `search_space` and the rest are lines of TOML.
+pub(crate) fn text(
+    optimizer: &str,
+    batch_sizes: &str,
+    trials: u64,
+    space: &str,
+    budget: &str,
+) -> String {
+    format!(
+        r#"
+        [workload]
+        dataset = "noisy_quadratic"
+        model = "quadratic_32"
+        optimizer = "{optimizer}"
+        [goal]
+        metric = "val/cross_entropy_error"
+        below = 0.02
+        [batch_sizes]
+        {batch_sizes}
+        [search]
+        sampler = "halton"
+        trials = {trials}
+        seed = 0
+        [search.space]
+        {space}
+        [budget]
+        {budget}
+        [evaluation]
+        relative_spacing = 0.05
+        "#
+    )
+}
+
+/// A small experiment in which some trials diverge, some reach the goal and some do not.
+pub(crate) fn small(stop: &str) -> CheckedExperiment {
+    let space = "learning_rate = { log = [0.02, 4.0] }";
+    let budget = format!("steps = {{ at_batch_size = 64, steps = 150 }}\nstop = '{stop}'");
+    let text = text("sgd", "list = [64, 256]", 7, space, &budget);
+    let text =
+        text.replace("below = 0.02", "below = 0.2").replace("spacing = 0.05", "spacing = 0.2");
+    check(&text, &NoisyQuadratic::default())
+}
+
+pub(crate) fn check(text: &str, factory: &dyn TrainerFactory) -> CheckedExperiment {
+    let checked = Experiment::parse(text, "experiment.toml")
+        .and_then(|experiment| experiment.check(&factory.facts()));
+    checked.unwrap_or_else(|error| panic!("{error}"))
+}
+
+pub(crate) fn provenance() -> Provenance {
+    Provenance { device: "closed form".into(), version: "1".into(), notes: Default::default() }
+}
+
+pub(crate) fn open(directory: &Path, experiment: &CheckedExperiment) -> Result<Store, TunerError> {
+    Store::open_or_create(directory, experiment, &provenance())
+}
+
+/// Runs until the end, a failure, or the stop that the observer asks for.
+pub(crate) fn go_on(
+    directory: &Path,
+    experiment: &CheckedExperiment,
+    factory: &mut dyn TrainerFactory,
+    options: &RunOptions,
+    mut observer: impl FnMut(&Event<'_>, &AtomicBool),
+) -> Result<Outcome, RunError> {
+    let mut store = open(directory, experiment)?;
+    let stop = AtomicBool::new(false);
+    let mut observer = |event: &Event<'_>| observer(event, &stop);
+    run(experiment, factory, &mut store, options, &mut observer, &stop)
+}
+
+/// Everything a store holds, with NaN made comparable.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Contents {
+    pub(crate) trials: Vec<TrialRecord>,
+    measurements: Vec<(Measurement, u64)>,
+}
+
+impl Contents {
+    pub(crate) fn n_measurements(&self) -> usize {
+        self.measurements.len()
+    }
+}
+
+pub(crate) fn contents(directory: &Path) -> Contents {
+    let store = Store::open_read_only(directory).unwrap();
+    let batch_sizes: Vec<u64> = store.experiment().budget_steps.keys().copied().collect();
+    let bits = |mut measurement: Measurement| {
+        let bits = measurement.value.to_bits();
+        measurement.value = 0.0;
+        (measurement, bits)
+    };
+    let trials = batch_sizes.iter().flat_map(|size| store.trials(*size).unwrap()).collect();
+    let measurements = batch_sizes.iter().flat_map(|size| store.measurements(*size).unwrap());
+    Contents { trials, measurements: measurements.map(bits).collect() }
+}
+
+/// Runs a whole experiment in a new directory.
+pub(crate) fn summary(text: &str, mut factory: NoisyQuadratic) -> ExperimentSummary {
+    let directory = tempfile::tempdir().unwrap();
+    let experiment = check(text, &factory);
+    let options = RunOptions::default();
+    go_on(directory.path(), &experiment, &mut factory, &options, |_, _| ()).unwrap();
+    ExperimentSummary::read(&Store::open_read_only(directory.path()).unwrap()).unwrap()
+}
+
+/// What a [`Meddler`] does to the evaluations it passes on: (number of the call, trials in the
+/// evaluated lanes, metrics).
+pub(crate) type Meddling =
+    dyn FnMut(u64, &[Trial], &mut Vec<Metrics>) -> Result<(), TrainerError> + 'static;
+
+/// The noisy quadratic model with a hand in its evaluations and divergences.
+pub(crate) struct Meddler {
+    pub(crate) inner: NoisyQuadratic,
+    pub(crate) n_evaluations: u64,
+    pub(crate) n_builds: u64,
+    pub(crate) meddling: Box<Meddling>,
+    /// From a step on, every lane is reported to have diverged at another: (from, reported).
+    pub(crate) diverged_at: Option<(u64, u64)>,
+}
+
+impl Meddler {
+    pub(crate) fn new(
+        meddling: impl FnMut(u64, &[Trial], &mut Vec<Metrics>) -> Result<(), TrainerError> + 'static,
+    ) -> Meddler {
+        let inner = NoisyQuadratic::default();
+        Meddler {
+            inner,
+            n_evaluations: 0,
+            n_builds: 0,
+            meddling: Box::new(meddling),
+            diverged_at: None,
+        }
+    }
+}
+
+impl TrainerFactory for Meddler {
+    fn facts(&self) -> WorkloadFacts {
+        self.inner.facts()
+    }
+
+    fn max_lanes(&self, batch_size: u64) -> usize {
+        self.inner.max_lanes(batch_size)
+    }
+
+    fn build(
+        &mut self,
+        batch_size: u64,
+        lanes: usize,
+    ) -> Result<Box<dyn LaneTrainer + '_>, TrainerError> {
+        self.n_builds += 1;
+        Ok(Box::new(MeddledTrainer {
+            inner: self.inner.build(batch_size, lanes)?,
+            trials: vec![None; lanes],
+            n_evaluations: &mut self.n_evaluations,
+            meddling: &mut self.meddling,
+            diverged_at: self.diverged_at,
+            steps: vec![0; lanes],
+        }))
+    }
+}
+
+struct MeddledTrainer<'run> {
+    inner: Box<dyn LaneTrainer + 'run>,
+    trials: Vec<Option<Trial>>,
+    n_evaluations: &'run mut u64,
+    meddling: &'run mut Meddling,
+    diverged_at: Option<(u64, u64)>,
+    steps: Vec<u64>,
+}
+
+impl LaneTrainer for MeddledTrainer<'_> {
+    fn lanes(&self) -> usize {
+        self.inner.lanes()
+    }
+
+    fn start(&mut self, lane: usize, trial: &Trial) -> Result<(), TrainerError> {
+        assert!(self.trials[lane].is_none(), "a lane is freed before it is started again");
+        self.steps[lane] = 0;
+        self.trials[lane] = Some(trial.clone());
+        self.inner.start(lane, trial)
+    }
+
+    fn advance(&mut self, steps: &[u64]) -> Result<Vec<Option<u64>>, TrainerError> {
+        let is_idle = |(trial, steps): (&Option<Trial>, &u64)| trial.is_some() || *steps == 0;
+        assert!(self.trials.iter().zip(steps).all(is_idle), "free lanes are left alone");
+        let mut diverged = self.inner.advance(steps)?;
+        for (lane, trained) in self.steps.iter_mut().enumerate() {
+            *trained += steps[lane];
+            if let Some((from, reported)) = self.diverged_at
+                && *trained >= from
+            {
+                diverged[lane] = Some(reported);
+            }
+        }
+        Ok(diverged)
+    }
+
+    fn evaluate(&mut self, lanes: &[usize]) -> Result<Vec<Metrics>, TrainerError> {
+        let trials: Vec<Trial> =
+            lanes.iter().filter_map(|&lane| self.trials[lane].clone()).collect();
+        assert_eq!(trials.len(), lanes.len(), "only lanes with a trial are evaluated");
+        let mut metrics = self.inner.evaluate(lanes)?;
+        *self.n_evaluations += 1;
+        (self.meddling)(*self.n_evaluations, &trials, &mut metrics)?;
+        Ok(metrics)
+    }
+
+    fn snapshot(&mut self, lane: usize) -> Result<Vec<u8>, TrainerError> {
+        self.inner.snapshot(lane)
+    }
+
+    fn restore(&mut self, lane: usize, trial: &Trial, snapshot: &[u8]) -> Result<(), TrainerError> {
+        self.inner.restore(lane, trial, snapshot)
+    }
+
+    fn free(&mut self, lane: usize) {
+        self.trials[lane] = None;
+        self.inner.free(lane);
+    }
+}
