@@ -122,22 +122,24 @@ pub trait Executor<T: Real> {
 
 /// The checks that both executors make of a call of [`Executor::run`].
 pub(crate) fn check_run(
-    n_plans: usize,
+    program: &Program,
     lanes: usize,
     plan: usize,
     repeats: &[u32],
 ) -> Result<(), Error> {
-    if plan >= n_plans {
-        let expected = format!("an index below {n_plans}");
-        return Err(Error::Call { call: "run", got: format!("plan {plan}"), expected });
-    }
+    let refuse = |got, expected| Err(Error::Call { call: "run", got, expected });
+    let Some(plan) = program.plans.get(plan) else {
+        return refuse(format!("plan {plan}"), format!("an index below {}", program.plans.len()));
+    };
     if repeats.len() != lanes {
         let got = format!("{} repeat counts", repeats.len());
-        return Err(Error::Call {
-            call: "run",
-            got,
-            expected: format!("one for each of {lanes} lanes"),
-        });
+        return refuse(got, format!("one for each of {lanes} lanes"));
+    }
+    let (n_values, n_rows) = plan.records;
+    let n_iterations = repeats.iter().copied().max().unwrap_or(0);
+    if n_values > 0 && n_iterations as usize > n_rows {
+        let expected = format!("at most the {n_rows} rows that the plan records");
+        return refuse(format!("{n_iterations} iterations"), expected);
     }
     Ok(())
 }

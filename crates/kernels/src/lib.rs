@@ -62,6 +62,7 @@
 pub mod cpu;
 mod error;
 mod executor;
+pub mod gpu;
 mod graph;
 mod lane;
 mod ops;

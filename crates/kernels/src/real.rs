@@ -1,5 +1,7 @@
 //! The element types of the native executor.
 
+use faer::{Accum, MatMut, MatRef, Par};
+
 use std::fmt::{Debug, Display};
 
 /// f32, which trains, or f64, which checks gradients.
@@ -21,6 +23,13 @@ pub trait Real:
 
     /// This value as f64, exactly.
     fn as_f64(self) -> f64;
+
+    /// `y = lhs rhs` or `y += lhs rhs`, on this thread.
+    ///
+    /// A method of the type, not a generic function: so faer's kernels are compiled once, in this
+    /// crate, and not again (minutes each) in every crate that names an executor.
+    #[doc(hidden)]
+    fn product(lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>, y: &mut [Self], accum: Accum);
 }
 
 impl Real for f32 {
@@ -32,6 +41,11 @@ impl Real for f32 {
     fn as_f64(self) -> f64 {
         f64::from(self)
     }
+
+    fn product(lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>, y: &mut [Self], accum: Accum) {
+        let y = MatMut::from_row_major_slice_mut(y, lhs.nrows(), rhs.ncols());
+        faer::linalg::matmul::matmul(y, accum, lhs, rhs, 1.0, Par::Seq);
+    }
 }
 
 impl Real for f64 {
@@ -41,5 +55,10 @@ impl Real for f64 {
 
     fn as_f64(self) -> f64 {
         self
+    }
+
+    fn product(lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>, y: &mut [Self], accum: Accum) {
+        let y = MatMut::from_row_major_slice_mut(y, lhs.nrows(), rhs.ncols());
+        faer::linalg::matmul::matmul(y, accum, lhs, rhs, 1.0, Par::Seq);
     }
 }

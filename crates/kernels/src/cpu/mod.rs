@@ -8,6 +8,8 @@
 
 pub(crate) mod chunks;
 mod scratch;
+#[cfg(test)]
+mod tests;
 
 use std::mem;
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use crate::executor::{Executor, Program, Split, check_lane, check_run, check_sna
 use crate::graph::Node;
 use crate::lane::{LaneState, Snapshot};
 use crate::ops::Op;
-use crate::plan::{Buffer, Dispatch, Plan};
+use crate::plan::{Buffer, Dispatch, Plan, View};
 use crate::real::Real;
 
 pub(crate) use scratch::ScratchPool;
@@ -100,7 +102,7 @@ impl<T: Real> Executor<T> for CpuExecutor<T> {
     }
 
     fn run(&mut self, plan: usize, repeats: &[u32]) -> Result<Vec<LaneState>, Error> {
-        check_run(self.program.plans().len(), self.lanes.len(), plan, repeats)?;
+        check_run(&self.program, self.lanes.len(), plan, repeats)?;
         let n_running = repeats.iter().filter(|&&repeats| repeats > 0).count();
         let worker = Worker {
             plan: &self.program.plans()[plan],
@@ -111,10 +113,10 @@ impl<T: Real> Executor<T> for CpuExecutor<T> {
             poison: self.poison,
         };
         self.lanes.par_iter_mut().zip(repeats).for_each(|(lane, &repeats)| {
-            lane.state.remaining = repeats;
+            lane.state.remaining = if lane.state.diverged_at > 0 { 0 } else { repeats };
             lane.state.cursor = 0;
-            if repeats > 0 {
-                worker.run(lane, repeats);
+            if lane.state.remaining > 0 {
+                worker.run(lane);
             }
         });
         Ok(self.lanes.iter().map(|lane| lane.state).collect())
@@ -187,10 +189,10 @@ struct Worker<'a, T> {
 
 impl<T: Real> Worker<'_, T> {
     /// All iterations of one lane.
-    fn run(&self, lane: &mut Lane<T>, repeats: u32) {
+    fn run(&self, lane: &mut Lane<T>) {
         let mut slots: Vec<Vec<T>> =
             self.plan.slots.iter().map(|&len| self.scratch.take(len)).collect();
-        for _ in 0..repeats {
+        for _ in 0..lane.state.remaining {
             if self.poison {
                 slots.iter_mut().for_each(|slot| slot.fill(T::nan()));
             }
@@ -212,6 +214,7 @@ impl<T: Real> Worker<'_, T> {
         slots: &mut [Vec<T>],
         fault: &AtomicBool,
     ) {
+        let copies = self.copies(dispatch, lane, slots);
         // Outputs are moved out while the op runs, so that its inputs can be borrowed.
         let mut taken: Vec<Vec<T>> = dispatch
             .outputs
@@ -227,9 +230,10 @@ impl<T: Real> Worker<'_, T> {
             let inputs: Vec<&[T]> = dispatch
                 .inputs
                 .iter()
-                .map(|view| {
-                    let buffer = self.buffer(lane, slots, view.buffer);
-                    &buffer[view.offset..view.offset + view.len]
+                .zip(&copies)
+                .map(|(view, copy)| match copy {
+                    Some(copy) => copy.as_slice(),
+                    None => self.part(lane, slots, view),
                 })
                 .collect();
             if let Op::Advance(advance) = &dispatch.op {
@@ -249,6 +253,22 @@ impl<T: Real> Worker<'_, T> {
         for (buffer, view) in taken.into_iter().zip(&dispatch.outputs) {
             *self.buffer_mut(lane, slots, view.buffer) = buffer;
         }
+        copies.into_iter().flatten().for_each(|copy| self.scratch.give(copy));
+    }
+
+    /// Copies of the inputs that lie in a buffer which the op also writes: two gradients, say.
+    fn copies(&self, dispatch: &Dispatch, lane: &Lane<T>, slots: &[Vec<T>]) -> Vec<Option<Vec<T>>> {
+        let is_written = |view: &View| dispatch.outputs.iter().any(|o| o.buffer == view.buffer);
+        let copy = |view: &View| {
+            let mut copy = self.scratch.take(view.len);
+            copy.copy_from_slice(self.part(lane, slots, view));
+            copy
+        };
+        dispatch.inputs.iter().map(|view| is_written(view).then(|| copy(view))).collect()
+    }
+
+    fn part<'b>(&self, lane: &'b Lane<T>, slots: &'b [Vec<T>], view: &View) -> &'b [T] {
+        &self.buffer(lane, slots, view.buffer)[view.offset..view.offset + view.len]
     }
 
     fn buffer<'b>(&self, lane: &'b Lane<T>, slots: &'b [Vec<T>], buffer: Buffer) -> &'b Vec<T> {

@@ -19,6 +19,7 @@ pub(crate) mod window;
 
 use crate::cpu::CpuContext;
 use crate::error::Error;
+use crate::gpu::launch::Launch;
 use crate::graph::{Graph, Node};
 use crate::real::Real;
 
@@ -118,6 +119,37 @@ impl Op {
             (Op::Record(op), [y]) => op.cpu(context, inputs, y),
             (op, outputs) => unreachable!("{} with {} outputs", op.name(), outputs.len()),
         }
+    }
+
+    /// The WGSL kernels that run the op for all lanes, in order.
+    pub(crate) fn launches(&self) -> Vec<Launch> {
+        let launch = match self {
+            Op::Parameter(_) | Op::Reshape => unreachable!("{} is no kernel", self.name()),
+            Op::Matmul(op) => return op.launch(),
+            Op::Conv2dGradFilter(op) => return op.launch_grad_filter(),
+            Op::SumRows(op) => return op.launch_sum_rows(),
+            Op::Record(op) => return op.launch(),
+            Op::Fill { value, len } => fill::launch(*value, *len),
+            Op::GatherImages(op) => op.launch_images(),
+            Op::GatherLabels(op) => op.launch_labels(),
+            Op::Conv2d(op) => op.launch(),
+            Op::Conv2dGradInput(op) => op.launch_grad_input(),
+            Op::MaxPool(op) => op.launch(),
+            Op::MaxPoolGrad(op) => op.launch_grad(),
+            Op::AddBias(op) => op.launch_add(),
+            Op::Relu { len } => relu::launch(*len),
+            Op::ReluGrad { len } => relu::launch_grad(*len),
+            Op::Dropout(op) => op.launch(),
+            Op::Add { len } => add::launch(*len),
+            Op::SoftmaxCrossEntropy(op) => op.launch(),
+            Op::SoftmaxCrossEntropyGrad(op) => op.launch_grad(),
+            Op::ErrorCount(op) => op.launch(),
+            Op::Sum(op) => op.launch(),
+            Op::Broadcast(op) => op.launch(),
+            Op::Update(op) => op.launch(),
+            Op::Advance(op) => op.launch(),
+        };
+        vec![launch]
     }
 
     /// Floating-point operations per lane, a multiply-add counted as two; only products and

@@ -1,7 +1,10 @@
 //! Elementwise sum of two tensors of one shape.
 
+mod gpu;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use gpu::launch;
 
 use crate::error::Error;
 use crate::graph::{Graph, Node};

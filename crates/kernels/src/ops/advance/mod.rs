@@ -1,5 +1,7 @@
 //! The end of every iteration: metrics recorded, counters moved, divergence seen.
 
+mod gpu;
+
 use crate::cpu::CpuContext;
 use crate::lane::LaneState;
 use crate::ops::Op;

@@ -1,6 +1,7 @@
 //! Bias along the last axis, and the sum over rows that is its transpose.
 
 mod cpu;
+mod gpu;
 #[cfg(test)]
 mod tests;
 
@@ -25,7 +26,7 @@ impl Graph {
     /// `x: [.., C]`, `bias: [C]`, `y: [.., C]`.
     ///
     /// # Numerics
-    /// The backward sum adds blocks of [`SUM_BLOCK_ROWS`](cpu) rows first, then the blocks in
+    /// The backward sum adds blocks of 512 rows first, then the blocks in
     /// order, so its error grows with the block and the number of blocks, not with all rows.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use faer::Accum;
 
 use super::Conv2d;
 use crate::cpu::{CpuContext, chunks};
-use crate::ops::matmul::{matrix, product};
+use crate::ops::matmul::matrix;
 use crate::real::Real;
 
 /// Elements of the unrolled windows that one product works on: half a second-level cache.
@@ -24,7 +24,12 @@ impl Conv2d {
             let mut patches = self.take_patches(context, n_images);
             self.unroll(self.images(x, chunk * images, n_images), &mut patches);
             let rows = n_images * self.window.out_len();
-            product(matrix(&patches, (rows, self.patch_len()), false), filter, y, Accum::Replace);
+            T::product(
+                matrix(&patches, (rows, self.patch_len()), false),
+                filter,
+                y,
+                Accum::Replace,
+            );
             self.epilogue.apply(bias, y);
             context.scratch.give(patches);
         });
@@ -46,7 +51,7 @@ impl Conv2d {
             let start = chunk * images * self.out_image_len();
             let grad_y = &grad_y[start..start + n_images * self.out_image_len()];
             let grad_y = matrix(grad_y, (rows, self.out_channels), false);
-            product(grad_y, filter, &mut patches, Accum::Replace);
+            T::product(grad_y, filter, &mut patches, Accum::Replace);
             self.roll(&patches, grad_x);
             context.scratch.give(patches);
         });
@@ -98,7 +103,7 @@ impl Conv2d {
         let rows = n_images * self.window.out_len();
         let out_len = self.out_image_len();
         let grad_y = &grad_y[start * out_len..(start + n_images) * out_len];
-        product(
+        T::product(
             matrix(&patches, (self.patch_len(), rows), true),
             matrix(grad_y, (rows, self.out_channels), false),
             sum,

@@ -1,6 +1,7 @@
 //! Two-dimensional convolution.
 
 mod cpu;
+mod gpu;
 #[cfg(test)]
 mod tests;
 

@@ -1,6 +1,7 @@
 //! Dropout with counter-based masks.
 
 mod cpu;
+mod gpu;
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,6 @@
 //! Whether the largest logit belongs to another class than the label.
 
+mod gpu;
 #[cfg(test)]
 mod tests;
 

@@ -1,6 +1,7 @@
 //! A batch out of the device-resident data set.
 
 mod cpu;
+mod gpu;
 #[cfg(test)]
 mod tests;
 

@@ -1,6 +1,6 @@
 //! Native kernel of the product, on faer.
 
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatRef};
 
 use super::{Epilogue, Matmul};
 use crate::cpu::{CpuContext, chunks};
@@ -24,7 +24,7 @@ impl Matmul {
         chunks::for_each(context.parallel, y, rows * n, |chunk, y| {
             let first = chunk * rows;
             let n_rows = y.len() / n;
-            product(lhs.subrows(first, n_rows), rhs, y, Accum::Replace);
+            T::product(lhs.subrows(first, n_rows), rhs, y, Accum::Replace);
             self.epilogue.apply(bias, y);
         });
     }
@@ -58,10 +58,4 @@ pub(crate) fn matrix<T: Real>(
     } else {
         MatRef::from_row_major_slice(slice, rows, columns)
     }
-}
-
-/// `y = lhs rhs` or `y += lhs rhs`, on this thread.
-pub(crate) fn product<T: Real>(lhs: MatRef<'_, T>, rhs: MatRef<'_, T>, y: &mut [T], accum: Accum) {
-    let y = MatMut::from_row_major_slice_mut(y, lhs.nrows(), rhs.ncols());
-    faer::linalg::matmul::matmul(y, accum, lhs, rhs, T::one(), Par::Seq);
 }

@@ -1,10 +1,12 @@
 //! Matrix product with any transposes and a fused epilogue.
 
 mod cpu;
+mod gpu;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use cpu::{matrix, product};
+pub(crate) use cpu::matrix;
+pub(crate) use gpu::put_together;
 
 use crate::error::Error;
 use crate::graph::{Graph, Node};

@@ -1,6 +1,7 @@
 //! Maximum over windows.
 
 mod cpu;
+mod gpu;
 #[cfg(test)]
 mod tests;
 

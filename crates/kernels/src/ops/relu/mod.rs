@@ -1,7 +1,10 @@
 //! Rectified linear unit.
 
+mod gpu;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use gpu::{launch, launch_grad};
 
 use crate::error::Error;
 use crate::graph::{Graph, Node};

@@ -38,7 +38,7 @@ impl SoftmaxCrossEntropy {
                     let lse = log_sum_exp(logits);
                     for (k, (grad, &z)) in grad.iter_mut().zip(logits).enumerate() {
                         let target = if k == class { on + off } else { off };
-                        *grad = grad_y * ((z - lse).exp() - target);
+                        *grad = grad_y * (exp(z - lse) - target);
                     }
                 }
             }
@@ -74,6 +74,11 @@ enum Label {
 fn log_sum_exp<T: Real>(logits: &[T]) -> T {
     // A NaN logit must show in the result: `max` would drop it, the sum does not.
     let max = logits.iter().copied().fold(T::neg_infinity(), T::max);
-    let sum: T = logits.iter().map(|&z| (z - max).exp()).sum();
+    let sum: T = logits.iter().map(|&z| exp(z - max)).sum();
     max + sum.ln()
+}
+
+/// `exp(x)`, and 0 where that would be subnormal: such numbers are slow and no sum feels them.
+fn exp<T: Real>(x: T) -> T {
+    if x < T::min_positive_value().ln() { T::zero() } else { x.exp() }
 }

@@ -1,6 +1,7 @@
 //! Softmax cross entropy with label smoothing.
 
 mod cpu;
+mod gpu;
 #[cfg(test)]
 mod tests;
 
@@ -32,7 +33,8 @@ impl Graph {
     /// `logits z: [N, K]`, `labels: [N]`, `y: [N]`.
     ///
     /// # Numerics
-    /// The row maximum is subtracted first: no overflow for finite logits. A label of K or more
+    /// The row maximum is subtracted first: no overflow for finite logits. Exponentials below the
+    /// smallest normal number count as 0. A label of K or more
     /// gives NaN, which ends the trial as diverged rather than reading outside the row.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Scaled sum of all elements, and the broadcast that is its transpose.
 
+mod gpu;
 #[cfg(test)]
 mod tests;
 

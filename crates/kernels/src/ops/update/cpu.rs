@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Update, UpdateRule};
+use super::{SMALLEST_VELOCITY, Update, UpdateRule};
 use crate::cpu::{CpuContext, chunks};
 use crate::real::Real;
 
@@ -68,9 +68,12 @@ fn momentum<T: Real, const NESTEROV: bool>(
     v: &mut [T],
     grads: &[T],
 ) -> bool {
+    let smallest = T::of(f64::from(SMALLEST_VELOCITY));
     let mut finite = true;
     for ((w, v), &g) in w.iter_mut().zip(v).zip(grads) {
-        *v = gamma * *v + g;
+        let sum = gamma * *v + g;
+        // Written so that NaN stays.
+        *v = if sum.abs() < smallest { T::zero() } else { sum };
         let direction = if NESTEROV { g + gamma * *v } else { *v };
         *w -= eta * direction;
         finite &= w.is_finite();

@@ -66,3 +66,29 @@ fn divergence_is_seen_at_its_step_and_ends_the_lane() {
     // w: 1, 1e30, ..., 1e150 after 5 updates; the loss of update 7 is (1e180)^2 / 2: infinite.
     assert_eq!(ended.diverged_at, 7, "the loss of update 7 is no longer finite");
 }
+
+#[test]
+fn a_velocity_without_gradient_ends_at_zero() {
+    assert_eq!(super::SMALLEST_VELOCITY, 2.0_f32.powi(-100));
+    let mut graph = Graph::new();
+    let w = graph.parameter("w", &[2, 1], Initialiser::Zeros).unwrap();
+    let zeros = graph.parameter("zeros", &[1, 2], Initialiser::Zeros).unwrap();
+    let product = graph.matmul(zeros, w).unwrap();
+    let loss = graph.sum(product, 1.0).unwrap();
+    let plan = Plan::training(graph, loss, UpdateRule::Momentum, &[]).unwrap();
+    let program = Program::new(vec![plan], vec![]).unwrap();
+    let mut executor = CpuExecutor::<f32>::new(&program, 1).unwrap();
+    let state = LaneState { momentum: 0.5, ..LaneState::default() };
+    let mut snapshot = Snapshot::fresh(state, vec![0.0; 4]);
+    snapshot.velocity = vec![1.0, 0.0, f32::NAN, 0.0];
+    executor.load(0, &snapshot).unwrap();
+    executor.run(0, &[100]).unwrap();
+    // The learning rate is zero: a NaN velocity makes its weight NaN in the first step.
+    assert_eq!(executor.save(0).unwrap().state.diverged_at, 1);
+    snapshot.velocity[2] = 0.0;
+    executor.load(0, &snapshot).unwrap();
+    executor.run(0, &[100]).unwrap();
+    assert_eq!(executor.save(0).unwrap().velocity[0], 2.0_f32.powi(-100));
+    executor.run(0, &[1]).unwrap();
+    assert_eq!(executor.save(0).unwrap().velocity[0], 0.0);
+}

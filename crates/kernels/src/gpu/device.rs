@@ -1,0 +1,219 @@
+//! Adapters, the choice among them, and the one opened device.
+//!
+//! Only this file reads the environment and the adapter's limits.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::Error;
+
+/// What an adapter is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adapter {
+    /// Name as the driver gives it.
+    pub name: String,
+    /// Interface it is reached by: `vulkan`, `metal` or `dx12`.
+    pub backend: String,
+    /// Kind of device: `discrete gpu`, `integrated gpu`, `virtual gpu`, `other` or `software`.
+    pub kind: &'static str,
+    /// Driver and its version.
+    pub driver: String,
+}
+
+impl Adapter {
+    /// Whether it runs on the CPU, as Mesa's llvmpipe does.
+    pub fn is_software(&self) -> bool {
+        self.kind == "software"
+    }
+
+    fn new(info: &wgpu::AdapterInfo) -> Self {
+        let kind = match info.device_type {
+            wgpu::DeviceType::DiscreteGpu => "discrete gpu",
+            wgpu::DeviceType::IntegratedGpu => "integrated gpu",
+            wgpu::DeviceType::VirtualGpu => "virtual gpu",
+            wgpu::DeviceType::Cpu => "software",
+            wgpu::DeviceType::Other => "other",
+        };
+        Self {
+            name: info.name.clone(),
+            backend: info.backend.to_string(),
+            kind,
+            driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+        }
+    }
+}
+
+/// Which adapter to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// A real GPU: discrete before integrated before others.
+    Gpu,
+    /// Software Vulkan, for tests of the WGSL where there is no GPU.
+    Software,
+    /// The first whose name contains this, whatever its case.
+    Name(String),
+}
+
+/// All adapters, the best first. The environment variable `WGPU_BACKEND` (`vulkan`, `metal`,
+/// `dx12`) narrows the list.
+pub fn adapters() -> Vec<Adapter> {
+    enumerate().iter().map(|adapter| Adapter::new(&adapter.get_info())).collect()
+}
+
+fn enumerate() -> Vec<wgpu::Adapter> {
+    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    let backends = descriptor.backends;
+    let instance = wgpu::Instance::new(descriptor);
+    let mut adapters = pollster::block_on(instance.enumerate_adapters(backends));
+    adapters.sort_by_key(|adapter| match adapter.get_info().device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    });
+    adapters
+}
+
+/// An opened adapter, to be shared by executors.
+pub struct Device {
+    pub(crate) device: wgpu::Device,
+    pub(crate) queue: wgpu::Queue,
+    /// Compiled kernels by shader and constants.
+    pub(crate) pipelines: Mutex<HashMap<String, wgpu::ComputePipeline>>,
+    adapter: Adapter,
+    /// First thing that went wrong since it was last looked at.
+    failure: Arc<Mutex<Option<String>>>,
+}
+
+impl Device {
+    /// Opens an adapter with all its limits. The environment variable `WGPU_ADAPTER_NAME`
+    /// overrides the selection, as a [`Selection::Name`].
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] if there is none of the kind, [`Error::Device`] if it does not open.
+    pub fn open(selection: &Selection) -> Result<Arc<Self>, Error> {
+        let by_name = std::env::var("WGPU_ADAPTER_NAME").ok().map(Selection::Name);
+        let selection = by_name.as_ref().unwrap_or(selection);
+        let candidates = enumerate();
+        let info = |adapter: &wgpu::Adapter| Adapter::new(&adapter.get_info());
+        let found = candidates.iter().find(|&adapter| selection.accepts(&info(adapter)));
+        let Some(found) = found else {
+            return Err(selection.none_of(&candidates.iter().map(info).collect::<Vec<_>>()));
+        };
+        let adapter = info(found);
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("critbatch"),
+            required_limits: found.limits(),
+            memory_hints: wgpu::MemoryHints::Performance,
+            ..Default::default()
+        };
+        let opened = pollster::block_on(found.request_device(&descriptor));
+        let (device, queue) = opened.map_err(|error| Error::Device {
+            device: adapter.name.clone(),
+            problem: one_line(&error.to_string()),
+        })?;
+        let failure = Arc::new(Mutex::new(None));
+        watch(&device, &failure);
+        tracing::info!(name = adapter.name, kind = adapter.kind, "opened adapter");
+        let pipelines = Mutex::new(HashMap::new());
+        Ok(Arc::new(Self { device, queue, pipelines, adapter, failure }))
+    }
+
+    /// What was opened.
+    pub fn adapter(&self) -> &Adapter {
+        &self.adapter
+    }
+
+    /// Turns what wgpu reported since the last call into an error.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failure.map_or(Ok(()), |problem| Err(self.error(&problem)))
+    }
+
+    /// An error of this device.
+    pub(crate) fn error(&self, problem: &str) -> Error {
+        Error::Device { device: self.adapter.name.clone(), problem: one_line(problem) }
+    }
+
+    /// Waits until a submission, or all of them, ended.
+    pub(crate) fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<(), Error> {
+        let poll = wgpu::PollType::Wait { submission_index: submission, timeout: None };
+        self.device.poll(poll).map_err(|error| self.error(&error.to_string()))?;
+        self.check()
+    }
+}
+
+impl Selection {
+    fn accepts(&self, adapter: &Adapter) -> bool {
+        match self {
+            Selection::Gpu => !adapter.is_software(),
+            Selection::Software => adapter.is_software(),
+            Selection::Name(part) => adapter.name.to_lowercase().contains(&part.to_lowercase()),
+        }
+    }
+
+    fn none_of(&self, adapters: &[Adapter]) -> Error {
+        let names: Vec<&str> = adapters.iter().map(|adapter| adapter.name.as_str()).collect();
+        let found = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        let advice = "install the GPU's Vulkan driver, or use the native executor";
+        let software = "install Mesa's software Vulkan with 'apt-get install mesa-vulkan-drivers'";
+        Error::NoAdapter(match self {
+            Selection::Gpu => {
+                format!("no GPU adapter (found: {found}); {advice}; for tests, {software}")
+            }
+            Selection::Software => format!("no software adapter (found: {found}); {software}"),
+            Selection::Name(part) => format!(
+                "no adapter whose name contains '{part}' (found: {found}); name one of those found"
+            ),
+        })
+    }
+}
+
+/// Keeps the first error instead of panicking, which is wgpu's default.
+fn watch(device: &wgpu::Device, failure: &Arc<Mutex<Option<String>>>) {
+    let note = |failure: &Mutex<Option<String>>, problem: String| {
+        failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(problem);
+    };
+    let slot = Arc::clone(failure);
+    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| note(&slot, error.to_string())));
+    let slot = Arc::clone(failure);
+    device.set_device_lost_callback(move |reason, message| {
+        if reason != wgpu::DeviceLostReason::Destroyed {
+            note(&slot, format!("device lost: {message}"));
+        }
+    });
+}
+
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn adapter(name: &str, kind: &'static str) -> Adapter {
+        let (name, driver) = (name.to_owned(), String::new());
+        Adapter { name, backend: "vulkan".to_owned(), kind, driver }
+    }
+
+    #[test]
+    fn software_is_taken_only_when_asked_for() {
+        let software = adapter("llvmpipe (LLVM 15)", "software");
+        assert!(!Selection::Gpu.accepts(&software));
+        assert!(Selection::Software.accepts(&software));
+        assert!(Selection::Name("LLVMpipe".to_owned()).accepts(&software));
+        assert!(Selection::Gpu.accepts(&adapter("some GPU", "integrated gpu")));
+        assert!(!Selection::Software.accepts(&adapter("some GPU", "integrated gpu")));
+    }
+
+    #[test]
+    fn a_missing_adapter_is_told_with_what_there_is_and_what_to_install() {
+        let message = Selection::Gpu.none_of(&[adapter("llvmpipe", "software")]).to_string();
+        assert!(message.contains("found: llvmpipe"), "{message}");
+        let message = Selection::Software.none_of(&[]).to_string();
+        assert!(message.contains("found: none"), "{message}");
+        assert!(message.contains("apt-get install mesa-vulkan-drivers"), "{message}");
+    }
+}

@@ -1,0 +1,215 @@
+//! Runs plans on a wgpu device.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::device::Device;
+use super::dispatch::{Builder, Command};
+use super::lower::{Storage, lower};
+use super::memory::Memory;
+use crate::error::Error;
+use crate::executor::{Executor, Program, check_lane, check_run, check_snapshot};
+use crate::graph::Node;
+use crate::lane::{LaneState, Snapshot};
+
+/// Kernels of one submission at most, so that recording and running overlap ...
+const MAX_KERNELS: usize = 512;
+
+/// ... and floating-point operations: a tenth of a second on a device that runs 2 TFLOP/s, far
+/// from the seconds after which a driver takes a device to hang.
+const MAX_FLOPS: u64 = 200_000_000_000;
+
+/// Submissions that are recorded ahead of the device, so that the host's memory stays small.
+const MAX_AHEAD: usize = 8;
+
+/// Runs plans through WGSL kernels.
+pub struct GpuExecutor {
+    device: Arc<Device>,
+    program: Program,
+    memory: Memory,
+    /// Commands of each plan.
+    commands: Vec<Vec<Command>>,
+    /// The lanes' states as they were after the last call.
+    states: Vec<LaneState>,
+}
+
+impl GpuExecutor {
+    /// Device memory, pipelines and bind groups for `lanes` lanes of a program.
+    ///
+    /// # Errors
+    /// If `lanes` is 0, a buffer or grid passes a limit of the device, or the device failed.
+    pub fn new(device: &Arc<Device>, program: &Program, lanes: usize) -> Result<Self, Error> {
+        if lanes == 0 {
+            let expected = "at least one".to_owned();
+            return Err(Error::Call { call: "new", got: "0 lanes".to_owned(), expected });
+        }
+        let kernels = lower(program);
+        let memory = Memory::new(device, program, &kernels, lanes)?;
+        device.check()?;
+        let builder = Builder::new(device, &memory, lanes);
+        let commands =
+            kernels.iter().map(|kernels| builder.commands(kernels)).collect::<Result<_, _>>()?;
+        device.check()?;
+        Ok(Self {
+            device: Arc::clone(device),
+            program: program.clone(),
+            memory,
+            commands,
+            states: vec![LaneState::default(); lanes],
+        })
+    }
+
+    /// Records and submits so many iterations of a plan, without waiting for them to end.
+    fn submit(&self, plan: usize, n_iterations: u32) -> Result<(), Error> {
+        let per_submission = self.iterations_per_submission(plan);
+        let mut ahead = VecDeque::new();
+        let mut n_left = n_iterations;
+        while n_left > 0 {
+            let n_now = n_left.min(per_submission);
+            n_left -= n_now;
+            let mut encoder = self.device.device.create_command_encoder(&Default::default());
+            {
+                let mut pass = encoder.begin_compute_pass(&Default::default());
+                for command in (0..n_now).flat_map(|_| &self.commands[plan]) {
+                    command.record(&mut pass);
+                }
+            }
+            ahead.push_back(self.device.queue.submit([encoder.finish()]));
+            if ahead.len() > MAX_AHEAD {
+                self.device.wait(ahead.pop_front())?;
+            }
+        }
+        self.device.check()
+    }
+
+    fn iterations_per_submission(&self, plan: usize) -> u32 {
+        let by_kernels = MAX_KERNELS / self.commands[plan].len().max(1);
+        let flops = self.program.plans()[plan].flops() * self.states.len() as u64;
+        let by_flops = MAX_FLOPS / flops.max(1);
+        let bound = by_flops.min(by_kernels as u64).max(1);
+        u32::try_from(bound).unwrap_or(u32::MAX)
+    }
+
+    /// Waits for all work and copies a part of a buffer to the host.
+    fn read_buffer<T: bytemuck::Pod>(
+        &self,
+        buffer: &wgpu::Buffer,
+        offset: usize,
+        len: usize,
+    ) -> Result<Vec<T>, Error> {
+        if len == 0 {
+            return Ok(vec![]);
+        }
+        let bytes = (len * size_of::<T>()) as u64;
+        let staging = &self.memory.staging;
+        let mut encoder = self.device.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(buffer, (offset * size_of::<T>()) as u64, staging, 0, bytes);
+        self.device.queue.submit([encoder.finish()]);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        staging.map_async(wgpu::MapMode::Read, 0..bytes, move |result| {
+            // The receiver is gone only if this call already failed.
+            let _ = sender.send(result);
+        });
+        self.device.wait(None)?;
+        // A thread that waits for another executor may be the one that calls back, a little later.
+        let mapped = receiver.recv().map_err(|error| self.device.error(&error.to_string()))?;
+        mapped.map_err(|error| self.device.error(&error.to_string()))?;
+        let view = staging.get_mapped_range(0..bytes);
+        let view = view.map_err(|error| self.device.error(&error.to_string()))?;
+        let values = bytemuck::pod_collect_to_vec(&view);
+        drop(view);
+        staging.unmap();
+        Ok(values)
+    }
+
+    fn read_lane(
+        &self,
+        storage: Storage,
+        lane: usize,
+        offset: usize,
+        len: usize,
+    ) -> Result<Vec<f32>, Error> {
+        let allocation = &self.memory.allocations[&storage];
+        self.read_buffer(&allocation.buffer, lane * allocation.stride + offset, len)
+    }
+
+    fn write_lane(&self, storage: Storage, lane: usize, values: &[f32]) {
+        let allocation = &self.memory.allocations[&storage];
+        let start = (lane * allocation.stride * size_of::<f32>()) as u64;
+        self.device.queue.write_buffer(&allocation.buffer, start, bytemuck::cast_slice(values));
+    }
+
+    fn write_states(&self) {
+        let bytes = bytemuck::cast_slice(&self.states);
+        self.device.queue.write_buffer(&self.memory.lanes, 0, bytes);
+    }
+}
+
+impl Executor<f32> for GpuExecutor {
+    fn lanes(&self) -> usize {
+        self.states.len()
+    }
+
+    fn load(&mut self, lane: usize, snapshot: &Snapshot<f32>) -> Result<(), Error> {
+        check_lane("load", self.states.len(), lane)?;
+        check_snapshot(self.program.n_parameters(), snapshot)?;
+        self.states[lane] = snapshot.state;
+        self.write_lane(Storage::Parameters, lane, &snapshot.parameters);
+        self.write_lane(Storage::Velocity, lane, &snapshot.velocity);
+        self.device.check()
+    }
+
+    fn save(&mut self, lane: usize) -> Result<Snapshot<f32>, Error> {
+        check_lane("save", self.states.len(), lane)?;
+        let n_parameters = self.program.n_parameters();
+        Ok(Snapshot {
+            state: self.states[lane],
+            parameters: self.read_lane(Storage::Parameters, lane, 0, n_parameters)?,
+            velocity: self.read_lane(Storage::Velocity, lane, 0, n_parameters)?,
+        })
+    }
+
+    fn run(&mut self, plan: usize, repeats: &[u32]) -> Result<Vec<LaneState>, Error> {
+        check_run(&self.program, self.states.len(), plan, repeats)?;
+        let n_iterations = repeats.iter().copied().max().unwrap_or(0);
+        for (state, &repeats) in self.states.iter_mut().zip(repeats) {
+            // Nothing runs in a lane that diverged before: its trial has ended.
+            state.remaining = if state.diverged_at > 0 { 0 } else { repeats };
+            state.cursor = 0;
+        }
+        self.write_states();
+        self.submit(plan, n_iterations)?;
+        self.states = self.read_buffer(&self.memory.lanes, 0, self.states.len())?;
+        Ok(self.states.clone())
+    }
+
+    fn read(&mut self, plan: usize, lane: usize, node: Node) -> Result<Vec<f32>, Error> {
+        check_lane("read", self.states.len(), lane)?;
+        let view = self.program.plans()[plan].view_of(node)?;
+        self.read_lane(Storage::of(plan, view.buffer), lane, view.offset, view.len)
+    }
+
+    fn records(&mut self, plan: usize, lane: usize) -> Result<Vec<Vec<f32>>, Error> {
+        check_lane("records", self.states.len(), lane)?;
+        let (n_values, n_rows) = self.program.plans()[plan].records;
+        let n_rows = n_rows.min(self.states[lane].cursor as usize);
+        let values = self.read_lane(Storage::Records(plan), lane, 0, n_rows * n_values)?;
+        Ok(values.chunks(n_values.max(1)).map(<[f32]>::to_vec).collect())
+    }
+
+    fn poison(&mut self) -> Result<(), Error> {
+        let keeps = |storage| matches!(storage, Storage::Parameters | Storage::Velocity);
+        let nans = [f32::NAN; 1 << 14];
+        for (_, allocation) in self.memory.allocations.iter().filter(|(key, _)| !keeps(**key)) {
+            let len = allocation.stride * self.states.len();
+            for start in (0..len).step_by(nans.len()) {
+                let part = &nans[..nans.len().min(len - start)];
+                let offset = (start * size_of::<f32>()) as u64;
+                let bytes = bytemuck::cast_slice(part);
+                self.device.queue.write_buffer(&allocation.buffer, offset, bytes);
+            }
+        }
+        self.device.queue.submit([]);
+        self.device.check()
+    }
+}

@@ -1,0 +1,95 @@
+//! From a plan's dispatches to kernels over device buffers.
+
+use crate::executor::Program;
+use crate::plan::{Buffer, Dispatch, Plan, View};
+
+use super::launch::{Launch, Operand};
+use crate::ops::sum::Broadcast;
+
+/// A device buffer of an executor. Parameters, velocity, gradients and scratch serve all plans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Storage {
+    Parameters,
+    Velocity,
+    Gradients,
+    /// Rows recorded by a plan.
+    Records(usize),
+    /// A value kept by a plan.
+    Kept(usize, usize),
+    Slot(usize),
+    /// Scratch within one op.
+    Workspace,
+}
+
+impl Storage {
+    /// Where a buffer of the given plan is.
+    pub(crate) fn of(plan: usize, buffer: Buffer) -> Self {
+        match buffer {
+            Buffer::Parameters => Storage::Parameters,
+            Buffer::Velocity => Storage::Velocity,
+            Buffer::Gradients => Storage::Gradients,
+            Buffer::Records => Storage::Records(plan),
+            Buffer::Kept(index) => Storage::Kept(plan, index),
+            Buffer::Slot(index) => Storage::Slot(index),
+        }
+    }
+}
+
+/// A part of a buffer, per lane, in elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Region {
+    pub(crate) storage: Storage,
+    pub(crate) offset: usize,
+    pub(crate) len: usize,
+}
+
+/// A launch with its operands found: those read, then those written.
+#[derive(Debug, Clone)]
+pub(crate) struct Kernel {
+    pub(crate) launch: Launch,
+    pub(crate) regions: Vec<Region>,
+}
+
+/// The kernels of each plan.
+pub(crate) fn lower(program: &Program) -> Vec<Vec<Kernel>> {
+    let plan = |(index, plan): (usize, &Plan)| {
+        let kernels = plan.dispatches.iter().flat_map(|dispatch| lower_dispatch(index, dispatch));
+        kernels.filter(|kernel| kernel.launch.n_workgroups > 0).collect()
+    };
+    program.plans().iter().enumerate().map(plan).collect()
+}
+
+fn lower_dispatch(plan: usize, dispatch: &Dispatch) -> Vec<Kernel> {
+    let region = |view: &View| {
+        let storage = Storage::of(plan, view.buffer);
+        Region { storage, offset: view.offset, len: view.len }
+    };
+    let find = |operand: Operand| match operand {
+        Operand::Input(index) => region(&dispatch.inputs[index]),
+        Operand::Output(index) => region(&dispatch.outputs[index]),
+        Operand::Workspace(len) => workspace(len),
+    };
+    let kernel = |launch: Launch| {
+        let regions = launch.operands().map(find).collect();
+        unalias(Kernel { launch, regions })
+    };
+    dispatch.op.launches().into_iter().flat_map(kernel).collect()
+}
+
+/// A kernel may not write a buffer that it also reads, as one does that makes one parameter's
+/// gradient from another's: such a kernel writes scratch, which is then copied.
+fn unalias(mut kernel: Kernel) -> Vec<Kernel> {
+    let (reads, writes) = kernel.regions.split_at_mut(kernel.launch.reads.len());
+    let [write] = writes else { return vec![kernel] };
+    if reads.iter().all(|read| read.storage != write.storage) {
+        return vec![kernel];
+    }
+    let target = std::mem::replace(write, workspace(write.len));
+    let copy = Broadcast { n_in: target.len, n_out: target.len, scale: 1.0 };
+    let copy = Kernel { launch: copy.launch(), regions: vec![*write, target] };
+    vec![kernel, copy]
+}
+
+fn workspace(len: usize) -> Region {
+    Region { storage: Storage::Workspace, offset: 0, len }
+}

@@ -1,0 +1,161 @@
+//! Device memory: what a program needs, checked against the device's limits and made once.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::device::Device;
+use super::lower::{Kernel, Storage, lower};
+use crate::error::Error;
+use crate::executor::{Program, Split};
+use crate::lane::LaneState;
+
+/// Lanes start at multiples of so many elements, 128 bytes: a line of most caches.
+const LANE_ALIGNMENT: usize = 32;
+
+/// Bytes of device memory that a program takes with the given number of lanes.
+pub fn memory_bytes(program: &Program, lanes: usize) -> u64 {
+    let states = lanes * (size_of::<LaneState>() + size_of::<u32>());
+    let buffers = lens(program, &lower(program)).into_values().map(|len| len_bytes(len, lanes));
+    let data = program.splits().iter().map(|split| split_bytes(split).iter().sum::<u64>());
+    states as u64 + buffers.sum::<u64>() + data.sum::<u64>()
+}
+
+/// Elements per lane of every buffer.
+fn lens(program: &Program, kernels: &[Vec<Kernel>]) -> BTreeMap<Storage, usize> {
+    let n_parameters = program.n_parameters();
+    let mut lens = BTreeMap::from([
+        (Storage::Parameters, n_parameters),
+        (Storage::Velocity, n_parameters),
+        (Storage::Gradients, n_parameters),
+    ]);
+    for (index, plan) in program.plans().iter().enumerate() {
+        lens.insert(Storage::Records(index), plan.records.0 * plan.records.1);
+        for (kept, &len) in plan.kept.iter().enumerate() {
+            lens.insert(Storage::Kept(index, kept), len);
+        }
+    }
+    for region in kernels.iter().flatten().flat_map(|kernel| &kernel.regions) {
+        let len = lens.entry(region.storage).or_default();
+        *len = (*len).max(region.offset + region.len);
+    }
+    lens
+}
+
+/// Elements from one lane to the next; a buffer without elements still has to exist.
+fn stride(len: usize) -> usize {
+    len.next_multiple_of(LANE_ALIGNMENT).max(LANE_ALIGNMENT)
+}
+
+fn len_bytes(len: usize, lanes: usize) -> u64 {
+    (stride(len) * lanes * size_of::<f32>()) as u64
+}
+
+/// Bytes of the images, padded to whole words, and of the labels.
+fn split_bytes(split: &Split) -> [u64; 2] {
+    let word = size_of::<u32>();
+    let images = split.images.len().next_multiple_of(word).max(word);
+    [images as u64, (split.labels.len() * word).max(word) as u64]
+}
+
+/// A buffer with a leading lane axis.
+pub(crate) struct Allocation {
+    pub(crate) buffer: wgpu::Buffer,
+    /// Elements from one lane to the next.
+    pub(crate) stride: usize,
+}
+
+/// All buffers of an executor.
+pub(crate) struct Memory {
+    pub(crate) allocations: HashMap<Storage, Allocation>,
+    pub(crate) lanes: wgpu::Buffer,
+    pub(crate) faults: wgpu::Buffer,
+    /// Images and labels of each split.
+    pub(crate) splits: Vec<[wgpu::Buffer; 2]>,
+    /// Where the host reads from.
+    pub(crate) staging: wgpu::Buffer,
+}
+
+impl Memory {
+    /// Checks all sizes, then makes all buffers, zeroed.
+    pub(crate) fn new(
+        device: &Device,
+        program: &Program,
+        kernels: &[Vec<Kernel>],
+        lanes: usize,
+    ) -> Result<Self, Error> {
+        use wgpu::BufferUsages as Usage;
+        let storage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
+        let lens = lens(program, kernels);
+        let state_bytes = (lanes * size_of::<LaneState>()) as u64;
+        let mut allocations = HashMap::new();
+        for (&key, &len) in &lens {
+            let label = format!("{key:?}");
+            let buffer = create(device, &label, len_bytes(len, lanes), storage)?;
+            allocations.insert(key, Allocation { buffer, stride: stride(len) });
+        }
+        let splits = program.splits().iter().map(|split| upload(device, split));
+        let readable = |key: &Storage| !matches!(key, Storage::Slot(_) | Storage::Workspace);
+        let longest = lens.iter().filter(|(key, _)| readable(key)).map(|(_, &len)| len).max();
+        let longest_bytes = (longest.unwrap_or(0) * size_of::<f32>()) as u64;
+        Ok(Self {
+            allocations,
+            lanes: create(device, "lanes", state_bytes, storage)?,
+            faults: create(device, "faults", (lanes * size_of::<u32>()) as u64, storage)?,
+            splits: splits.collect::<Result<_, _>>()?,
+            staging: create(
+                device,
+                "staging",
+                longest_bytes.max(state_bytes),
+                Usage::MAP_READ | Usage::COPY_DST,
+            )?,
+        })
+    }
+}
+
+fn upload(device: &Device, split: &Split) -> Result<[wgpu::Buffer; 2], Error> {
+    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
+    let [images_bytes, labels_bytes] = split_bytes(split);
+    let images = create(device, "images", images_bytes, usage)?;
+    let labels = create(device, "labels", labels_bytes, usage)?;
+    let (words, rest) = split.images.as_chunks::<4>();
+    device.queue.write_buffer(&images, 0, words.as_flattened());
+    let mut last = [0; 4];
+    last[..rest.len()].copy_from_slice(rest);
+    if !rest.is_empty() {
+        device.queue.write_buffer(&images, images_bytes - 4, &last);
+    }
+    device.queue.write_buffer(&labels, 0, bytemuck::cast_slice(&split.labels));
+    Ok([images, labels])
+}
+
+/// A buffer of at least one word, if the device can have it.
+fn create(
+    device: &Device,
+    label: &str,
+    bytes: u64,
+    usage: wgpu::BufferUsages,
+) -> Result<wgpu::Buffer, Error> {
+    let limits = device.device.limits();
+    let too_large = |limit: &str, most: u64| Error::TooLarge {
+        what: format!("buffer '{label}'"),
+        needed_bytes: bytes,
+        limit: format!("'{}' has {limit} of {most} bytes at most", device.adapter().name),
+    };
+    if bytes > limits.max_buffer_size {
+        return Err(too_large("buffers", limits.max_buffer_size));
+    }
+    let binding = limits.max_storage_buffer_binding_size;
+    if usage.contains(wgpu::BufferUsages::STORAGE) && bytes > binding {
+        return Err(too_large("bindings", binding));
+    }
+    // Kernels count elements in 32 bits.
+    let reach = u64::from(u32::MAX) * size_of::<f32>() as u64;
+    if bytes > reach {
+        return Err(too_large("32-bit element indices", reach));
+    }
+    Ok(device.device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some(label),
+        size: bytes.max(4),
+        usage,
+        mapped_at_creation: false,
+    }))
+}

@@ -1,0 +1,161 @@
+//! Every kernel but the windowed ones against the native executor.
+
+use std::sync::Arc;
+
+use super::{check, check_values, gpu, lane};
+use crate::error::Error;
+use crate::executor::{Executor, Program, Split};
+use crate::graph::{Graph, Initialiser, Node};
+use crate::lane::Snapshot;
+use crate::ops::gather::{Sampling, Source};
+use crate::ops::update::UpdateRule;
+use crate::plan::Plan;
+use crate::testing::{SIZES, assert_close, random_projection, random_values};
+
+const TRANSPOSES: [(bool, bool); 4] = [(false, false), (false, true), (true, false), (true, true)];
+
+fn parameter(graph: &mut Graph, name: &str, shape: &[usize]) -> Result<Node, Error> {
+    graph.parameter(name, shape, Initialiser::Zeros)
+}
+
+/// Around every tile side, several tiles, and sums over k long enough to be cut into parts.
+#[test]
+fn matmul() {
+    let shapes = [
+        (1, 1, 1),
+        (7, 15, 9),
+        (8, 16, 8),
+        (9, 17, 65),
+        (64, 33, 64),
+        (65, 131, 63),
+        (2, 784, 131),
+        (1, 5, 300),
+        (200, 3, 2),
+        (3, 2100, 5),
+    ];
+    for (transpose_lhs, transpose_rhs) in TRANSPOSES {
+        for (m, k, n) in shapes {
+            let name = format!("matmul {m} x {k} x {n}, {transpose_lhs} {transpose_rhs}");
+            check(&name, m * n + k, |graph| {
+                let lhs_shape = if transpose_lhs { [k, m] } else { [m, k] };
+                let rhs_shape = if transpose_rhs { [n, k] } else { [k, n] };
+                let lhs = parameter(graph, "lhs", &lhs_shape)?;
+                let rhs = parameter(graph, "rhs", &rhs_shape)?;
+                graph.matmul_transposed(lhs, rhs, transpose_lhs, transpose_rhs)
+            });
+        }
+    }
+}
+
+#[test]
+fn matmul_with_fused_epilogues() {
+    for (m, k, n) in [(1, 1, 1), (17, 40, 65), (70, 1100, 3)] {
+        for (bias, relu) in [(true, false), (false, true), (true, true)] {
+            check(&format!("{m} x {k} x {n}, bias {bias}, relu {relu}"), m * n + k, |graph| {
+                let lhs = parameter(graph, "lhs", &[m, k])?;
+                let rhs = parameter(graph, "rhs", &[k, n])?;
+                let mut y = graph.matmul(lhs, rhs)?;
+                if bias {
+                    let bias = parameter(graph, "bias", &[n])?;
+                    y = graph.add_bias(y, bias)?;
+                }
+                if relu { graph.relu(y) } else { Ok(y) }
+            });
+        }
+    }
+}
+
+/// Rows around the block of the backward sum, columns around its tile.
+#[test]
+fn add_bias() {
+    for rows in [1, 7, 511, 512, 513, 1500] {
+        for columns in [1, 31, 33, 70] {
+            check(&format!("add_bias {rows} x {columns}"), rows, |graph| {
+                let x = parameter(graph, "x", &[rows, columns])?;
+                let bias = parameter(graph, "bias", &[columns])?;
+                graph.add_bias(x, bias)
+            });
+        }
+    }
+}
+
+#[test]
+fn elementwise() {
+    for len in SIZES.into_iter().chain([255, 256, 257, 1000]) {
+        check(&format!("relu {len}"), 1, |graph| {
+            let x = parameter(graph, "x", &[len])?;
+            graph.relu(x)
+        });
+        check(&format!("add {len}"), 1, |graph| {
+            let lhs = parameter(graph, "lhs", &[len])?;
+            let rhs = parameter(graph, "rhs", &[len])?;
+            let sum = graph.add(lhs, rhs)?;
+            graph.add(sum, lhs)
+        });
+        check(&format!("dropout {len}"), 1, |graph| {
+            let x = parameter(graph, "x", &[len])?;
+            graph.dropout(x, 0.3, 5)
+        });
+        check(&format!("sum {len}"), len, |graph| {
+            let x = parameter(graph, "x", &[len])?;
+            let positive = graph.relu(x)?;
+            graph.sum(positive, 1.0 / 3.0)
+        });
+    }
+}
+
+/// Labels of `rows` examples, the last of them past the end of the data and so left out.
+fn labels(graph: &mut Graph, rows: usize, classes: u32) -> (Node, Arc<Split>) {
+    let n_examples = (rows - 1).max(1);
+    let labels = (0..).map(|i| i * i % classes).take(n_examples).collect();
+    let source = Source { split: 0, n_examples, sampling: Sampling::Sequential };
+    (graph.gather_labels(source, rows).unwrap(), Arc::new(Split { images: vec![], labels }))
+}
+
+#[test]
+fn cross_entropy_and_error_count() {
+    for rows in [1, 2, 7, 255, 257] {
+        for classes in [1, 2, 10, 131] {
+            for smoothed in [false, true] {
+                let mut graph = Graph::new();
+                let shape = [rows, classes as usize];
+                let logits = parameter(&mut graph, "logits", &shape).unwrap();
+                let (labels, split) = labels(&mut graph, rows, classes);
+                let losses = graph.softmax_cross_entropy(logits, labels, smoothed).unwrap();
+                let errors = graph.error_count(logits, labels).unwrap();
+                let loss = random_projection(&mut graph, losses).unwrap();
+                let gradient = graph.gradients(loss, &[logits]).unwrap()[0];
+                let name = format!("cross entropy {rows} x {classes}, smoothed {smoothed}");
+                let keep = [losses, errors, gradient];
+                check_values(&name, classes as usize, &graph, &keep, vec![split]);
+            }
+        }
+    }
+}
+
+/// The update's copy of a shared gradient: a kernel that would read and write one buffer.
+#[test]
+fn gradients_that_two_parameters_share() {
+    let mut graph = Graph::new();
+    let x = parameter(&mut graph, "x", &[40]).unwrap();
+    let w = parameter(&mut graph, "w", &[40]).unwrap();
+    let y = graph.add(x, w).unwrap();
+    let loss = random_projection(&mut graph, y).unwrap();
+    let plan = Plan::training(graph, loss, UpdateRule::Sgd, &[]).unwrap();
+    let program = Program::new(vec![plan], vec![]).unwrap();
+    let start: Vec<f32> = random_values(3, 120);
+    let snapshot = Snapshot::fresh(lane(1), start.clone());
+    let mut tested = gpu(&program, 1);
+    tested.load(0, &snapshot).unwrap();
+    assert_eq!(tested.run(0, &[1]).unwrap()[0].step, 2);
+    let rate = f64::from(snapshot.state.scheduled_learning_rate());
+    // loss = sum_i p_i (x_i + w_i): the gradients are p, p and x + w.
+    let step = |index: usize| {
+        let at = |place: usize| f64::from(start[place]);
+        let i = index % 40;
+        let gradient = if index < 80 { at(80 + i) } else { at(i) + at(40 + i) };
+        at(index) - rate * gradient
+    };
+    let reference: Vec<f64> = (0..120).map(step).collect();
+    assert_close("shared", &tested.save(0).unwrap().parameters, &reference, 2);
+}

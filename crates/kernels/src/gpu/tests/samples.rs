@@ -1,0 +1,59 @@
+//! One op of every kind and variant, for tests of what needs no device.
+
+use crate::executor::Program;
+use crate::executor::Split;
+use crate::gpu::lower::{Kernel, lower};
+use crate::graph::{Graph, Initialiser, Node};
+use crate::ops::gather::{Sampling, Source};
+use crate::ops::update::UpdateRule;
+use crate::ops::window::Padding;
+use crate::plan::Plan;
+use std::sync::Arc;
+
+/// Kernels of plans that together hold every op: all update rules, both kinds of sampling.
+pub(super) fn kernels() -> Vec<Kernel> {
+    let split = Split { images: vec![7; 9 * 64], labels: vec![1; 9] };
+    let plans = [UpdateRule::Sgd, UpdateRule::Momentum, UpdateRule::NesterovMomentum]
+        .into_iter()
+        .map(|rule| {
+            let (graph, loss, _) = network(Sampling::Shuffled);
+            Plan::training(graph, loss, rule, &[]).unwrap()
+        });
+    let (graph, loss, errors) = network(Sampling::Sequential);
+    let evaluation = Plan::evaluation(&graph, &[loss, errors], 3).unwrap();
+    let program = Program::new(plans.chain([evaluation]).collect(), vec![Arc::new(split)]);
+    lower(&program.unwrap()).concat()
+}
+
+/// A network that uses every op; returns its loss and number of errors.
+fn network(sampling: Sampling) -> (Graph, Node, Node) {
+    const BATCH: usize = 4;
+    let mut graph = Graph::new();
+    let source = Source { split: 0, n_examples: 9, sampling };
+    let images = graph.gather_images(source, BATCH, &[8, 8, 1], [1.0 / 255.0, -0.5]).unwrap();
+    let labels = graph.gather_labels(source, BATCH).unwrap();
+    let zeros = Initialiser::Zeros;
+    let filters = [
+        graph.parameter("filter_0", &[3, 3, 1, 4], zeros).unwrap(),
+        graph.parameter("filter_1", &[3, 3, 4, 4], zeros).unwrap(),
+    ];
+    let bias = graph.parameter("bias", &[4], zeros).unwrap();
+    let weights = graph.parameter("weights", &[4 * 16, 5], zeros).unwrap();
+    let x = graph.conv2d(images, filters[0], 1, Padding::Same).unwrap();
+    let x = graph.add_bias(x, bias).unwrap();
+    let x = graph.relu(x).unwrap();
+    let x = graph.max_pool(x, 2, 2, Padding::Valid).unwrap();
+    let skip = x;
+    let x = graph.conv2d(x, filters[1], 1, Padding::Same).unwrap();
+    let x = graph.add(x, skip).unwrap();
+    let x = graph.relu(x).unwrap();
+    let x = graph.add_bias(x, bias).unwrap();
+    let x = graph.dropout(x, 0.25, 1).unwrap();
+    let x = graph.reshape(x, &[BATCH, 64]).unwrap();
+    let logits = graph.matmul(x, weights).unwrap();
+    let losses = graph.softmax_cross_entropy(logits, labels, true).unwrap();
+    let errors = graph.error_count(logits, labels).unwrap();
+    let loss = graph.sum(losses, 0.25).unwrap();
+    let errors = graph.sum(errors, 1.0).unwrap();
+    (graph, loss, errors)
+}

@@ -1,0 +1,40 @@
+//! Launches of the gather.
+
+use super::{Gather, Sampling};
+use crate::gpu::launch::{Launch, Operand, Resource, Shader, flag, word};
+
+const IMAGES: Shader = Shader { name: "gather/images", source: include_str!("images.wgsl") };
+const LABELS: Shader = Shader { name: "gather/labels", source: include_str!("labels.wgsl") };
+
+/// Words between the dimensions and the table of values, which WGSL aligns to 16 bytes.
+const PADDING: [u32; 3] = [0; 3];
+
+impl Gather {
+    pub(crate) fn launch_images(&self) -> Launch {
+        Launch::new(IMAGES, self.batch)
+            .constants(self.constants())
+            .writes([Operand::Output(0)])
+            .resources([Resource::Images(self.source.split)])
+            .words([word(self.source.n_examples), word(self.batch), word(self.example_len)])
+            .words(PADDING)
+            .words(self.values().map(f32::to_bits))
+    }
+
+    pub(crate) fn launch_labels(&self) -> Launch {
+        Launch::elementwise(LABELS, 0, self.batch)
+            .constants(self.constants())
+            .resources([Resource::Labels(self.source.split)])
+            .words([word(self.source.n_examples)])
+    }
+
+    /// What each byte stands for, rounded on the host: a device may fuse the multiplication and
+    /// the addition, and would then round otherwise than the native executor.
+    fn values(&self) -> impl Iterator<Item = f32> {
+        let (scale, shift) = (self.scale, self.shift);
+        (0..=u8::MAX).map(move |byte| scale * f32::from(byte) + shift)
+    }
+
+    fn constants(&self) -> [(&'static str, f64); 1] {
+        [("SHUFFLED", flag(self.source.sampling == Sampling::Shuffled))]
+    }
+}
