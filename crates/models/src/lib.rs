@@ -1,1 +1,30 @@
-//! models
+//! The networks and optimizers of Shallue et al. 2018, and the trainer that runs them in lanes.
+//!
+//! A **model** is a table of layers ([`Model`]); with an optimizer ([`Optimizer`]) and a data set
+//! it makes a [`Workload`], which builds the step programs of any batch size on the chosen
+//! [`Compute`] device and so implements the tuner's `TrainerFactory`.
+//!
+//! ```
+//! let model = critbatch_models::Model::find("simple_cnn_base")?;
+//! assert_eq!(model.n_parameters([28, 28, 1], 10)?, 3_274_634);
+//! # Ok::<(), critbatch_models::ModelError>(())
+//! ```
+
+mod compute;
+mod error;
+mod fully_connected;
+mod initialise;
+mod metaparameters;
+mod model;
+mod optimizer;
+mod simple_cnn;
+mod trainer;
+mod workload;
+
+pub use compute::{Compute, DeviceChoice, DeviceInfo, devices};
+pub use error::ModelError;
+pub use initialise::{initial_parameters, trial_key};
+pub use model::{Layer, Mode, Model};
+pub use optimizer::Optimizer;
+pub use trainer::Trainer;
+pub use workload::{EvaluationSplit, Workload};

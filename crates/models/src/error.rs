@@ -1,0 +1,65 @@
+//! What can go wrong between a workload's name and its training.
+
+use critbatch_data::DataError;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// No model, optimizer or device has this name.
+    #[error("unknown {kind} '{name}'; accepted: {accepted}")]
+    Unknown {
+        /// What was looked up.
+        kind: &'static str,
+        /// The name given.
+        name: String,
+        /// All names there are.
+        accepted: String,
+    },
+    /// The data set has not the split that is to be evaluated.
+    #[error("data set '{dataset}' has no {split} split; leave '{split}' out of evaluation.splits")]
+    NoSplit {
+        /// Name of the data set.
+        dataset: String,
+        /// The missing split.
+        split: &'static str,
+    },
+    /// A trial lacks a metaparameter, or has one that the optimizer does not know.
+    #[error("trial {trial_id}: {problem}; {optimizer} takes {accepted}")]
+    Parameters {
+        /// The trial.
+        trial_id: u64,
+        /// What is wrong.
+        problem: String,
+        /// Name of the optimizer.
+        optimizer: &'static str,
+        /// The metaparameters that it takes.
+        accepted: String,
+    },
+    /// A number does not fit the engine's 32-bit counters.
+    #[error("{what} is {value}; at most {limit} is possible")]
+    TooLarge {
+        /// The number's meaning.
+        what: &'static str,
+        /// Its value.
+        value: u64,
+        /// Largest possible value.
+        limit: u64,
+    },
+    /// A snapshot is not one of this workload.
+    #[error("a snapshot of {got} bytes does not fit this workload; expected {expected}")]
+    Snapshot {
+        /// Its size.
+        got: usize,
+        /// The size that fits.
+        expected: usize,
+    },
+    /// The lane holds no trial.
+    #[error("lane {0} holds no trial")]
+    EmptyLane(usize),
+    /// The engine refused.
+    #[error(transparent)]
+    Engine(#[from] critbatch_kernels::Error),
+    /// The data set could not be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+}

@@ -1,0 +1,130 @@
+//! Initial weights from counter-based random numbers.
+
+use std::f64::consts::TAU;
+
+use critbatch_kernels::{Initialiser, Parameter, Purpose, philox4x32, uniform};
+use critbatch_tuner::Trial;
+
+use crate::error::ModelError;
+
+/// Standard deviation of a normal that is cut at two standard deviations.
+const TRUNCATED_DEVIATION: f64 = 0.879_625_661_034_239_8;
+
+/// Key of all random numbers of a trial: a hash of (seed, batch size, trial id).
+///
+/// # Errors
+/// If batch size or trial id do not fit 32 bits.
+pub fn trial_key(trial: &Trial) -> Result<[u32; 2], ModelError> {
+    let word = |what, value: u64| {
+        let limit = u64::from(u32::MAX);
+        u32::try_from(value).map_err(|_| ModelError::TooLarge { what, value, limit })
+    };
+    let trial_id = word("trial id", trial.trial_id)?;
+    let batch_size = word("batch size", trial.batch_size)?;
+    let (seed_low, seed_high) = (trial.seed & 0xFFFF_FFFF, trial.seed >> 32);
+    let seed = [word("seed", seed_low)?, word("seed", seed_high)?];
+    let [first, second, ..] = philox4x32(seed, [trial_id, batch_size, Purpose::Key as u32, 0]);
+    Ok([first, second])
+}
+
+/// All parameters of a network at the start of a trial, in the order of declaration.
+///
+/// LeCun normal: normal numbers by Box and Muller, those beyond two standard deviations left out,
+/// scaled to variance `1 / fan_in`.
+///
+/// # Source
+/// LeCun et al. 1998, "Efficient BackProp"; truncated as JAX's `lecun_normal`.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "weights are f32; a fan-in is far below 2^52"
+)]
+pub fn initial_parameters(parameters: &[Parameter], key: [u32; 2]) -> Vec<f32> {
+    let mut values = Vec::with_capacity(parameters.iter().map(|p| p.shape.len()).sum());
+    for (parameter, index) in parameters.iter().zip(0..) {
+        let len = parameter.shape.len();
+        match parameter.initialiser {
+            Initialiser::Zeros => values.resize(values.len() + len, 0.0),
+            Initialiser::LecunNormal { fan_in } => {
+                let scale = 1.0 / (fan_in as f64).sqrt() / TRUNCATED_DEVIATION;
+                values.extend(truncated_normals(key, index).map(|z| (scale * z) as f32).take(len));
+            }
+        }
+    }
+    values
+}
+
+/// Standard normal numbers within two standard deviations: a stream for each parameter.
+fn truncated_normals(key: [u32; 2], stream: u32) -> impl Iterator<Item = f64> {
+    (0_u32..)
+        .flat_map(move |block| {
+            let bits = philox4x32(key, [block, 0, Purpose::Initialise as u32, stream]);
+            let [a, b, c, d] = bits.map(uniform);
+            let ((first, second), (third, fourth)) = (box_muller(a, b), box_muller(c, d));
+            [first, second, third, fourth]
+        })
+        .filter(|z| z.abs() <= 2.0)
+}
+
+/// Two independent standard normal numbers from two uniform ones in (0, 1).
+fn box_muller(a: f64, b: f64) -> (f64, f64) {
+    let radius = (-2.0 * a.ln()).sqrt();
+    let (sine, cosine) = (TAU * b).sin_cos();
+    (radius * cosine, radius * sine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use critbatch_kernels::Graph;
+
+    fn weights(key: [u32; 2]) -> Vec<f32> {
+        let mut graph = Graph::new();
+        let lecun = Initialiser::LecunNormal { fan_in: 400 };
+        graph.parameter("a", &[400, 250], lecun).unwrap();
+        graph.parameter("bias", &[250], Initialiser::Zeros).unwrap();
+        graph.parameter("b", &[400, 250], lecun).unwrap();
+        initial_parameters(graph.parameters(), key)
+    }
+
+    #[test]
+    fn weights_have_variance_one_over_fan_in_and_no_tails() {
+        let weights = weights([1, 2]);
+        let kernel: Vec<f64> = weights[..100_000].iter().map(|&w| f64::from(w)).collect();
+        let mean = kernel.iter().sum::<f64>() / 1e5;
+        let variance = kernel.iter().map(|w| w * w).sum::<f64>() / 1e5;
+        // Standard errors: 0.05 / sqrt(1e5) = 1.6e-4, and about 0.4 % of the variance.
+        assert!(mean.abs() < 8e-4, "mean {mean}");
+        assert!(
+            (variance * 400.0 - 1.0).abs() < 0.02,
+            "variance times fan-in {}",
+            variance * 400.0
+        );
+        let largest = kernel.iter().fold(0.0_f64, |max, w| max.max(w.abs()));
+        assert!(largest <= 2.0 * 0.05 / TRUNCATED_DEVIATION + 1e-9, "largest weight {largest}");
+        assert!(weights[100_000..100_250].iter().all(|&bias| bias == 0.0), "biases start at zero");
+    }
+
+    #[test]
+    fn keys_and_parameters_have_streams_of_their_own() {
+        let first = weights([1, 2]);
+        assert_eq!(first, weights([1, 2]));
+        assert_ne!(first[..10], weights([1, 3])[..10]);
+        assert_ne!(first[..10], first[100_250..100_260]);
+    }
+
+    #[test]
+    fn keys_depend_on_every_part_of_the_name() {
+        let trial = Trial { batch_size: 8, trial_id: 3, seed: 7, parameters: [].into() };
+        let others = [
+            Trial { batch_size: 16, ..trial.clone() },
+            Trial { trial_id: 4, ..trial.clone() },
+            Trial { seed: 8, ..trial.clone() },
+            Trial { seed: 7 | 1 << 40, ..trial.clone() },
+        ];
+        let key = trial_key(&trial).unwrap();
+        for other in others {
+            assert_ne!(key, trial_key(&other).unwrap(), "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The metaparameters, by the names of the paper's archive, and their place in a lane.
+
+use critbatch_kernels::LaneState;
+use critbatch_tuner::{Metaparameter, Range, Trial};
+
+use crate::error::ModelError;
+use crate::optimizer::Optimizer;
+
+/// Initial learning rate, per step.
+pub(crate) const LEARNING_RATE: Metaparameter = Metaparameter {
+    name: "learning_rate",
+    description: "initial learning rate, per step",
+    default: None,
+    range: Range::POSITIVE,
+    is_integer: false,
+};
+
+/// Momentum coefficient.
+pub(crate) const MOMENTUM: Metaparameter = Metaparameter {
+    name: "momentum",
+    description: "momentum coefficient",
+    default: None,
+    range: Range::BELOW_ONE,
+    is_integer: false,
+};
+
+/// What every optimizer takes, and may be left out.
+pub(crate) const SHARED: [Metaparameter; 3] = [
+    Metaparameter {
+        name: "end_learning_rate_factor",
+        description: "factor that the learning rate decays to linearly; 1 keeps it constant",
+        default: Some(1.0),
+        range: Range::UNIT,
+        is_integer: false,
+    },
+    Metaparameter {
+        name: "learning_rate_decay_steps",
+        description: "steps over which the learning rate decays",
+        default: Some(1.0),
+        range: Range::POSITIVE,
+        is_integer: true,
+    },
+    Metaparameter {
+        name: "label_smoothing",
+        description: "share of each label that is spread over all classes",
+        default: Some(0.0),
+        range: Range::UNIT,
+        is_integer: false,
+    },
+];
+
+/// A lane's state at the start of a trial.
+///
+/// # Errors
+/// If a metaparameter is missing or unknown.
+pub(crate) fn lane_state(
+    optimizer: Optimizer,
+    trial: &Trial,
+    key: [u32; 2],
+) -> Result<LaneState, ModelError> {
+    let known = optimizer.metaparameters();
+    let refuse = |problem: String| {
+        let accepted: Vec<&str> = known.iter().map(|parameter| parameter.name).collect();
+        ModelError::Parameters {
+            trial_id: trial.trial_id,
+            problem,
+            optimizer: optimizer.name(),
+            accepted: accepted.join(", "),
+        }
+    };
+    if let Some(name) = trial.parameters.keys().find(|&name| known.iter().all(|p| p.name != name)) {
+        return Err(refuse(format!("unknown metaparameter '{name}'")));
+    }
+    let mut state = LaneState { key, ..LaneState::default() };
+    for parameter in &known {
+        let value = trial.parameters.get(parameter.name).copied().or(parameter.default);
+        let value = value.ok_or_else(|| refuse(format!("'{}' is missing", parameter.name)))?;
+        #[expect(clippy::cast_possible_truncation, reason = "training is in f32")]
+        let value = value as f32;
+        let field = match parameter.name {
+            "learning_rate" => &mut state.learning_rate,
+            "momentum" => &mut state.momentum,
+            "end_learning_rate_factor" => &mut state.end_learning_rate_factor,
+            "learning_rate_decay_steps" => &mut state.learning_rate_decay_steps,
+            "label_smoothing" => &mut state.label_smoothing,
+            name => unreachable!("metaparameter '{name}' has no place in a lane"),
+        };
+        *field = value;
+    }
+    Ok(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trial(parameters: &[(&str, f64)]) -> Trial {
+        let parameters = parameters.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
+        Trial { batch_size: 8, trial_id: 3, seed: 0, parameters }
+    }
+
+    #[test]
+    fn every_metaparameter_reaches_its_field() {
+        let trial = trial(&[
+            ("learning_rate", 0.5),
+            ("momentum", 0.25),
+            ("end_learning_rate_factor", 0.125),
+            ("learning_rate_decay_steps", 64.0),
+            ("label_smoothing", 0.0625),
+        ]);
+        let state = lane_state(Optimizer::NesterovMomentum, &trial, [1, 2]).unwrap();
+        let expected = LaneState {
+            key: [1, 2],
+            learning_rate: 0.5,
+            momentum: 0.25,
+            end_learning_rate_factor: 0.125,
+            learning_rate_decay_steps: 64.0,
+            label_smoothing: 0.0625,
+            ..LaneState::default()
+        };
+        assert_eq!(state, expected);
+    }
+
+    #[test]
+    fn defaults_are_a_constant_schedule_without_smoothing() {
+        let state = lane_state(Optimizer::Sgd, &trial(&[("learning_rate", 0.5)]), [0; 2]).unwrap();
+        assert_eq!(state, LaneState { learning_rate: 0.5, ..LaneState::default() });
+    }
+
+    #[test]
+    fn missing_and_unknown_metaparameters_are_refused() {
+        let message = |parameters: &[(&str, f64)]| {
+            lane_state(Optimizer::Sgd, &trial(parameters), [0; 2]).unwrap_err().to_string()
+        };
+        assert!(message(&[]).contains("'learning_rate' is missing"));
+        let unknown = message(&[("learning_rate", 0.1), ("momentum", 0.9)]);
+        assert!(unknown.contains("unknown metaparameter 'momentum'"), "{unknown}");
+    }
+}

@@ -1,0 +1,242 @@
+//! A network as a table of layers, and the graph that it stands for.
+
+use critbatch_kernels::{Error, Graph, Initialiser, Node, Padding};
+
+use crate::error::ModelError;
+use crate::{fully_connected, simple_cnn};
+
+/// One row of a network's table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Layer {
+    /// Convolution of `size x size`, stride 1, same padding, with bias and ReLU.
+    Convolution {
+        /// Height and width of the filter.
+        size: usize,
+        /// Output channels.
+        channels: usize,
+    },
+    /// Maximum over `size x size` windows, stride `size`.
+    MaxPool {
+        /// Height and width of the window.
+        size: usize,
+    },
+    /// Fully connected hidden layer with bias and ReLU; flattens images first.
+    Hidden {
+        /// Number of units.
+        units: usize,
+    },
+    /// Dropout, in training only.
+    Dropout {
+        /// Probability of dropping a unit.
+        rate: f32,
+    },
+    /// Fully connected layer with bias to one logit a class.
+    Logits,
+}
+
+/// Whether a network trains or is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Dropout is on.
+    Train,
+    /// Dropout is off.
+    Evaluate,
+}
+
+/// A network of the paper.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    name: &'static str,
+    layers: Vec<Layer>,
+}
+
+impl Model {
+    pub(crate) fn new(name: &'static str, layers: Vec<Layer>) -> Self {
+        Self { name, layers }
+    }
+
+    /// All models, in the order of the paper's families.
+    pub fn all() -> Vec<Model> {
+        fully_connected::models().into_iter().chain(simple_cnn::models()).collect()
+    }
+
+    /// The model of this name.
+    ///
+    /// # Errors
+    /// If there is none; the message lists all.
+    pub fn find(name: &str) -> Result<Model, ModelError> {
+        let models = Self::all();
+        let accepted: Vec<&str> = models.iter().map(|model| model.name).collect();
+        let accepted = accepted.join(", ");
+        models.into_iter().find(|model| model.name == name).ok_or_else(|| ModelError::Unknown {
+            kind: "model",
+            name: name.to_owned(),
+            accepted,
+        })
+    }
+
+    /// Name, as in the paper's archive.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The rows of the network's table.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// Number of parameters on examples of the given shape `[H, W, C]`.
+    ///
+    /// # Errors
+    /// If the network does not fit the shape.
+    pub fn n_parameters(
+        &self,
+        example_shape: [usize; 3],
+        n_classes: usize,
+    ) -> Result<usize, Error> {
+        let mut graph = Graph::new();
+        let [height, width, channels] = example_shape;
+        let shape = [1, height, width, channels];
+        let images = graph.parameter("images", &shape, Initialiser::Zeros)?;
+        self.build(&mut graph, images, n_classes, Mode::Evaluate)?;
+        Ok(graph.n_parameters() - height * width * channels)
+    }
+
+    /// Adds the network to a graph, from images `[N, H, W, C]` to logits `[N, K]`.
+    ///
+    /// # Errors
+    /// If the network does not fit the images.
+    pub fn build(
+        &self,
+        graph: &mut Graph,
+        images: Node,
+        n_classes: usize,
+        mode: Mode,
+    ) -> Result<Node, Error> {
+        let mut builder = Builder { graph, mode, n_convolutions: 0, n_dense: 0, n_dropouts: 0 };
+        self.layers.iter().try_fold(images, |x, &layer| builder.layer(layer, x, n_classes))
+    }
+}
+
+/// Counts layers of each kind, which names their parameters: `conv1/kernel`, `dense2/bias`.
+struct Builder<'g> {
+    graph: &'g mut Graph,
+    mode: Mode,
+    n_convolutions: usize,
+    n_dense: usize,
+    n_dropouts: u32,
+}
+
+impl Builder<'_> {
+    fn layer(&mut self, layer: Layer, x: Node, n_classes: usize) -> Result<Node, Error> {
+        match layer {
+            Layer::Convolution { size, channels } => self.convolution(x, size, channels),
+            Layer::MaxPool { size } => self.graph.max_pool(x, size, size, Padding::Valid),
+            Layer::Hidden { units } => {
+                let y = self.dense(x, units)?;
+                self.graph.relu(y)
+            }
+            Layer::Dropout { rate } => {
+                self.n_dropouts += 1;
+                match self.mode {
+                    Mode::Train => self.graph.dropout(x, rate, self.n_dropouts),
+                    Mode::Evaluate => Ok(x),
+                }
+            }
+            Layer::Logits => self.dense(x, n_classes),
+        }
+    }
+
+    fn convolution(&mut self, x: Node, size: usize, channels: usize) -> Result<Node, Error> {
+        self.n_convolutions += 1;
+        let name = format!("conv{}", self.n_convolutions);
+        let in_channels = self.graph.shape(x).last().copied().unwrap_or(1);
+        let shape = [size, size, in_channels, channels];
+        let fan_in = size * size * in_channels;
+        let (kernel, bias) = self.kernel_and_bias(&name, &shape, fan_in, channels)?;
+        let y = self.graph.conv2d(x, kernel, 1, Padding::Same)?;
+        let y = self.graph.add_bias(y, bias)?;
+        self.graph.relu(y)
+    }
+
+    fn dense(&mut self, x: Node, units: usize) -> Result<Node, Error> {
+        self.n_dense += 1;
+        let name = format!("dense{}", self.n_dense);
+        let shape = self.graph.shape(x);
+        let batch = shape.first().copied().unwrap_or(1);
+        let inputs = shape.len() / batch;
+        let x = self.graph.reshape(x, &[batch, inputs])?;
+        let (kernel, bias) = self.kernel_and_bias(&name, &[inputs, units], inputs, units)?;
+        let y = self.graph.matmul(x, kernel)?;
+        self.graph.add_bias(y, bias)
+    }
+
+    fn kernel_and_bias(
+        &mut self,
+        layer: &str,
+        shape: &[usize],
+        fan_in: usize,
+        n_outputs: usize,
+    ) -> Result<(Node, Node), Error> {
+        let lecun = Initialiser::LecunNormal { fan_in };
+        let kernel = self.graph.parameter(&format!("{layer}/kernel"), shape, lecun)?;
+        let zeros = Initialiser::Zeros;
+        let bias = self.graph.parameter(&format!("{layer}/bias"), &[n_outputs], zeros)?;
+        Ok((kernel, bias))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Shallue et al. 2018, sec. 3 and app. C; counts by arithmetic on the published widths.
+    #[test]
+    fn parameter_counts_are_the_papers() {
+        let counts = [
+            ("fc_1024", 814_090),
+            ("fc_1024_1024", 1_863_690),
+            ("fc_1024_1024_1024", 2_913_290),
+            ("fc_64_64_64", 59_210),
+            ("fc_128_128_128", 134_794),
+            ("fc_256_256_256", 335_114),
+            ("fc_512_512_512", 932_362),
+            ("fc_2048_2048_2048", 10_020_874),
+            ("simple_cnn_narrow", 821_706),
+            ("simple_cnn_base", 3_274_634),
+            ("simple_cnn_wide", 13_074_186),
+        ];
+        for (name, count) in counts {
+            let model = Model::find(name).unwrap();
+            assert_eq!(model.n_parameters([28, 28, 1], 10).unwrap(), count, "{name}");
+        }
+        assert_eq!(Model::all().len(), counts.len(), "a model without a count");
+    }
+
+    #[test]
+    fn shapes_after_every_layer_of_the_cnn_are_the_papers() {
+        let model = Model::find("simple_cnn_base").unwrap();
+        let expected: [&[usize]; 7] = [
+            &[3, 28, 28, 32],
+            &[3, 14, 14, 32],
+            &[3, 14, 14, 64],
+            &[3, 7, 7, 64],
+            &[3, 1024],
+            &[3, 1024],
+            &[3, 10],
+        ];
+        for n_layers in 1..=expected.len() {
+            let part = Model::new("part", model.layers[..n_layers].to_vec());
+            let mut graph = Graph::new();
+            let images = graph.parameter("images", &[3, 28, 28, 1], Initialiser::Zeros).unwrap();
+            let y = part.build(&mut graph, images, 10, Mode::Train).unwrap();
+            assert_eq!(**graph.shape(y), *expected[n_layers - 1], "after layer {n_layers}");
+        }
+    }
+
+    #[test]
+    fn unknown_names_are_answered_with_the_known_ones() {
+        let message = Model::find("fc_7").unwrap_err().to_string();
+        assert!(message.starts_with("unknown model 'fc_7'; accepted: fc_1024, "), "{message}");
+    }
+}

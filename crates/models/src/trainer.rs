@@ -1,0 +1,158 @@
+//! The lane trainer: the tuner's trait on top of an executor.
+
+use bytemuck::{bytes_of, cast_slice, pod_read_unaligned};
+use critbatch_kernels::{Executor, LaneState, Parameter, Snapshot};
+use critbatch_tuner::{LaneTrainer, Metrics, TrainerError, Trial};
+
+use crate::error::ModelError;
+use crate::initialise::{initial_parameters, trial_key};
+use crate::metaparameters::lane_state;
+use crate::optimizer::Optimizer;
+
+/// Index of the training plan in a trainer's program; evaluation plans follow.
+pub(crate) const TRAINING_PLAN: usize = 0;
+
+/// One evaluated split: its name in metrics and how its plan goes through it.
+#[derive(Debug, Clone)]
+pub(crate) struct Evaluation {
+    pub(crate) split: &'static str,
+    pub(crate) n_examples: usize,
+    pub(crate) n_chunks: u32,
+}
+
+/// Trains the trials of one study in the lanes of an executor.
+pub struct Trainer {
+    pub(crate) executor: Box<dyn Executor<f32>>,
+    pub(crate) optimizer: Optimizer,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) evaluations: Vec<Evaluation>,
+    pub(crate) occupied: Vec<bool>,
+}
+
+impl Trainer {
+    fn check_occupied(&self, lane: usize) -> Result<(), ModelError> {
+        match self.occupied.get(lane) {
+            Some(true) => Ok(()),
+            _ => Err(ModelError::EmptyLane(lane)),
+        }
+    }
+
+    fn n_parameters(&self) -> usize {
+        self.parameters.iter().map(|parameter| parameter.shape.len()).sum()
+    }
+
+    /// Adds the metrics of one split to those of each lane.
+    fn evaluate_split(
+        &mut self,
+        index: usize,
+        lanes: &[usize],
+        metrics: &mut [Metrics],
+    ) -> Result<(), ModelError> {
+        let Evaluation { split, n_examples, n_chunks } = self.evaluations[index].clone();
+        let plan = TRAINING_PLAN + 1 + index;
+        let mut repeats = vec![0; self.executor.lanes()];
+        for &lane in lanes {
+            repeats[lane] = n_chunks;
+        }
+        self.executor.run(plan, &repeats)?;
+        for (&lane, metrics) in lanes.iter().zip(metrics) {
+            let rows = self.executor.records(plan, lane)?;
+            let mean = |value: usize| {
+                let sum: f64 = rows.iter().map(|row| f64::from(row[value])).sum();
+                #[expect(clippy::cast_precision_loss, reason = "splits stay below 2^30")]
+                let n_examples = n_examples as f64;
+                sum / n_examples
+            };
+            metrics.insert(format!("{split}/cross_entropy_error"), mean(0));
+            metrics.insert(format!("{split}/classification_error"), mean(1));
+        }
+        Ok(())
+    }
+}
+
+impl LaneTrainer for Trainer {
+    fn lanes(&self) -> usize {
+        self.executor.lanes()
+    }
+
+    fn start(&mut self, lane: usize, trial: &Trial) -> Result<(), TrainerError> {
+        let key = trial_key(trial)?;
+        let state = lane_state(self.optimizer, trial, key)?;
+        let parameters = initial_parameters(&self.parameters, key);
+        self.executor.load(lane, &Snapshot::fresh(state, parameters))?;
+        self.occupied[lane] = true;
+        Ok(())
+    }
+
+    fn advance(&mut self, steps: &[u64]) -> Result<Vec<Option<u64>>, TrainerError> {
+        let repeats = steps
+            .iter()
+            .map(|&value| {
+                let limit = u64::from(u32::MAX);
+                let what = "steps of one round";
+                u32::try_from(value).map_err(|_| ModelError::TooLarge { what, value, limit })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        for (lane, _) in repeats.iter().enumerate().filter(|(_, repeats)| **repeats > 0) {
+            self.check_occupied(lane)?;
+        }
+        let states = self.executor.run(TRAINING_PLAN, &repeats)?;
+        let diverged = |(state, &occupied): (&LaneState, &bool)| {
+            (occupied && state.diverged_at > 0).then_some(u64::from(state.diverged_at))
+        };
+        Ok(states.iter().zip(&self.occupied).map(diverged).collect())
+    }
+
+    fn evaluate(&mut self, lanes: &[usize]) -> Result<Vec<Metrics>, TrainerError> {
+        for &lane in lanes {
+            self.check_occupied(lane)?;
+        }
+        let mut metrics = vec![Metrics::new(); lanes.len()];
+        for index in 0..self.evaluations.len() {
+            self.evaluate_split(index, lanes, &mut metrics)?;
+        }
+        Ok(metrics)
+    }
+
+    /// The lane's state, then parameters, then velocities, as they lie in memory.
+    fn snapshot(&mut self, lane: usize) -> Result<Vec<u8>, TrainerError> {
+        self.check_occupied(lane)?;
+        let snapshot = self.executor.save(lane)?;
+        let parts: [&[u8]; 3] = [
+            bytes_of(&snapshot.state),
+            cast_slice(&snapshot.parameters),
+            cast_slice(&snapshot.velocity),
+        ];
+        Ok(parts.concat())
+    }
+
+    fn restore(&mut self, lane: usize, trial: &Trial, snapshot: &[u8]) -> Result<(), TrainerError> {
+        const STATE_LEN: usize = size_of::<LaneState>();
+        let parameters_len = self.n_parameters() * size_of::<f32>();
+        let expected = STATE_LEN + 2 * parameters_len;
+        if snapshot.len() != expected {
+            return Err(ModelError::Snapshot { got: snapshot.len(), expected }.into());
+        }
+        let (state, values) = snapshot.split_at(STATE_LEN);
+        let (parameters, velocity) = values.split_at(parameters_len);
+        let saved: LaneState = pod_read_unaligned(state);
+        // Name and metaparameters come from the trial, the place in training from the snapshot.
+        let state = LaneState {
+            step: saved.step,
+            epoch: saved.epoch,
+            offset: saved.offset,
+            diverged_at: saved.diverged_at,
+            ..lane_state(self.optimizer, trial, trial_key(trial)?)?
+        };
+        let floats = |bytes: &[u8]| bytes.chunks_exact(4).map(pod_read_unaligned).collect();
+        let snapshot =
+            Snapshot { state, parameters: floats(parameters), velocity: floats(velocity) };
+        self.executor.load(lane, &snapshot)?;
+        self.occupied[lane] = true;
+        Ok(())
+    }
+
+    fn free(&mut self, lane: usize) {
+        self.occupied[lane] = false;
+    }
+}

@@ -1,0 +1,272 @@
+//! A workload: data set, model, optimizer, on a device. Builds the step programs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use critbatch_data::{Dataset, Split as DataSplit};
+use critbatch_kernels::{Graph, Node, Plan, Program, Sampling, Source, Split};
+use critbatch_tuner::{LaneTrainer, TrainerError, TrainerFactory, WorkloadFacts};
+
+use crate::compute::Compute;
+use crate::error::ModelError;
+use crate::model::{Mode, Model};
+use crate::optimizer::Optimizer;
+use crate::trainer::{Evaluation, Trainer};
+
+/// Bytes become numbers in [0, 1].
+const NORMALISATION: [f32; 2] = [1.0 / 255.0, 0.0];
+
+/// Examples of one evaluation step at most.
+const EVALUATION_BATCH: usize = 512;
+
+/// A part of the data that trials are measured on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EvaluationSplit {
+    /// The validation examples.
+    Validation,
+    /// As many training examples as there are validation examples, always the same, without
+    /// dropout.
+    Train,
+    /// The test examples; only reported.
+    Test,
+}
+
+impl EvaluationSplit {
+    /// The split of a name in an experiment file.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn find(name: &str) -> Result<Self, ModelError> {
+        match name {
+            "val" => Ok(EvaluationSplit::Validation),
+            "train" => Ok(EvaluationSplit::Train),
+            "test" => Ok(EvaluationSplit::Test),
+            _ => Err(ModelError::Unknown {
+                kind: "evaluation split",
+                name: name.to_owned(),
+                accepted: "val, train, test".to_owned(),
+            }),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            EvaluationSplit::Validation => "val",
+            EvaluationSplit::Train => "train",
+            EvaluationSplit::Test => "test",
+        }
+    }
+}
+
+/// A workload on a device, with its data in memory.
+pub struct Workload {
+    dataset: &'static str,
+    n_classes: usize,
+    example_shape: [usize; 3],
+    model: Model,
+    optimizer: Optimizer,
+    compute: Compute,
+    train: Arc<Split>,
+    evaluated: Vec<(EvaluationSplit, Arc<Split>)>,
+}
+
+impl Workload {
+    /// Reads the data of a workload and puts it on a device.
+    ///
+    /// # Errors
+    /// If a name is unknown, the data cannot be read or lacks a split, or the model does not fit
+    /// the examples.
+    pub fn load(
+        [dataset, model, optimizer]: [&str; 3],
+        splits: &[EvaluationSplit],
+        data_dir: Option<&Path>,
+        compute: Compute,
+    ) -> Result<Self, ModelError> {
+        let (model, optimizer) = (Model::find(model)?, Optimizer::find(optimizer)?);
+        let dataset = critbatch_data::load(dataset, data_dir)?;
+        Self::new(&dataset, model, optimizer, splits, compute)
+    }
+
+    /// A workload on a data set in memory.
+    ///
+    /// # Errors
+    /// If the data lacks a split or the model does not fit the examples.
+    pub fn new(
+        dataset: &Dataset,
+        model: Model,
+        optimizer: Optimizer,
+        splits: &[EvaluationSplit],
+        compute: Compute,
+    ) -> Result<Self, ModelError> {
+        let &[_, height, width, channels] = dataset.train.images.shape() else {
+            unreachable!("images have four axes");
+        };
+        let example_shape = [height, width, channels];
+        model.n_parameters(example_shape, dataset.n_classes)?;
+        let evaluated = splits
+            .iter()
+            .map(|&split| Ok((split, Arc::new(evaluated_split(dataset, split)?))))
+            .collect::<Result<Vec<_>, ModelError>>()?;
+        Ok(Self {
+            dataset: dataset.name,
+            n_classes: dataset.n_classes,
+            example_shape,
+            model,
+            optimizer,
+            compute,
+            train: Arc::new(device_split(&dataset.train, dataset.train.labels.len())),
+            evaluated,
+        })
+    }
+
+    /// The device that trains.
+    pub fn compute(&self) -> &Compute {
+        &self.compute
+    }
+
+    /// The plans of one batch size: training, then one for each evaluated split.
+    ///
+    /// # Errors
+    /// If the batch is larger than the training set or a tensor too large.
+    pub fn program(&self, batch_size: usize) -> Result<Program, ModelError> {
+        let mut plans = vec![self.training_plan(batch_size)?];
+        let mut splits = vec![Arc::clone(&self.train)];
+        for (_, split) in &self.evaluated {
+            plans.push(self.evaluation_plan(splits.len(), split.len())?);
+            splits.push(Arc::clone(split));
+        }
+        Ok(Program::new(plans, splits)?)
+    }
+
+    /// A trainer of one batch size.
+    ///
+    /// # Errors
+    /// As [`Workload::program`], or if the device cannot hold the lanes.
+    pub fn trainer(&self, batch_size: usize, lanes: usize) -> Result<Trainer, ModelError> {
+        let program = self.program(batch_size)?;
+        let evaluation = |(split, examples): &(EvaluationSplit, Arc<Split>)| Evaluation {
+            split: split.name(),
+            n_examples: examples.len(),
+            n_chunks: chunks(examples.len()).0,
+        };
+        Ok(Trainer {
+            executor: self.compute.executor(&program, lanes)?,
+            optimizer: self.optimizer,
+            parameters: self
+                .graph(Mode::Train, 1, self.train_source())?
+                .graph
+                .parameters()
+                .to_vec(),
+            evaluations: self.evaluated.iter().map(evaluation).collect(),
+            occupied: vec![false; lanes],
+        })
+    }
+
+    fn training_plan(&self, batch_size: usize) -> Result<Plan, ModelError> {
+        let Network { mut graph, logits, labels } =
+            self.graph(Mode::Train, batch_size, self.train_source())?;
+        let losses = graph.softmax_cross_entropy(logits, labels, true)?;
+        #[expect(clippy::cast_precision_loss, reason = "a batch stays below 2^30")]
+        let loss = graph.sum(losses, 1.0 / batch_size as f64)?;
+        Ok(Plan::training(graph, loss, self.optimizer.rule(), &[])?)
+    }
+
+    fn evaluation_plan(&self, split: usize, n_examples: usize) -> Result<Plan, ModelError> {
+        let (n_chunks, batch) = chunks(n_examples);
+        let source = Source { split, n_examples, sampling: Sampling::Sequential };
+        let Network { mut graph, logits, labels } = self.graph(Mode::Evaluate, batch, source)?;
+        let losses = graph.softmax_cross_entropy(logits, labels, false)?;
+        let errors = graph.error_count(logits, labels)?;
+        let values = [graph.sum(losses, 1.0)?, graph.sum(errors, 1.0)?];
+        Ok(Plan::evaluation(&graph, &values, n_chunks as usize)?)
+    }
+
+    fn graph(&self, mode: Mode, batch: usize, source: Source) -> Result<Network, ModelError> {
+        let mut graph = Graph::new();
+        let images = graph.gather_images(source, batch, &self.example_shape, NORMALISATION)?;
+        let labels = graph.gather_labels(source, batch)?;
+        let logits = self.model.build(&mut graph, images, self.n_classes, mode)?;
+        Ok(Network { graph, logits, labels })
+    }
+
+    fn train_source(&self) -> Source {
+        Source { split: 0, n_examples: self.train.len(), sampling: Sampling::Shuffled }
+    }
+}
+
+/// A network between its data and its loss.
+struct Network {
+    graph: Graph,
+    logits: Node,
+    labels: Node,
+}
+
+/// Number of evaluation steps over `n` examples and examples of each, as even as possible.
+fn chunks(n: usize) -> (u32, usize) {
+    let n_chunks = n.div_ceil(EVALUATION_BATCH).max(1);
+    let count = u32::try_from(n_chunks).expect("a split holds fewer than 2^30 examples");
+    (count, n.div_ceil(n_chunks).max(1))
+}
+
+fn evaluated_split(dataset: &Dataset, split: EvaluationSplit) -> Result<Split, ModelError> {
+    let missing = || {
+        let dataset = dataset.name.to_owned();
+        ModelError::NoSplit { dataset, split: split.name() }
+    };
+    let n_validation = dataset.validation.labels.len();
+    Ok(match split {
+        EvaluationSplit::Validation => device_split(&dataset.validation, n_validation),
+        EvaluationSplit::Train => device_split(&dataset.train, n_validation),
+        EvaluationSplit::Test => {
+            let test = dataset.test.as_ref().ok_or_else(missing)?;
+            device_split(test, test.labels.len())
+        }
+    })
+}
+
+/// The first `n` examples as the device wants them.
+fn device_split(split: &DataSplit, n: usize) -> Split {
+    let n = n.min(split.labels.len());
+    let example_len: usize = split.images.shape()[1..].iter().product();
+    Split {
+        images: split.images.iter().copied().take(n * example_len).collect(),
+        labels: split.labels.iter().copied().take(n).map(u32::from).collect(),
+    }
+}
+
+impl TrainerFactory for Workload {
+    fn facts(&self) -> WorkloadFacts {
+        let metrics = self.evaluated.iter().flat_map(|(split, _)| {
+            let name = split.name();
+            [format!("{name}/cross_entropy_error"), format!("{name}/classification_error")]
+        });
+        WorkloadFacts {
+            dataset: self.dataset.to_owned(),
+            model: self.model.name().to_owned(),
+            optimizer: self.optimizer.name().to_owned(),
+            n_train: self.train.len() as u64,
+            metrics: metrics.collect(),
+            metaparameters: self.optimizer.metaparameters(),
+            device: self.compute.description(),
+        }
+    }
+
+    fn max_lanes(&self, batch_size: u64) -> usize {
+        let program = usize::try_from(batch_size).ok().and_then(|size| self.program(size).ok());
+        program.map_or(1, |program| self.compute.max_lanes(&program))
+    }
+
+    fn build(
+        &mut self,
+        batch_size: u64,
+        lanes: usize,
+    ) -> Result<Box<dyn LaneTrainer + '_>, TrainerError> {
+        let limit = u64::from(u32::MAX);
+        let batch_size = usize::try_from(batch_size).map_err(|_| ModelError::TooLarge {
+            what: "batch size",
+            value: batch_size,
+            limit,
+        })?;
+        Ok(Box::new(self.trainer(batch_size, lanes)?))
+    }
+}
