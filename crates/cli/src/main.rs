@@ -1,2 +1,52 @@
-//! cli
-fn main() {}
+//! `critbatch`: how far can data parallelism speed up a training run?
+//!
+//! `args.rs` reads the command line, `commands/` has one file for each verb, `progress.rs` tells on
+//! stderr how a run goes, `results.rs` reads what was measured, and `summary.rs`, `figure/` and
+//! `report/` turn it into text, pictures and a page. stdout has results and nothing else.
+
+mod args;
+mod commands;
+mod console;
+mod exit;
+mod figure;
+mod files;
+mod format;
+mod progress;
+mod report;
+mod results;
+mod summary;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use args::Arguments;
+use exit::Exit;
+
+fn main() -> ExitCode {
+    let arguments = parse();
+    console::start_logging(arguments.verbose, colors_allowed());
+    match commands::execute(arguments) {
+        Ok(exit) => exit.into(),
+        Err(error) if exit::is_closed_pipe(&error) => Exit::Done.into(),
+        Err(error) => {
+            console::line(&format!("error: {}", exit::one_line(&error)));
+            Exit::of(&error).into()
+        }
+    }
+}
+
+fn parse() -> Arguments {
+    let color = match colors_allowed() {
+        true => clap::ColorChoice::Auto,
+        false => clap::ColorChoice::Never,
+    };
+    let matches = Arguments::command().color(color).get_matches();
+    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// Looks at the raw arguments, because clap's own messages are written before they are parsed.
+fn colors_allowed() -> bool {
+    let is_unset = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    is_unset && std::env::args_os().all(|argument| argument != "--no-color")
+}

@@ -1,0 +1,146 @@
+//! The command line, as clap reads it. Nothing here does any work.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Measures how far larger batches speed up training: at every batch size it tunes the
+/// metaparameters and counts the steps to a goal.
+#[derive(Debug, Parser)]
+#[command(name = "critbatch", version, propagate_version = true)]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Log every trial to stderr, instead of a progress bar; RUST_LOG says more precisely what
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// Write no colours; the environment variable NO_COLOR does the same
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a small experiment that needs no file and no download
+    Quickstart(Quickstart),
+    /// Run the experiment of a file, or what is left of it
+    Run(Run),
+    /// Write report.html and the figures of an experiment again
+    Report(Report),
+    /// Print the results of an experiment
+    Table(Table),
+    /// List the devices that can train
+    Devices(Listing),
+    /// List data sets, models and optimizers; any combination is a workload
+    Workloads(Workloads),
+}
+
+/// `critbatch quickstart`.
+#[derive(Debug, Args)]
+pub(crate) struct Quickstart {
+    /// Directory for measurements and report; an earlier quickstart there is continued
+    #[arg(long, value_name = "DIR", default_value = "critbatch-quickstart")]
+    pub(crate) out: PathBuf,
+    /// How to run.
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+/// `critbatch run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The experiment file
+    #[arg(value_name = "EXPERIMENT.toml")]
+    pub(crate) experiment: PathBuf,
+    /// Directory for measurements and report; the same experiment there is continued
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Directory of the data sets, searched before CRITBATCH_DATA and /usr/share/datasets
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// How to run.
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+/// What `run` and `quickstart` share.
+#[derive(Debug, Args)]
+pub(crate) struct How {
+    /// Where to train: auto takes a GPU if there is one
+    #[arg(long, value_enum, default_value_t = Device::Auto)]
+    pub(crate) device: Device,
+    /// Trials to train side by side [default: what suits the device]; changes no result
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) lanes: Option<u32>,
+    /// Seed, instead of the file's search.seed
+    #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub(crate) seed: Option<u64>,
+}
+
+/// Values of `--device`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Device {
+    /// A GPU if there is one, else the CPU
+    Auto,
+    /// The CPU
+    Cpu,
+    /// Any adapter of wgpu
+    Wgpu,
+}
+
+/// `critbatch report`.
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// Output directory of a run
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+}
+
+/// `critbatch table`.
+#[derive(Debug, Args)]
+pub(crate) struct Table {
+    /// Output directory of a run
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// In which form.
+    #[command(flatten)]
+    pub(crate) listing: Listing,
+}
+
+/// `critbatch workloads`.
+#[derive(Debug, Args)]
+pub(crate) struct Workloads {
+    /// Directory of the data sets, searched before CRITBATCH_DATA and /usr/share/datasets
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// In which form.
+    #[command(flatten)]
+    pub(crate) listing: Listing,
+}
+
+/// The form of what is listed.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Listing {
+    /// Print one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn no_lanes_are_refused() {
+        let parsed = Arguments::try_parse_from(["critbatch", "quickstart", "--lanes", "0"]);
+        assert_eq!(parsed.unwrap_err().exit_code(), 2);
+    }
+}

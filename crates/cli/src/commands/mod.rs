@@ -1,0 +1,28 @@
+//! One file for each verb.
+
+mod devices;
+mod quickstart;
+mod report;
+mod run;
+mod table;
+mod workloads;
+
+use crate::args::{Arguments, Command};
+use crate::exit::Exit;
+
+/// Does what the command line asks for.
+///
+/// # Errors
+///
+/// Whatever stops it.
+pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
+    let verbose = arguments.verbose;
+    match arguments.command {
+        Command::Quickstart(quickstart) => quickstart::execute(&quickstart, verbose),
+        Command::Run(run) => run::execute(&run, verbose),
+        Command::Report(report) => report::execute(&report),
+        Command::Table(table) => table::execute(&table),
+        Command::Devices(listing) => devices::execute(listing),
+        Command::Workloads(workloads) => workloads::execute(&workloads),
+    }
+}

@@ -1,0 +1,194 @@
+//! `critbatch workloads`: what can be trained.
+
+use std::path::Path;
+
+use comfy_table::Table;
+use critbatch_data::{DatasetInfo, catalogue, locate};
+use critbatch_models::{Model, Optimizer};
+use critbatch_tuner::Metaparameter;
+use serde::Serialize;
+
+use crate::args::Workloads;
+use crate::exit::Exit;
+use crate::summary::RULED;
+use crate::{console, format};
+
+/// Height, width and channels of MNIST's examples, and its number of classes.
+const MNIST: ([usize; 3], usize) = ([28, 28, 1], 10);
+
+#[derive(Debug, Serialize)]
+struct Offer {
+    datasets: Vec<DatasetOffer>,
+    models: Vec<ModelOffer>,
+    optimizers: Vec<OptimizerOffer>,
+}
+
+#[derive(Debug, Serialize)]
+struct DatasetOffer {
+    name: &'static str,
+    description: &'static str,
+    source: &'static str,
+    n_classes: usize,
+    example_shape: [usize; 3],
+    n_train: usize,
+    n_validation: usize,
+    n_test: usize,
+    is_present: bool,
+    /// Where it is, or where it was looked for and how to get it.
+    location: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ModelOffer {
+    name: &'static str,
+    /// On examples of MNIST's shape.
+    n_parameters: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct OptimizerOffer {
+    name: &'static str,
+    metaparameters: Vec<MetaparameterOffer>,
+}
+
+#[derive(Debug, Serialize)]
+struct MetaparameterOffer {
+    name: &'static str,
+    description: &'static str,
+    /// `null` where an experiment must name it.
+    default: Option<f64>,
+    range: String,
+    is_integer: bool,
+}
+
+/// Lists them.
+///
+/// # Errors
+///
+/// Where stdout cannot be written.
+pub(crate) fn execute(arguments: &Workloads) -> anyhow::Result<Exit> {
+    let offer = offer(arguments.data_dir.as_deref())?;
+    match arguments.listing.json {
+        true => console::print_json(&offer)?,
+        false => console::print(&text(&offer))?,
+    }
+    Ok(Exit::Done)
+}
+
+fn offer(data_dir: Option<&Path>) -> anyhow::Result<Offer> {
+    let model = |model: Model| -> anyhow::Result<ModelOffer> {
+        Ok(ModelOffer { name: model.name(), n_parameters: model.n_parameters(MNIST.0, MNIST.1)? })
+    };
+    let optimizer = |optimizer: Optimizer| OptimizerOffer {
+        name: optimizer.name(),
+        metaparameters: optimizer.metaparameters().into_iter().map(metaparameter).collect(),
+    };
+    Ok(Offer {
+        datasets: catalogue().iter().map(|info| dataset(info, data_dir)).collect(),
+        models: Model::all().into_iter().map(model).collect::<Result<_, _>>()?,
+        optimizers: Optimizer::ALL.into_iter().map(optimizer).collect(),
+    })
+}
+
+fn dataset(info: &DatasetInfo, data_dir: Option<&Path>) -> DatasetOffer {
+    let (is_present, location) = match locate(info, data_dir) {
+        Ok(location) => (true, location.to_string()),
+        Err(error) => (false, error.to_string()),
+    };
+    DatasetOffer {
+        name: info.name,
+        description: info.description,
+        source: info.source,
+        n_classes: info.n_classes,
+        example_shape: info.example_shape,
+        n_train: info.n_train,
+        n_validation: info.n_validation,
+        n_test: info.n_test,
+        is_present,
+        location,
+    }
+}
+
+fn metaparameter(metaparameter: Metaparameter) -> MetaparameterOffer {
+    let Metaparameter { name, description, default, range, is_integer } = metaparameter;
+    MetaparameterOffer { name, description, default, range: range.to_string(), is_integer }
+}
+
+fn text(offer: &Offer) -> String {
+    let count = |n: usize| format::count(n as u64);
+    let mut datasets = table(&["data set", "train", "validation", "test", "shape", "present"]);
+    for dataset in &offer.datasets {
+        let shape = dataset.example_shape.map(|n| n.to_string()).join(" x ");
+        datasets.add_row([
+            dataset.name,
+            &count(dataset.n_train),
+            &count(dataset.n_validation),
+            &count(dataset.n_test),
+            &shape,
+            if dataset.is_present { "yes" } else { "no" },
+        ]);
+    }
+    let mut models = table(&["model", "parameters on 28 x 28 images of 10 classes"]);
+    for model in &offer.models {
+        models.add_row([model.name, &count(model.n_parameters)]);
+    }
+    let locations = offer.datasets.iter().map(|dataset| match dataset.is_present {
+        true => format!("{}: {}", dataset.name, dataset.location),
+        false => dataset.location.clone(),
+    });
+    let locations = locations.collect::<Vec<_>>().join("\n");
+    format!(
+        "Any data set, model and optimizer together are a workload.\n\n\
+         {datasets}\n{locations}\n\n{models}\n\n{}",
+        optimizers(&offer.optimizers)
+    )
+}
+
+/// The optimizers, then what each of their metaparameters is, said once.
+fn optimizers(offers: &[OptimizerOffer]) -> String {
+    let mut optimizers = table(&["optimizer", "metaparameters"]);
+    let mut distinct: Vec<&MetaparameterOffer> = Vec::new();
+    for optimizer in offers {
+        let names = optimizer.metaparameters.iter().map(|parameter| parameter.name);
+        optimizers.add_row([optimizer.name, &names.collect::<Vec<_>>().join(", ")]);
+        for parameter in &optimizer.metaparameters {
+            if distinct.iter().all(|known| known.name != parameter.name) {
+                distinct.push(parameter);
+            }
+        }
+    }
+    let describe = |parameter: &&MetaparameterOffer| {
+        let MetaparameterOffer { name, description, range, .. } = parameter;
+        let whole = if parameter.is_integer { ", whole" } else { "" };
+        let default = parameter.default.map_or("required".to_owned(), |value| {
+            format!("{} if left out", format::number(value))
+        });
+        format!("{name}: {description} ({range}{whole}; {default})")
+    };
+    let descriptions: Vec<String> = distinct.iter().map(describe).collect();
+    format!("{optimizers}\n{}", descriptions.join("\n"))
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(RULED).set_header(header);
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_listed() {
+        let offer = offer(None).unwrap();
+        let text = text(&offer);
+        let names = (offer.datasets.iter().map(|d| d.name))
+            .chain(offer.models.iter().map(|m| m.name))
+            .chain(offer.optimizers.iter().map(|o| o.name));
+        for name in names {
+            assert!(text.contains(name), "{name} is missing in\n{text}");
+        }
+        assert!(offer.datasets.iter().any(|d| d.name == "mnist_5k" && d.is_present));
+    }
+}

@@ -1,0 +1,230 @@
+//! Tells on stderr how a run goes: a bar on a terminal, lines at intervals elsewhere.
+
+use std::time::{Duration, Instant};
+
+use critbatch_tuner::{Event, Progress, StudySummary, TrialRecord};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::results::lack;
+use crate::{console, format};
+
+/// Time between two lines where there is no bar.
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Length of the bar; it shows a fraction.
+const BAR_LENGTH: u64 = 1_000;
+
+/// The bar, or the lines in its place. Clones share the bar.
+#[derive(Debug, Clone)]
+pub(crate) struct Display {
+    bar: ProgressBar,
+}
+
+impl Display {
+    /// A bar if stderr is a terminal and `wanted`.
+    pub(crate) fn new(wanted: bool) -> Display {
+        let bar = if wanted { ProgressBar::new(BAR_LENGTH) } else { ProgressBar::hidden() };
+        let template = "{msg}\n{bar:40} {percent:>3}%{prefix}";
+        let style = ProgressStyle::with_template(template).expect("the template is well formed");
+        bar.set_style(style.progress_chars("━╸ "));
+        Display { bar }
+    }
+
+    /// Writes a line above the bar.
+    pub(crate) fn line(&self, text: &str) {
+        self.bar.suspend(|| console::line(text));
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Turns events into a display.
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    display: Display,
+    pace: Option<Pace>,
+    study: StudyPace,
+    last_line: Instant,
+}
+
+/// What the time left is told from.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    started: Instant,
+    first_fraction: f64,
+}
+
+impl Pace {
+    /// If the rest of the experiment goes as what was done since the start.
+    fn time_left(&self, now: Instant, fraction: f64) -> Option<Duration> {
+        let done = fraction - self.first_fraction;
+        let elapsed = now.duration_since(self.started).as_secs_f64();
+        // Too little is done to tell.
+        if done < 5e-3 {
+            return None;
+        }
+        Duration::try_from_secs_f64(elapsed * (1.0 - fraction).max(0.0) / done).ok()
+    }
+}
+
+/// Speed within a study; it differs much between batch sizes.
+#[derive(Debug, Clone, Copy)]
+struct StudyPace {
+    started: Instant,
+    n_examples: u64,
+    had_work: bool,
+}
+
+impl StudyPace {
+    fn examples_per_second(&self, now: Instant) -> f64 {
+        let elapsed = now.duration_since(self.started).as_secs_f64();
+        if elapsed > 0.0 { self.n_examples as f64 / elapsed } else { 0.0 }
+    }
+}
+
+impl Reporter {
+    /// A reporter on a display.
+    pub(crate) fn new(display: Display, now: Instant) -> Reporter {
+        let study = StudyPace { started: now, n_examples: 0, had_work: false };
+        Reporter { display, pace: None, study, last_line: now }
+    }
+
+    /// Shows an event that happened at `now`.
+    pub(crate) fn observe(&mut self, event: &Event<'_>, now: Instant) {
+        match event {
+            Event::StudyStarted { lanes, budget_steps, progress } => {
+                self.start_study(*lanes, *budget_steps, progress, now);
+            }
+            Event::RoundFinished(progress) => self.round(progress, now),
+            Event::TrialFinished { trial, reached_at, .. } => log_trial(trial, *reached_at),
+            Event::StudyFinished(summary) => self.end_study(summary),
+            _ => (),
+        }
+    }
+
+    fn start_study(&mut self, lanes: usize, budget_steps: u64, progress: &Progress, now: Instant) {
+        let had_work = progress.study_fraction < 1.0;
+        self.study = StudyPace { started: now, n_examples: 0, had_work };
+        if !had_work {
+            return;
+        }
+        if self.pace.is_none() {
+            let first_fraction = progress.experiment_fraction;
+            self.pace = Some(Pace { started: now, first_fraction });
+        }
+        if self.display.bar.is_hidden() {
+            self.last_line = now;
+            let (batch_size, n_trials) = (format::count(progress.batch_size), progress.n_trials);
+            let budget_steps = format::count(budget_steps);
+            self.display.line(&format!(
+                "batch size {batch_size}: {n_trials} trials of at most {budget_steps} steps, \
+                 {lanes} side by side"
+            ));
+        }
+        self.show(progress, now);
+    }
+
+    fn round(&mut self, progress: &Progress, now: Instant) {
+        self.study.n_examples += progress.n_examples;
+        self.show(progress, now);
+    }
+
+    fn show(&mut self, progress: &Progress, now: Instant) {
+        let left = self.pace.and_then(|pace| pace.time_left(now, progress.experiment_fraction));
+        let left = left.map_or(String::new(), |left| format!(", {} left", format::duration(left)));
+        let rate = self.study.examples_per_second(now);
+        let fraction = progress.experiment_fraction;
+        if !self.display.bar.is_hidden() {
+            #[expect(clippy::cast_possible_truncation, reason = "a fraction of the bar's length")]
+            #[expect(clippy::cast_sign_loss, reason = "a fraction is not negative")]
+            let position = (fraction * BAR_LENGTH as f64) as u64;
+            self.display.bar.set_prefix(left);
+            self.display.bar.set_message(describe(progress, rate));
+            self.display.bar.set_position(position);
+        } else if now.duration_since(self.last_line) >= LINE_INTERVAL {
+            self.last_line = now;
+            let percent = fraction * 100.0;
+            let state = describe(progress, rate);
+            self.display.line(&format!("{state}; {percent:.0}% of all done{left}"));
+        }
+    }
+
+    fn end_study(&self, summary: &StudySummary) {
+        let batch_size = format::count(summary.batch_size);
+        let result = match (summary.steps_to_result, lack(summary)) {
+            (Some(steps), _) => format!("{} steps to result", format::count(steps)),
+            (None, Some(reason)) => format!("no result, {reason}"),
+            (None, None) => "no result".to_owned(),
+        };
+        let StudySummary { complete, infeasible, reached, .. } = summary;
+        let earlier = if self.study.had_work { "" } else { " (measured before)" };
+        self.display.line(&format!(
+            "batch size {batch_size}: {result}; {complete} trials complete, {infeasible} \
+             infeasible, {reached} reached the goal{earlier}"
+        ));
+    }
+}
+
+fn describe(progress: &Progress, examples_per_second: f64) -> String {
+    let Progress { n_complete, n_trials, n_running, n_infeasible, .. } = progress;
+    let batch_size = format::count(progress.batch_size);
+    let best = progress.best_steps.map_or("none yet".to_owned(), format::count);
+    let rate = match examples_per_second {
+        0.0 => String::new(),
+        rate => format!(", {} examples/s", format::rate(rate)),
+    };
+    format!(
+        "batch size {batch_size}: {n_complete}/{n_trials} trials, {n_running} running, \
+         {n_infeasible} infeasible, best steps {best}{rate}"
+    )
+}
+
+fn log_trial(trial: &TrialRecord, reached_at: Option<u64>) {
+    tracing::debug!(
+        batch_size = trial.batch_size,
+        trial_id = trial.trial_id,
+        status = trial.status.name(),
+        steps = trial.steps,
+        reached_at,
+        parameters = ?trial.parameters,
+        "trial ended"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_left_follows_from_what_was_done_in_this_run() {
+        let started = Instant::now();
+        let pace = Pace { started, first_fraction: 0.5 };
+        let now = started + Duration::from_secs(60);
+        // A quarter in a minute: the other quarter takes another.
+        assert_eq!(pace.time_left(now, 0.75), Some(Duration::from_secs(60)));
+        assert_eq!(pace.time_left(now, 0.5), None);
+    }
+
+    #[test]
+    fn progress_reads_like_a_sentence() {
+        let progress = Progress {
+            batch_size: 2_048,
+            n_trials: 16,
+            n_complete: 3,
+            n_infeasible: 1,
+            n_running: 12,
+            best_steps: Some(1_234),
+            n_examples: 0,
+            study_fraction: 0.2,
+            experiment_fraction: 0.1,
+        };
+        assert_eq!(
+            describe(&progress, 8_100.0),
+            "batch size 2,048: 3/16 trials, 12 running, 1 infeasible, best steps 1,234, \
+             8.1k examples/s"
+        );
+    }
+}
