@@ -1,1 +1,52 @@
-//! tests
+//! What the tests of whole programs share.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// A command line of the `critbatch` binary, without the data folders of who runs the tests.
+///
+/// # Panics
+///
+/// Where the binary cannot be built.
+#[must_use]
+pub fn critbatch() -> assert_cmd::Command {
+    let mut command = assert_cmd::Command::new(binary());
+    command.env_remove("CRITBATCH_DATA").env_remove("RUST_LOG");
+    command
+}
+
+/// The `critbatch` binary of this build.
+///
+/// Cargo builds another package's binary for no test, so the first caller of a process builds it:
+/// into the folder and with the profile of the running test.
+///
+/// # Panics
+///
+/// Where it cannot be built.
+#[must_use]
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(build)
+}
+
+fn build() -> PathBuf {
+    let test = std::env::current_exe().expect("a running test has a path");
+    // target/<profile>/deps/<test>
+    let profile_folder = test.ancestors().nth(2).expect("tests run in a folder of the target");
+    let target_folder = profile_folder.parent().expect("a profile has a target folder");
+    let profile = match profile_folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(name) => name,
+    };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--package", "critbatch-cli", "--bin", "critbatch", "--profile", profile])
+        .arg("--target-dir")
+        .arg(target_folder)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .expect("cargo runs, as it runs this test");
+    assert!(status.success(), "critbatch does not build");
+    profile_folder.join(format!("critbatch{}", std::env::consts::EXE_SUFFIX))
+}

@@ -1,0 +1,325 @@
+//! The program as a user meets it: verbs, messages, exit codes, files.
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::assert::Assert;
+use critbatch_tests::critbatch;
+use serde_json::Value;
+
+/// Two studies of two trials, done in a second.
+const TINY: &str = r#"
+[workload]
+dataset = "mnist_5k"
+model = "fc_64_64_64"
+optimizer = "nesterov_momentum"
+[goal]
+metric = "val/classification_error"
+below = 0.5
+[batch_sizes]
+list = [8, 64]
+[search]
+sampler = "halton"
+trials = 2
+seed = 0
+[search.space]
+learning_rate = { log = [0.01, 0.05] }
+momentum = 0.9
+[budget]
+steps = 120
+[evaluation]
+relative_spacing = 0.1
+"#;
+
+/// Writes an experiment file and gives its path.
+fn file(directory: &Path, name: &str, text: &str) -> String {
+    let path = directory.join(name);
+    fs::write(&path, text).expect("the temporary directory can be written");
+    path.display().to_string()
+}
+
+/// `critbatch run` on the CPU, in `directory`.
+fn run(directory: &Path, experiment: &str, out: &str, more: &[&str]) -> Assert {
+    let mut command = critbatch();
+    command.current_dir(directory).args(["run", experiment, "--out", out, "--device", "cpu"]);
+    command.args(more).assert()
+}
+
+/// What `critbatch table --json` prints, as text.
+fn table_json(directory: &Path, out: &str) -> String {
+    let assert = critbatch().current_dir(directory).args(["table", out, "--json"]).assert();
+    String::from_utf8(assert.success().get_output().stdout.clone()).expect("JSON is UTF-8")
+}
+
+/// The one error line; asserts that there is one, last on stderr.
+fn error_line(assert: &Assert) -> String {
+    let stderr = String::from_utf8(assert.get_output().stderr.clone()).expect("messages are UTF-8");
+    let errors: Vec<&str> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(errors.len(), 1, "one line says what is wrong:\n{stderr}");
+    assert_eq!(stderr.lines().last(), errors.first().copied(), "and it is the last:\n{stderr}");
+    errors[0].to_owned()
+}
+
+#[test]
+fn an_experiment_runs_and_its_table_has_the_documented_shape() {
+    let directory = tempfile::tempdir().unwrap();
+    let experiment = file(directory.path(), "tiny.toml", TINY);
+    let assert = run(directory.path(), &experiment, "out", &[]).success();
+    let stdout = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
+    assert!(stdout.contains("maximum useful batch size"), "{stdout}");
+    let stderr = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+    for expected in ["device: cpu", "studies: 2", "output: out", "batch size 64: "] {
+        assert!(stderr.contains(expected), "'{expected}' is missing in:\n{stderr}");
+    }
+
+    let json = table_json(directory.path(), "out");
+    assert_eq!(json.trim_end().lines().count(), 1, "one line");
+    let table: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(keys(&table), ["goal", "studies", "workload"]);
+    assert_eq!(table["goal"]["metric"], "val/classification_error");
+    assert_eq!(table["goal"]["below"], 0.5);
+    assert_eq!(keys(&table["workload"]), ["dataset", "model", "optimizer"]);
+    let studies = table["studies"].as_array().unwrap();
+    assert_eq!(studies.len(), 2);
+    for (study, batch_size) in studies.iter().zip([8_u64, 64]) {
+        let expected = [
+            "batch_size",
+            "budget_steps",
+            "complete",
+            "examples",
+            "incomplete",
+            "infeasible",
+            "parameters",
+            "reached",
+            "steps_to_result",
+            "trial_id",
+            "trials",
+            "trials_exhausted",
+            "value",
+        ];
+        assert_eq!(keys(study), expected);
+        assert_eq!(study["batch_size"], batch_size);
+        assert_eq!(study["complete"], 2);
+        let steps = study["steps_to_result"].as_u64().expect("half wrong is an easy goal");
+        assert_eq!(study["examples"], steps * batch_size);
+        assert_eq!(study["parameters"]["momentum"], 0.9);
+    }
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    let mut keys: Vec<&str> =
+        value.as_object().expect("an object").keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
+}
+
+#[test]
+fn running_again_continues_and_changes_nothing_and_another_experiment_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let experiment = file(directory.path(), "tiny.toml", TINY);
+    run(directory.path(), &experiment, "out", &["--lanes", "1"]).success();
+    let before = table_json(directory.path(), "out");
+    let assert = run(directory.path(), &experiment, "out", &[]).success();
+    let stderr = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+    assert_eq!(stderr.matches("(measured before)").count(), 2, "{stderr}");
+    assert_eq!(table_json(directory.path(), "out"), before);
+
+    let refused = run(directory.path(), &experiment, "out", &["--seed", "5"]).code(1);
+    let line = error_line(&refused);
+    assert!(line.contains("search.seed is 0 there and 5 here"), "{line}");
+    assert_eq!(table_json(directory.path(), "out"), before);
+}
+
+#[test]
+fn lanes_change_no_result() {
+    let directory = tempfile::tempdir().unwrap();
+    let experiment = file(directory.path(), "tiny.toml", TINY);
+    run(directory.path(), &experiment, "one", &["--lanes", "1"]).success();
+    run(directory.path(), &experiment, "two", &["--lanes", "2"]).success();
+    assert_eq!(table_json(directory.path(), "one"), table_json(directory.path(), "two"));
+}
+
+#[test]
+fn report_and_figures_are_whole_and_can_be_written_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let experiment = file(directory.path(), "tiny.toml", TINY);
+    run(directory.path(), &experiment, "out", &[]).success();
+    let out = directory.path().join("out");
+    let names = ["report.html", "figures/steps_to_result.svg", "figures/steps_to_result.png"];
+    let written = names.map(|name| fs::read(out.join(name)).unwrap());
+    for name in names {
+        fs::remove_file(out.join(name)).unwrap();
+    }
+    critbatch().current_dir(directory.path()).args(["report", "out"]).assert().success();
+    assert_eq!(names.map(|name| fs::read(out.join(name)).unwrap()), written, "same results");
+
+    let [html, svg, png] = written;
+    let html = String::from_utf8(html).unwrap();
+    assert!(html.contains("<svg") && html.ends_with("</html>\n"));
+    assert!(!html.contains("http") && !html.contains("<script"), "a page for itself");
+    let tree = resvg::usvg::Tree::from_data(&svg, &resvg::usvg::Options::default()).unwrap();
+    let image = image::load_from_memory(&png).unwrap().to_rgb8();
+    let drawn = (tree.size().width() as u32, tree.size().height() as u32);
+    assert_eq!((image.width(), image.height()), (2 * drawn.0, 2 * drawn.1));
+    assert!(image.pixels().any(|pixel| pixel.0[2] > 150 && pixel.0[0] < 60), "blue marks");
+}
+
+#[test]
+fn a_typo_is_the_users_and_has_its_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = TINY.replace("relative_spacing", "relative_spacin");
+    let experiment = file(directory.path(), "typo.toml", &text);
+    let line = error_line(&run(directory.path(), &experiment, "out", &[]).code(2));
+    assert!(line.contains("typo.toml:21: unknown key 'relative_spacin'"), "{line}");
+    assert!(line.contains("did you mean 'relative_spacing'?"), "{line}");
+
+    let text = TINY.replace("learning_rate", "learning_rte");
+    let experiment = file(directory.path(), "typo.toml", &text);
+    let line = error_line(&run(directory.path(), &experiment, "out", &[]).code(2));
+    assert!(line.contains("typo.toml:16: unknown key 'learning_rte'"), "{line}");
+    assert!(!directory.path().join("out").exists(), "nothing is written for a bad file");
+}
+
+#[test]
+fn unknown_names_are_answered_with_the_known_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let cases = [
+        ("mnist_5k", "imagenet", "mnist_5k"),
+        ("fc_64_64_64", "resnet_9", "simple_cnn_base"),
+        ("nesterov_momentum", "adamw", "sgd"),
+    ];
+    for (right, wrong, listed) in cases {
+        let experiment = file(directory.path(), "wrong.toml", &TINY.replace(right, wrong));
+        let line = error_line(&run(directory.path(), &experiment, "out", &[]).code(2));
+        assert!(line.contains(wrong) && line.contains(listed), "{line}");
+        assert!(line.contains("wrong.toml: "), "{line}");
+    }
+}
+
+#[test]
+fn missing_files_are_one_line_with_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let line = error_line(&run(directory.path(), "no.toml", "out", &[]).code(2));
+    assert!(line.contains("cannot read the experiment file 'no.toml'"), "{line}");
+
+    let line = error_line(&critbatch().args(["table", "/no/such"]).assert().code(1));
+    assert!(line.contains("give the output directory of an earlier"), "{line}");
+
+    // Where the data is installed for the whole machine it is found, and that is right.
+    if Path::new("/usr/share/datasets/mnist").exists() {
+        return;
+    }
+    let experiment = file(directory.path(), "mnist.toml", &TINY.replace("mnist_5k", "mnist"));
+    fs::create_dir(directory.path().join("empty")).unwrap();
+    let assert = run(directory.path(), &experiment, "out", &["--data-dir", "empty"]).code(1);
+    let line = error_line(&assert);
+    assert!(line.contains("data set 'mnist' not found") && line.contains("--data-dir"), "{line}");
+    assert!(!directory.path().join("out").exists(), "nothing is written before the data is there");
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_refused_before_training() {
+    let directory = tempfile::tempdir().unwrap();
+    let experiment = file(directory.path(), "tiny.toml", TINY);
+    let mut outs = vec!["tiny.toml", "tiny.toml/out", "no/such/out"];
+    if cfg!(target_os = "linux") {
+        outs.push("/proc/critbatch");
+    }
+    for out in outs {
+        let assert = run(directory.path(), &experiment, out, &[]).code(1);
+        let line = error_line(&assert);
+        assert!(line.contains(out.trim_end_matches("/out")), "{line}");
+        let stderr = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+        assert!(!stderr.contains("batch size 8"), "no study begins:\n{stderr}");
+    }
+    fs::create_dir(directory.path().join("photos")).unwrap();
+    file(directory.path(), "photos/me.jpg", "");
+    let line = error_line(&run(directory.path(), &experiment, "photos", &[]).code(1));
+    assert!(line.contains("choose a new or an empty directory"), "{line}");
+}
+
+#[test]
+fn impossible_arguments_are_refused_with_the_possible_ones() {
+    let cases = [
+        (&["quickstart", "--device", "tpu"][..], "[possible values: auto, cpu, wgpu]"),
+        (&["quickstart", "--lanes", "0"], "0 is not in 1.."),
+        (&["quickstart", "--seed", "-1"], "--seed"),
+        (&["run", "x.toml"], "--out <DIR>"),
+        (&["frobnicate"], "unrecognized subcommand"),
+    ];
+    for (arguments, expected) in cases {
+        let assert = critbatch().args(arguments).assert().code(2);
+        let stderr = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+        assert!(stderr.contains(expected), "{arguments:?}: '{expected}' is missing in:\n{stderr}");
+        assert!(assert.get_output().stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn workloads_and_devices_are_listed_for_people_and_programs() {
+    let listed = |verb: &str| {
+        let assert = critbatch().args([verb, "--json"]).assert().success();
+        serde_json::from_slice::<Value>(&assert.get_output().stdout).unwrap()
+    };
+    let workloads = listed("workloads");
+    assert_eq!(keys(&workloads), ["datasets", "models", "optimizers"]);
+    let datasets = workloads["datasets"].as_array().unwrap();
+    let embedded = datasets.iter().find(|dataset| dataset["name"] == "mnist_5k").unwrap();
+    assert_eq!(embedded["is_present"], true);
+    assert_eq!(embedded["n_train"], 4_000);
+    let models = workloads["models"].as_array().unwrap();
+    let base = models.iter().find(|model| model["name"] == "simple_cnn_base").unwrap();
+    assert_eq!(base["n_parameters"], 3_274_634);
+    let devices = listed("devices");
+    assert!(devices.as_array().unwrap().iter().any(|device| device["choice"] == "cpu"));
+    for verb in ["workloads", "devices"] {
+        let assert = critbatch().arg(verb).assert().success();
+        assert!(assert.get_output().stdout.len() > 100, "{verb}");
+    }
+}
+
+#[cfg(unix)]
+mod signals {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// Two studies of three trials that train for a few seconds each.
+    fn slow() -> String {
+        let text = TINY.replace("trials = 2", "trials = 3").replace("[8, 64]", "[4, 16]");
+        text.replace("steps = 120", "steps = 1500\nstop = \"budget\"")
+    }
+
+    #[test]
+    fn an_interrupted_run_says_so_and_continues_to_the_same_results() {
+        let directory = tempfile::tempdir().unwrap();
+        let experiment = file(directory.path(), "slow.toml", &slow());
+        let mut child = Command::new(critbatch_tests::binary())
+            .current_dir(directory.path())
+            .args(["run", &experiment, "--out", "cut", "--device", "cpu"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("batch size 4: 3 trials") {
+            line.clear();
+            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "the run ended too soon");
+        }
+        let process = child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &process]).status().unwrap().success());
+        let mut rest = String::new();
+        stderr.read_to_string(&mut rest).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
+        assert!(rest.contains("run the same command again to continue"), "{rest}");
+        let interrupted: Value =
+            serde_json::from_str(&table_json(directory.path(), "cut")).unwrap();
+        assert_ne!(interrupted["studies"][1]["complete"], 3, "it was to be cut short");
+
+        run(directory.path(), &experiment, "cut", &[]).success();
+        run(directory.path(), &experiment, "whole", &[]).success();
+        assert_eq!(table_json(directory.path(), "cut"), table_json(directory.path(), "whole"));
+    }
+}

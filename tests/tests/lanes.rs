@@ -1,0 +1,168 @@
+//! A trial is a function of its name: whatever lane it ran in, however many ran beside it,
+//! however often it was paused, on however many threads, every bit is the same.
+
+use std::collections::BTreeMap;
+
+use critbatch_models::{Compute, DeviceChoice, EvaluationSplit, Model, Optimizer, Workload};
+use critbatch_tuner::{LaneTrainer, Metrics, Trial};
+
+/// What is left of a trial: two measurements and its whole state, as bits.
+type Outcome = (Vec<Vec<(String, u64)>>, Vec<u8>);
+
+const BATCH_SIZE: usize = 5;
+
+fn workload(model: &str, optimizer: Optimizer, choice: DeviceChoice) -> Workload {
+    let dataset = critbatch_data::load("mnist_5k", None).expect("mnist_5k is built in");
+    let model = Model::find(model).expect("the model exists");
+    let (compute, _) = Compute::choose(choice).expect("the device exists");
+    Workload::new(&dataset, model, optimizer, &[EvaluationSplit::Validation], compute)
+        .expect("the model fits the digits")
+}
+
+fn trial(trial_id: u64, optimizer: Optimizer) -> Trial {
+    let spread = f64::from(u32::try_from(trial_id).expect("a small number"));
+    let mut parameters = BTreeMap::from([
+        ("learning_rate".to_owned(), 0.01 / (1.0 + spread)),
+        ("label_smoothing".to_owned(), 0.1),
+    ]);
+    if optimizer != Optimizer::Sgd {
+        parameters.insert("momentum".to_owned(), 0.9 - 0.1 * spread);
+    }
+    Trial { batch_size: BATCH_SIZE as u64, trial_id, seed: 1, parameters }
+}
+
+fn bits(metrics: &Metrics) -> Vec<(String, u64)> {
+    metrics.iter().map(|(name, value)| (name.clone(), value.to_bits())).collect()
+}
+
+/// Runs trials 0..5 on a trainer of `n_lanes` lanes: 2 steps, a measurement, 3 steps, another.
+fn outcomes(workload: &Workload, optimizer: Optimizer, n_lanes: usize) -> Vec<Outcome> {
+    let mut trainer = workload.trainer(BATCH_SIZE, n_lanes).expect("the lanes fit");
+    let ids: Vec<u64> = (0..5).collect();
+    let mut all = Vec::new();
+    for group in ids.chunks(n_lanes) {
+        let lanes: Vec<usize> = (0..group.len()).collect();
+        for (&lane, &id) in lanes.iter().zip(group) {
+            trainer.start(lane, &trial(id, optimizer)).expect("the trial starts");
+        }
+        let mut measurements = vec![Vec::new(); group.len()];
+        for steps in [2, 3] {
+            let steps: Vec<u64> =
+                (0..n_lanes).map(|lane| if lane < group.len() { steps } else { 0 }).collect();
+            let diverged = trainer.advance(&steps).expect("training runs");
+            assert!(diverged.iter().all(Option::is_none), "these trials do not diverge");
+            for (all, metrics) in
+                measurements.iter_mut().zip(trainer.evaluate(&lanes).expect("it can be measured"))
+            {
+                all.push(bits(&metrics));
+            }
+        }
+        for (lane, measurements) in lanes.into_iter().zip(measurements) {
+            all.push((measurements, trainer.snapshot(lane).expect("it can be saved")));
+            trainer.free(lane);
+        }
+    }
+    all
+}
+
+fn lanes_do_not_matter(model: &str, choice: DeviceChoice) {
+    for optimizer in Optimizer::ALL {
+        let workload = workload(model, optimizer, choice);
+        let alone = outcomes(&workload, optimizer, 1);
+        for n_lanes in [2, 5] {
+            let together = outcomes(&workload, optimizer, n_lanes);
+            for (id, (alone, together)) in alone.iter().zip(&together).enumerate() {
+                assert_eq!(alone.0, together.0, "measurements of trial {id}, {n_lanes} lanes");
+                assert!(alone.1 == together.1, "state of trial {id}, {n_lanes} lanes");
+            }
+        }
+    }
+}
+
+#[test]
+fn fully_connected_lanes_on_the_cpu() {
+    lanes_do_not_matter("fc_64_64_64", DeviceChoice::Cpu);
+}
+
+#[test]
+fn convolutional_lanes_on_the_cpu() {
+    lanes_do_not_matter("simple_cnn_narrow", DeviceChoice::Cpu);
+}
+
+#[test]
+fn fully_connected_lanes_through_wgpu() {
+    lanes_do_not_matter("fc_64_64_64", DeviceChoice::Wgpu);
+}
+
+#[test]
+fn threads_do_not_matter() {
+    let workload = workload("simple_cnn_narrow", Optimizer::NesterovMomentum, DeviceChoice::Cpu);
+    let run = |n_threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build();
+        let pool = pool.expect("threads can be started");
+        pool.install(|| outcomes(&workload, Optimizer::NesterovMomentum, 2))
+    };
+    // With more threads than lanes the ops split their own work.
+    let alone = run(1);
+    assert!(alone == run(2), "2 threads");
+    assert!(alone == run(7), "7 threads");
+}
+
+fn pauses_do_not_matter(choice: DeviceChoice) {
+    let optimizer = Optimizer::NesterovMomentum;
+    let workload = workload("fc_64_64_64", optimizer, choice);
+    let trial = trial(2, optimizer);
+    let mut trainer = workload.trainer(BATCH_SIZE, 3).expect("the lanes fit");
+    trainer.start(0, &trial).expect("the trial starts");
+    trainer.advance(&[7, 0, 0]).expect("training runs");
+    let whole = trainer.snapshot(0).expect("it can be saved");
+
+    trainer.start(1, &trial).expect("the trial starts");
+    trainer.advance(&[0, 3, 0]).expect("training runs");
+    let half = trainer.snapshot(1).expect("it can be saved");
+    let mut other = workload.trainer(BATCH_SIZE, 2).expect("the lanes fit");
+    other.restore(1, &trial, &half).expect("it can be continued elsewhere");
+    other.advance(&[0, 4]).expect("training runs");
+    let resumed = other.snapshot(1).expect("it can be saved");
+    // The last two counters of the state only say how the steps were cut into calls.
+    assert!(whole[..20] == resumed[..20] && whole[28..] == resumed[28..], "state after a pause");
+
+    assert!(other.restore(0, &trial, &half[1..]).is_err(), "a cut snapshot is refused");
+    assert!(other.snapshot(0).is_err(), "an empty lane has nothing to save");
+}
+
+#[test]
+fn pauses_do_not_matter_on_the_cpu() {
+    pauses_do_not_matter(DeviceChoice::Cpu);
+}
+
+#[test]
+fn pauses_do_not_matter_through_wgpu() {
+    pauses_do_not_matter(DeviceChoice::Wgpu);
+}
+
+fn a_diverged_trial_harms_nobody(choice: DeviceChoice) -> Option<u64> {
+    let optimizer = Optimizer::NesterovMomentum;
+    let workload = workload("fc_64_64_64", optimizer, choice);
+    let alone = outcomes(&workload, optimizer, 1);
+    let mut trainer = workload.trainer(BATCH_SIZE, 2).expect("the lanes fit");
+    let mut wild = trial(1, optimizer);
+    wild.parameters.insert("learning_rate".to_owned(), 1e30);
+    trainer.start(0, &trial(0, optimizer)).expect("the trial starts");
+    trainer.start(1, &wild).expect("the trial starts");
+    trainer.advance(&[2, 2]).expect("training runs");
+    let first = trainer.evaluate(&[0]).expect("it can be measured");
+    let diverged = trainer.advance(&[3, 3]).expect("training runs");
+    let second = trainer.evaluate(&[0]).expect("it can be measured");
+    assert_eq!(alone[0].0, [bits(&first[0]), bits(&second[0])], "the neighbour's measurements");
+    assert_eq!(diverged[0], None, "the neighbour is well");
+    diverged[1]
+}
+
+#[test]
+fn a_diverged_trial_harms_nobody_and_both_devices_see_the_same_step() {
+    let on_cpu = a_diverged_trial_harms_nobody(DeviceChoice::Cpu);
+    let through_wgpu = a_diverged_trial_harms_nobody(DeviceChoice::Wgpu);
+    assert!(on_cpu.is_some_and(|step| step <= 5), "diverged at {on_cpu:?}");
+    assert_eq!(on_cpu, through_wgpu, "the step of divergence");
+}
