@@ -24,6 +24,7 @@ use args::Arguments;
 use exit::Exit;
 
 fn main() -> ExitCode {
+    quieten_device_selection();
     let arguments = parse();
     console::start_logging(arguments.verbose, colors_allowed());
     match commands::execute(arguments) {
@@ -33,6 +34,16 @@ fn main() -> ExitCode {
             console::line(&format!("error: {}", exit::one_line(&error)));
             Exit::of(&error).into()
         }
+    }
+}
+
+/// Switches off Mesa's layer that asks the desktop for its default GPU: critbatch chooses by itself,
+/// and where there is no desktop the layer writes an error line of its own to stderr.
+fn quieten_device_selection() {
+    #[expect(unsafe_code, reason = "no other thread runs yet that could read the environment")]
+    // SAFETY: the first statement of `main`; nothing has started a thread.
+    unsafe {
+        std::env::set_var("NODEVICE_SELECT", "1");
     }
 }
 

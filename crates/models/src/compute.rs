@@ -6,6 +6,8 @@ use critbatch_kernels::cpu::CpuExecutor;
 use critbatch_kernels::gpu::{Adapter, Device, GpuExecutor, Selection, adapters, memory_bytes};
 use critbatch_kernels::{Executor, Program};
 
+use serde::Serialize;
+
 use crate::error::ModelError;
 
 /// What the user asks for.
@@ -39,7 +41,7 @@ pub enum Compute {
 }
 
 /// A device that `--device` can take.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeviceInfo {
     /// The choice that takes it: `cpu` or `wgpu`.
     pub choice: &'static str,

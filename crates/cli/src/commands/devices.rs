@@ -1,30 +1,12 @@
 //! `critbatch devices`: what can train here.
 
 use comfy_table::Table;
-use critbatch_models::{Compute, DeviceChoice, DeviceInfo, devices};
-use serde::Serialize;
+use critbatch_models::{Compute, DeviceChoice, devices};
 
 use crate::args::Listing;
 use crate::console;
 use crate::exit::Exit;
 use crate::summary::RULED;
-
-#[derive(Debug, Serialize)]
-struct DeviceOffer {
-    /// Value of `--device` that takes it.
-    choice: &'static str,
-    name: String,
-    backend: String,
-    kind: &'static str,
-    driver: String,
-}
-
-impl From<DeviceInfo> for DeviceOffer {
-    fn from(info: DeviceInfo) -> DeviceOffer {
-        let DeviceInfo { choice, name, backend, kind, driver, .. } = info;
-        DeviceOffer { choice, name, backend, kind, driver }
-    }
-}
 
 /// Lists them, the preferred one first.
 ///
@@ -32,15 +14,15 @@ impl From<DeviceInfo> for DeviceOffer {
 ///
 /// Where the preferred device does not open or stdout cannot be written.
 pub(crate) fn execute(listing: Listing) -> anyhow::Result<Exit> {
-    let offers: Vec<DeviceOffer> = devices().into_iter().map(DeviceOffer::from).collect();
+    let devices = devices();
     if listing.json {
-        console::print_json(&offers)?;
+        console::print_json(&devices)?;
         return Ok(Exit::Done);
     }
     let mut table = Table::new();
     table.load_style(RULED).set_header(["--device", "name", "kind", "interface", "driver"]);
-    for offer in &offers {
-        table.add_row([offer.choice, &offer.name, offer.kind, &offer.backend, &offer.driver]);
+    for device in &devices {
+        table.add_row([device.choice, &device.name, device.kind, &device.backend, &device.driver]);
     }
     let (compute, why) = Compute::choose(DeviceChoice::Auto)?;
     console::print(&format!("{table}\n--device auto takes {}: {why}", compute.description()))?;

@@ -103,7 +103,7 @@ fn best_points(results: &Results) -> String {
     let row = |study: &StudySummary| {
         let id = study.trial_id.map_or("-".to_owned(), |id| id.to_string());
         let value = study.value.map_or("-".to_owned(), format::number);
-        let rate = effective_learning_rate(study).map_or("-".to_owned(), format::number);
+        let rate = study.effective_learning_rate().map_or("-".to_owned(), format::number);
         let parameters = names.iter().map(|name| parameter(study, name));
         let mut row = vec![format::count(study.batch_size), id, value];
         row.extend(parameters.chain([rate]));
@@ -126,17 +126,6 @@ fn best_points(results: &Results) -> String {
 /// Long names may break after a slash or an underscore (a zero-width space allows it).
 fn spaced(name: &str) -> String {
     name.replace('_', "_\u{200b}").replace('/', "/\u{200b}")
-}
-
-/// learning_rate / (1 - momentum), momentum being 0 without one.
-///
-/// # Source
-///
-/// Shallue et al. 2019, section 4.7.
-fn effective_learning_rate(study: &StudySummary) -> Option<f64> {
-    let parameters = study.parameters.as_ref()?;
-    let momentum = parameters.get("momentum").copied().unwrap_or(0.0);
-    Some(parameters.get("learning_rate")? / (1.0 - momentum))
 }
 
 fn settings(results: &Results) -> Grid {

@@ -41,6 +41,22 @@ pub struct StudySummary {
 }
 
 impl StudySummary {
+    /// Effective learning rate of the best point; momentum is 0 for an optimizer without one.
+    /// None where no trial reached the goal.
+    ///
+    /// # Equation
+    ///
+    /// `learning_rate / (1 - momentum)`
+    ///
+    /// # Source
+    ///
+    /// Shallue et al. 2018, section 4.7.
+    pub fn effective_learning_rate(&self) -> Option<f64> {
+        let parameters = self.parameters.as_ref()?;
+        let momentum = parameters.get("momentum").copied().unwrap_or(0.0);
+        Some(parameters.get("learning_rate")? / (1.0 - momentum))
+    }
+
     /// Summarises the study of a batch size as far as it went.
     ///
     /// # Errors
@@ -118,5 +134,38 @@ impl ExperimentSummary {
             Some(CurvePoint { batch_size: study.batch_size, steps })
         };
         self.studies.iter().filter_map(point).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(parameters: &[(&str, f64)]) -> StudySummary {
+        let parameters = parameters.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
+        StudySummary {
+            batch_size: 8,
+            steps_to_result: Some(3),
+            trial_id: Some(0),
+            complete: 1,
+            infeasible: 0,
+            reached: 1,
+            parameters: Some(parameters),
+            examples: Some(24),
+            value: Some(0.1),
+            incomplete: 0,
+            trials: 1,
+            trials_exhausted: false,
+            budget_steps: 3,
+        }
+    }
+
+    #[test]
+    fn the_effective_learning_rate_is_that_of_the_best_point() {
+        let with_momentum = summary(&[("learning_rate", 0.5), ("momentum", 0.75)]);
+        assert_eq!(with_momentum.effective_learning_rate(), Some(2.0));
+        assert_eq!(summary(&[("learning_rate", 0.5)]).effective_learning_rate(), Some(0.5));
+        let unreached = StudySummary { parameters: None, ..summary(&[]) };
+        assert_eq!(unreached.effective_learning_rate(), None);
     }
 }
