@@ -40,8 +40,9 @@ fn build() -> PathBuf {
         Some(name) => name,
     };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // With the features that `cargo test --workspace` gives every crate: nothing compiles twice.
     let status = Command::new(cargo)
-        .args(["build", "--package", "critbatch-cli", "--bin", "critbatch", "--profile", profile])
+        .args(["build", "--workspace", "--bins", "--tests", "--profile", profile])
         .arg("--target-dir")
         .arg(target_folder)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
