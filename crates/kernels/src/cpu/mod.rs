@@ -125,15 +125,8 @@ impl<T: Real> Executor<T> for CpuExecutor<T> {
     fn read(&mut self, plan: usize, lane: usize, node: Node) -> Result<Vec<T>, Error> {
         check_lane("read", self.lanes.len(), lane)?;
         let view = self.program.plans()[plan].view_of(node)?;
-        let lane = &self.lanes[lane];
-        let buffer = match view.buffer {
-            Buffer::Parameters => &lane.parameters,
-            Buffer::Velocity => &lane.velocity,
-            Buffer::Gradients => &lane.gradients,
-            Buffer::Records => &lane.outputs[plan].records,
-            Buffer::Kept(index) => &lane.outputs[plan].kept[index],
-            Buffer::Slot(_) => unreachable!("a readable value is in no scratch slot"),
-        };
+        // A readable value is in no scratch slot.
+        let buffer = self.lanes[lane].buffer(plan, &[], view.buffer);
         Ok(buffer[view.offset..view.offset + view.len].to_vec())
     }
 
@@ -173,6 +166,35 @@ impl<T: Real> Lane<T> {
             velocity: zeros(n_parameters),
             gradients: zeros(n_parameters),
             outputs: program.plans().iter().map(outputs).collect(),
+        }
+    }
+
+    /// A buffer of a plan; `slots` is the scratch of the worker that runs it.
+    fn buffer<'b>(&'b self, plan: usize, slots: &'b [Vec<T>], buffer: Buffer) -> &'b Vec<T> {
+        match buffer {
+            Buffer::Parameters => &self.parameters,
+            Buffer::Velocity => &self.velocity,
+            Buffer::Gradients => &self.gradients,
+            Buffer::Records => &self.outputs[plan].records,
+            Buffer::Kept(index) => &self.outputs[plan].kept[index],
+            Buffer::Slot(index) => &slots[index],
+        }
+    }
+
+    /// As [`Lane::buffer`], to be written.
+    fn buffer_mut<'b>(
+        &'b mut self,
+        plan: usize,
+        slots: &'b mut [Vec<T>],
+        buffer: Buffer,
+    ) -> &'b mut Vec<T> {
+        match buffer {
+            Buffer::Parameters => &mut self.parameters,
+            Buffer::Velocity => &mut self.velocity,
+            Buffer::Gradients => &mut self.gradients,
+            Buffer::Records => &mut self.outputs[plan].records,
+            Buffer::Kept(index) => &mut self.outputs[plan].kept[index],
+            Buffer::Slot(index) => &mut slots[index],
         }
     }
 }
@@ -219,7 +241,7 @@ impl<T: Real> Worker<'_, T> {
         let mut taken: Vec<Vec<T>> = dispatch
             .outputs
             .iter()
-            .map(|view| mem::take(self.buffer_mut(lane, slots, view.buffer)))
+            .map(|view| mem::take(lane.buffer_mut(self.plan_index, slots, view.buffer)))
             .collect();
         {
             let mut outputs: Vec<&mut [T]> = taken
@@ -251,7 +273,7 @@ impl<T: Real> Worker<'_, T> {
             }
         }
         for (buffer, view) in taken.into_iter().zip(&dispatch.outputs) {
-            *self.buffer_mut(lane, slots, view.buffer) = buffer;
+            *lane.buffer_mut(self.plan_index, slots, view.buffer) = buffer;
         }
         copies.into_iter().flatten().for_each(|copy| self.scratch.give(copy));
     }
@@ -268,33 +290,6 @@ impl<T: Real> Worker<'_, T> {
     }
 
     fn part<'b>(&self, lane: &'b Lane<T>, slots: &'b [Vec<T>], view: &View) -> &'b [T] {
-        &self.buffer(lane, slots, view.buffer)[view.offset..view.offset + view.len]
-    }
-
-    fn buffer<'b>(&self, lane: &'b Lane<T>, slots: &'b [Vec<T>], buffer: Buffer) -> &'b Vec<T> {
-        match buffer {
-            Buffer::Parameters => &lane.parameters,
-            Buffer::Velocity => &lane.velocity,
-            Buffer::Gradients => &lane.gradients,
-            Buffer::Records => &lane.outputs[self.plan_index].records,
-            Buffer::Kept(index) => &lane.outputs[self.plan_index].kept[index],
-            Buffer::Slot(index) => &slots[index],
-        }
-    }
-
-    fn buffer_mut<'b>(
-        &self,
-        lane: &'b mut Lane<T>,
-        slots: &'b mut [Vec<T>],
-        buffer: Buffer,
-    ) -> &'b mut Vec<T> {
-        match buffer {
-            Buffer::Parameters => &mut lane.parameters,
-            Buffer::Velocity => &mut lane.velocity,
-            Buffer::Gradients => &mut lane.gradients,
-            Buffer::Records => &mut lane.outputs[self.plan_index].records,
-            Buffer::Kept(index) => &mut lane.outputs[self.plan_index].kept[index],
-            Buffer::Slot(index) => &mut slots[index],
-        }
+        &lane.buffer(self.plan_index, slots, view.buffer)[view.offset..view.offset + view.len]
     }
 }

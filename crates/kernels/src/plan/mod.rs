@@ -87,7 +87,7 @@ impl Plan {
 
     /// One training step: forward, backward, update of all parameters, step counter.
     ///
-    /// `batch_size` of `n_examples` advance the lane's place in its data.
+    /// The lane's place in its data moves on by the batch of the graph's shuffled gather.
     ///
     /// # Errors
     /// As [`Graph::gradients`].
