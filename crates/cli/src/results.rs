@@ -1,6 +1,6 @@
 //! What an output directory holds, read once for all that is printed and drawn.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use critbatch_tuner::{
@@ -46,9 +46,10 @@ impl Results {
 
     /// Names of the metaparameters that were searched, not fixed.
     pub(crate) fn searched(&self) -> Vec<&str> {
-        let scales: &BTreeMap<String, Scale> = &self.experiment.search.space.scales;
-        let is_searched = |(_, scale): &(&String, &Scale)| !matches!(scale, Scale::Fixed(_));
-        scales.iter().filter(is_searched).map(|(name, _)| name.as_str()).collect()
+        let scales = self.experiment.spaces.values().flat_map(|space| &space.scales);
+        let searched = scales.filter(|(_, scale)| !matches!(scale, Scale::Fixed(_)));
+        let names: BTreeSet<&str> = searched.map(|(name, _)| name.as_str()).collect();
+        names.into_iter().collect()
     }
 }
 
@@ -119,14 +120,12 @@ pub(crate) mod tests {
             ("momentum", Scale::ReverseLog(0.9, 0.999)),
             ("label_smoothing", Scale::Fixed(0.0)),
         ];
-        let scales = scales.map(|(name, scale)| (name.to_owned(), scale)).into();
-        let search = Search {
-            sampler: SamplerKind::Halton,
-            n_trials: 16,
-            max_trials: 160,
-            seed: 7,
-            space: Space { scales },
-        };
+        let scales = scales.map(|(name, scale)| (name.to_owned(), scale));
+        let scales: std::collections::BTreeMap<_, _> = scales.into();
+        let search =
+            Search { sampler: SamplerKind::Halton, n_trials: 16, max_trials: 160, seed: 7 };
+        let spaces =
+            studies.iter().map(|study| (study.batch_size, Space { scales: scales.clone() }));
         let notes = [("experiment", "# <script>alert(1)</script>"), ("started", "2026-01-02")];
         let notes = notes.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         Results {
@@ -137,6 +136,7 @@ pub(crate) mod tests {
                 goal: goal.clone(),
                 budget_steps: studies.iter().map(|s| (s.batch_size, s.budget_steps)).collect(),
                 search,
+                spaces: spaces.collect(),
                 stop: StopRule::Goal,
                 evaluation: Evaluation { relative_spacing: 0.05, splits: vec![Split::Val] },
             },

@@ -21,6 +21,7 @@ mod experiment;
 mod grid;
 mod hash;
 mod noisy_quadratic;
+mod record;
 mod runner;
 mod sampler;
 mod space;
@@ -38,6 +39,10 @@ pub use experiment::{
 };
 pub use grid::EvaluationGrid;
 pub use noisy_quadratic::NoisyQuadratic;
+pub use record::{
+    Curve, Omission, Question, Reached, Record, StudyFacts, StudyOutcomes, StudyRecord, TrialCurve,
+    TrialOutcome,
+};
 pub use runner::{Event, Observer, Outcome, Progress, RunOptions, run};
 pub use sampler::{Halton, SamplerKind, StudySampler};
 pub use space::{Scale, Space};

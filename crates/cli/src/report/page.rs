@@ -1,5 +1,6 @@
 //! The page: verdict, figure, tables, settings, how to measure again.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use critbatch_tuner::{StopRule, StudySummary};
@@ -98,7 +99,7 @@ fn remark_list(results: &Results) -> String {
 
 /// The trial that got to the goal first at each batch size.
 fn best_points(results: &Results) -> String {
-    let names: Vec<&String> = results.experiment.search.space.scales.keys().collect();
+    let names = metaparameters(results);
     let has_result = |study: &&StudySummary| study.steps_to_result.is_some();
     let row = |study: &StudySummary| {
         let id = study.trial_id.map_or("-".to_owned(), |id| id.to_string());
@@ -151,8 +152,8 @@ fn settings(results: &Results) -> Grid {
         ("sampler", "Halton, scrambled".to_owned()),
         ("seed", search.seed.to_string()),
     ];
-    let scales = search.space.scales.iter().map(|(name, scale)| (name.as_str(), scale.to_string()));
-    rows.extend(scales);
+    let names = metaparameters(results);
+    rows.extend(names.iter().map(|name| (name.as_str(), scales(results, name))));
     rows.push(("device", provenance.device.clone()));
     rows.push(("threads", note("threads")));
     rows.push(("critbatch", provenance.version.clone()));
@@ -160,6 +161,30 @@ fn settings(results: &Results) -> Grid {
     rows.retain(|(_, value)| !value.is_empty());
     let rows = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]);
     Grid { header: vec![], rows: rows.collect() }
+}
+
+/// Names of all metaparameters.
+fn metaparameters(results: &Results) -> Vec<&String> {
+    let spaces = results.experiment.spaces.values();
+    let names: BTreeSet<&String> = spaces.flat_map(|space| space.scales.keys()).collect();
+    names.into_iter().collect()
+}
+
+/// The scale of a metaparameter, or its scales where batch sizes differ.
+fn scales(results: &Results, name: &str) -> String {
+    let scales =
+        results.experiment.spaces.iter().filter_map(|(batch_size, space)| {
+            Some((batch_size, space.scales.get(name)?.to_string()))
+        });
+    let scales: Vec<(&u64, String)> = scales.collect();
+    match &scales[..] {
+        [(_, first), rest @ ..] if rest.iter().all(|(_, scale)| scale == first) => first.clone(),
+        _ => {
+            let at =
+                scales.iter().map(|(size, scale)| format!("{scale} at {}", format::count(**size)));
+            at.collect::<Vec<_>>().join(", ")
+        }
+    }
 }
 
 fn rebuild(results: &Results) -> String {

@@ -14,12 +14,14 @@ pub(super) fn experiment(
     workload(experiment, facts)?;
     metrics(experiment, facts)?;
     let space = space(experiment, &facts.metaparameters)?;
+    let budget_steps = budget_steps(experiment, facts.n_train)?;
     Ok(CheckedExperiment {
         workload: experiment.workload.clone(),
         n_train: facts.n_train,
         goal: experiment.goal.clone(),
-        budget_steps: budget_steps(experiment, facts.n_train)?,
-        search: super::Search { space, ..experiment.search.clone() },
+        search: experiment.search.clone(),
+        spaces: budget_steps.keys().map(|batch_size| (*batch_size, space.clone())).collect(),
+        budget_steps,
         stop: experiment.stop,
         evaluation: experiment.evaluation.clone(),
     })
@@ -90,7 +92,7 @@ fn budget_steps(experiment: &Experiment, n_train: u64) -> Result<BTreeMap<u64, u
 
 /// The search space with every metaparameter of the workload in it.
 fn space(experiment: &Experiment, metaparameters: &[Metaparameter]) -> Result<Space> {
-    let given = &experiment.search.space.scales;
+    let given = &experiment.space.scales;
     let names: Vec<&str> = metaparameters.iter().map(|known| known.name).collect();
     let line = |name: &str| experiment.source.line(&format!("search.space.{name}"));
     let unknown = given.keys().filter(|name| !names.contains(&name.as_str()));

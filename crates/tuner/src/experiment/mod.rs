@@ -116,8 +116,6 @@ pub struct Search {
     pub max_trials: u64,
     /// Fixes the points and every trial.
     pub seed: u64,
-    /// What is searched.
-    pub space: Space,
 }
 
 /// When a trial ends, if it does not diverge.
@@ -176,6 +174,8 @@ pub struct Experiment {
     pub batch_sizes: Vec<BatchSize>,
     /// How metaparameters are searched.
     pub search: Search,
+    /// What is searched, as written; the workload's defaults are not in it.
+    pub space: Space,
     /// How long a trial may train.
     pub budget: Budget,
     /// When a trial ends.
@@ -243,8 +243,10 @@ pub struct CheckedExperiment {
     pub goal: Goal,
     /// The studies: batch size to the most steps a trial may train.
     pub budget_steps: BTreeMap<u64, u64>,
-    /// How metaparameters are searched; the space names every metaparameter of the workload.
+    /// How metaparameters are searched.
     pub search: Search,
+    /// What is searched at each batch size; every space names every metaparameter of the workload.
+    pub spaces: BTreeMap<u64, Space>,
     /// When a trial ends.
     pub stop: StopRule,
     /// When and on what trials are measured.

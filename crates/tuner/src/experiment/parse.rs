@@ -17,14 +17,14 @@ pub(super) fn experiment(text: &str, mut source: Source) -> Result<Experiment> {
     let mut section = |key| root.required(key, "a table").and_then(Node::section);
     let workload = workload(section("workload")?)?;
     let batch_sizes = batch_sizes(section("batch_sizes")?)?;
-    let search = search(section("search")?)?;
+    let (search, space) = search(section("search")?)?;
     let mut budget = section("budget")?;
     budget.accept(&["steps", "epochs", "stop"])?;
     let stop = stop(&mut budget)?;
     let budget = budget::parse(budget, &batch_sizes)?;
     let evaluation = evaluation(section("evaluation")?)?;
     let goal = goal(section("goal")?, &evaluation.splits)?;
-    Ok(Experiment { workload, goal, batch_sizes, search, budget, stop, evaluation, source })
+    Ok(Experiment { workload, goal, batch_sizes, search, space, budget, stop, evaluation, source })
 }
 
 fn workload(mut section: Section) -> Result<Workload> {
@@ -88,7 +88,7 @@ fn powers_of_two(node: &Node) -> Result<Vec<BatchSize>> {
     }
 }
 
-fn search(mut section: Section) -> Result<Search> {
+fn search(mut section: Section) -> Result<(Search, Space)> {
     section.accept(&["sampler", "trials", "max_trials", "seed", "space"])?;
     let sampler = section.required("sampler", "'halton'")?;
     let n_trials = section.required("trials", "complete trials per batch size, such as 100")?;
@@ -103,13 +103,13 @@ fn search(mut section: Section) -> Result<Search> {
     for (name, node) in space.entries {
         scales.insert(name, scale(node)?);
     }
-    Ok(Search {
+    let search = Search {
         sampler: sampler.choice(&[("halton", SamplerKind::Halton)])?,
         n_trials,
         max_trials,
         seed: seed.count(0, i64::MAX as u64)?,
-        space: Space { scales },
-    })
+    };
+    Ok((search, Space { scales }))
 }
 
 fn scale(node: Node) -> Result<Scale> {

@@ -84,7 +84,7 @@ fn a_whole_file_is_understood() {
     assert_eq!((experiment.search.n_trials, experiment.search.max_trials), (16, 160));
     assert_eq!((experiment.search.seed, experiment.stop), (0, StopRule::Goal));
     assert_eq!(experiment.evaluation.splits, [Split::Val]);
-    let scales = &experiment.search.space.scales;
+    let scales = &experiment.spaces[&32].scales;
     assert_eq!(scales["learning_rate"], Scale::Log(1e-4, 10.0));
     assert_eq!(scales["momentum"], Scale::ReverseLog(0.9, 0.999));
     assert_eq!(scales["label_smoothing"], Scale::Discrete(vec![0.0, 0.1]));
@@ -104,10 +104,10 @@ fn alternatives_are_understood() {
     assert_eq!(checked(&per_size).budget_steps, [(2, 40), (8, 30), (32, 20), (5000, 10)].into());
     let splits = checked(&format!("{TEXT}splits = [\"test\", \"val\"]")).evaluation.splits;
     assert_eq!(splits, [Split::Val, Split::Test]);
-    let scales = checked(&with_line(17, "warm_up = { integer = [0, 9] }")).search.space.scales;
-    assert_eq!(scales["warm_up"], Scale::Integer(0, 9));
-    let scales = checked(&with_line(16, "momentum = { linear = [0, 0.5] }")).search.space.scales;
-    assert_eq!(scales["momentum"], Scale::Linear(0.0, 0.5));
+    let spaces = checked(&with_line(17, "warm_up = { integer = [0, 9] }")).spaces;
+    assert_eq!(spaces[&8].scales["warm_up"], Scale::Integer(0, 9));
+    let spaces = checked(&with_line(16, "momentum = { linear = [0, 0.5] }")).spaces;
+    assert_eq!(spaces[&8].scales["momentum"], Scale::Linear(0.0, 0.5));
 }
 
 #[test]

@@ -104,7 +104,11 @@ impl<'run> Study<'run> {
     ) -> Result<RunningStudy<'run>, RunError> {
         let spacing = self.experiment.evaluation.relative_spacing;
         let study = RunningStudy {
-            sampler: StudySampler::new(&self.experiment.search, self.batch_size),
+            sampler: StudySampler::new(
+                &self.experiment.search,
+                &self.experiment.spaces[&self.batch_size],
+                self.batch_size,
+            ),
             grid: EvaluationGrid::new(spacing, self.budget_steps),
             max_steps_per_round: options.max_steps_per_round.unwrap_or(u64::MAX).max(1),
             lanes: (0..lanes).map(|_| None).collect(),
