@@ -33,6 +33,8 @@ pub struct StudyRecord {
     pub facts: StudyFacts,
     /// The trials of the search by ascending id.
     pub trials: Vec<TrialCurve>,
+    /// Best trials run again with fresh seeds, by ascending (trial id, repeat).
+    pub repeats: Vec<TrialCurve>,
 }
 
 /// What is known of a study besides its trials.
@@ -46,6 +48,8 @@ pub struct StudyFacts {
     pub budget_steps: Option<u64>,
     /// Complete trials that count, the first ones by id; `None` for all.
     pub n_trials: Option<u64>,
+    /// Measured duration of one training step of one trial alone, in seconds.
+    pub seconds_per_step: Option<f64>,
 }
 
 /// A trial and all that was measured on it.
@@ -95,6 +99,8 @@ pub struct StudyOutcomes {
     pub facts: StudyFacts,
     /// The trials of the search by ascending id, whatever their status.
     pub trials: Vec<TrialOutcome>,
+    /// Best trials run again with fresh seeds, by ascending (trial id, repeat).
+    pub repeats: Vec<TrialOutcome>,
 }
 
 /// One trial's answer to a [`Question`].
@@ -185,6 +191,7 @@ impl StudyRecord {
         StudyOutcomes {
             facts: self.facts.clone(),
             trials: self.trials.iter().map(outcome).collect(),
+            repeats: self.repeats.iter().map(outcome).collect(),
         }
     }
 }
@@ -227,7 +234,9 @@ fn study_of_store(store: &Store, batch_size: u64) -> Result<StudyRecord, TunerEr
             space: experiment.spaces.get(&batch_size).cloned().unwrap_or_default(),
             budget_steps: experiment.budget_steps.get(&batch_size).copied(),
             n_trials: Some(experiment.search.n_trials),
+            seconds_per_step: None,
         },
+        repeats: vec![],
         trials: trials
             .map(|trial| {
                 let curve = curves.remove(&trial.trial_id).unwrap_or_default();

@@ -71,6 +71,7 @@ mod tests {
         let record = |(trial_id, status): (u64, &TrialStatus)| TrialRecord {
             batch_size: 32,
             trial_id,
+            repeat: 0,
             parameters: Parameters::new(),
             status: *status,
             steps: 100,

@@ -284,7 +284,7 @@ impl RunningStudy<'_> {
             self.study.n_infeasible += 1;
         }
         let Trial { batch_size, trial_id, parameters, .. } = running.trial;
-        let trial = TrialRecord { batch_size, trial_id, parameters, status, steps };
+        let trial = TrialRecord { batch_size, trial_id, repeat: 0, parameters, status, steps };
         let (reached_at, metrics) = (running.reached_at, &running.latest);
         observer.observe(&Event::TrialFinished { trial: &trial, reached_at, metrics });
     }

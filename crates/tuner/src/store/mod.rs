@@ -67,6 +67,8 @@ pub struct TrialRecord {
     pub batch_size: u64,
     /// Number within its study, from 0.
     pub trial_id: u64,
+    /// 0 for the trial of the search; its repeats with fresh seeds count from 1.
+    pub repeat: u64,
     /// Its metaparameters.
     pub parameters: Parameters,
     /// How it stands.

@@ -51,6 +51,7 @@ impl Store {
                 Ok(TrialRecord {
                     batch_size,
                     trial_id: unsigned(row, 0)?,
+                    repeat: 0,
                     parameters: serde_json::from_str(&parameters).map_err(|_| damaged(1))?,
                     status: TrialStatus::from_name(&status).ok_or_else(|| damaged(2))?,
                     steps: unsigned(row, 3)?,
