@@ -44,7 +44,7 @@ pub use record::{
     TrialOutcome,
 };
 pub use runner::{Event, Observer, Outcome, Progress, RunOptions, run};
-pub use sampler::{Halton, SamplerKind, StudySampler};
+pub use sampler::{Halton, SamplerKind, Sobol, StudySampler, Uniform};
 pub use space::{Scale, Space};
 pub use store::{
     Measurement, MetricRow, Provenance, Round, STORE_FILE_NAME, Store, TrialRecord, TrialStatus,

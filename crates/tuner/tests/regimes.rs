@@ -45,8 +45,11 @@ fn three_regimes_and_what_momentum_does_to_them() {
     for curve in [&plain, &heavy] {
         let ratios = ratios(curve);
         println!("{ratios:.2?}");
-        // Perfect scaling: steps halve.
-        assert!(ratios[..4].iter().all(|ratio| (1.85..2.15).contains(ratio)), "{ratios:.2?}");
+        let share = |range: std::ops::Range<usize>| ratios[range].iter().product::<f64>();
+        // Perfect scaling: steps halve, up to what each search misses in two dimensions (a point of
+        // the evaluation grid or two, 5 % each), which four doublings together average out.
+        assert!(ratios[..4].iter().all(|ratio| (1.75..2.3).contains(ratio)), "{ratios:.2?}");
+        assert!((1.9..2.1).contains(&share(0..4).powf(0.25)), "{ratios:.2?}");
         // Maximal data parallelism: more is no help, up to what the search misses. Steps are whole,
         // and few at the end of the curve, hence the one step.
         let is_flat = |pair: &[CurvePoint]| {
@@ -56,7 +59,6 @@ fn three_regimes_and_what_momentum_does_to_them() {
         assert!(curve[12..].windows(2).all(is_flat), "{curve:?}");
         // In between steps fall, by less than half, and by less and less.
         assert!(curve.windows(2).all(|p| p[1].steps <= p[0].steps + 1), "{curve:?}");
-        let share = |range: std::ops::Range<usize>| ratios[range].iter().product::<f64>();
         assert!(share(0..4) > share(4..8) && share(4..8) > share(8..12), "{ratios:.2?}");
     }
     let ideal = perfect_scaling_line(&plain);
@@ -71,7 +73,11 @@ fn three_regimes_and_what_momentum_does_to_them() {
     let ends = [&heavy, &plain].map(|curve| end_of_perfect_scaling(curve, 0.2).unwrap());
     assert!(ends[0] >= 2 * ends[1], "perfect scaling ends at {ends:?}");
     let useful = [&heavy, &plain].map(|curve| maximum_useful_batch_size(curve, 0.2).unwrap());
-    assert!(useful[0] >= 2 * useful[1], "useful up to {useful:?}");
+    assert!(useful[0] >= useful[1], "useful up to {useful:?}");
+    // Its 8 or 9 steps are too few to tell useful batch sizes apart by 20 %, but not to see that
+    // they come from further up.
+    let gains = [&heavy, &plain].map(|curve| curve[8].steps as f64 / curve[14].steps as f64);
+    assert!(gains[0] > 1.1 * gains[1], "steps fall beyond 256 by {gains:.2?}");
     assert!((heavy[14].steps as f64) < 0.6 * plain[14].steps as f64);
 
     // Best rates rise with the batch size where scaling is perfect.

@@ -90,7 +90,7 @@ fn powers_of_two(node: &Node) -> Result<Vec<BatchSize>> {
 
 fn search(mut section: Section) -> Result<(Search, Space)> {
     section.accept(&["sampler", "trials", "max_trials", "seed", "space"])?;
-    let sampler = section.required("sampler", "'halton'")?;
+    let sampler = section.required("sampler", "a sampler such as 'halton'")?;
     let n_trials = section.required("trials", "complete trials per batch size, such as 100")?;
     let n_trials = n_trials.count(1, LARGEST_N_TRIALS)?;
     let max_trials = match section.optional("max_trials") {
@@ -104,7 +104,7 @@ fn search(mut section: Section) -> Result<(Search, Space)> {
         scales.insert(name, scale(node)?);
     }
     let search = Search {
-        sampler: sampler.choice(&[("halton", SamplerKind::Halton)])?,
+        sampler: sampler.choice(&SamplerKind::NAMES)?,
         n_trials,
         max_trials,
         seed: seed.count(0, i64::MAX as u64)?,

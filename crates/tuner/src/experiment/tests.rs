@@ -155,7 +155,7 @@ const REFUSED: &[(usize, &str, &str)] = &[
     (9, "powers_of_two = [5, 4]", ":9: 'batch_sizes.powers_of_two[1]' is 4; expected two exponents"),
     (9, "powers_of_two = [10, 13]", ":8: 'batch_sizes.list[3]' is 8192; expected at most 5000"),
     (9, "list = [2]\npowers_of_two = [1, 2]", ":8: [batch_sizes] has list and powers_of_two"),
-    (11, "sampler = 'sobol'", ":11: 'search.sampler' is 'sobol'; expected 'halton'"),
+    (11, "sampler = 'random'", ":11: 'search.sampler' is 'random'; expected 'halton' or 'sobol' or 'uniform'"),
     (12, "trials = 0", ":12: 'search.trials' is 0; expected a whole number from 1"),
     (12, "trials = 16\nmax_trials = 15", ":13: 'search.max_trials' is 15; expected a whole number from 16"),
     (13, "seed = -1", ":13: 'search.seed' is -1; expected a whole number from 0"),
