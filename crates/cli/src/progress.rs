@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use critbatch_tuner::{Event, Progress, StudySummary, TrialRecord};
+use critbatch_tuner::{Event, Progress, StoppedEarly, StudySummary, TrialRecord};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::results::lack;
@@ -100,7 +100,9 @@ impl Reporter {
             }
             Event::RoundFinished(progress) => self.round(progress, now),
             Event::TrialFinished { trial, reached_at, .. } => log_trial(trial, *reached_at),
-            Event::StudyFinished(summary) => self.end_study(summary),
+            Event::StudyFinished { summary, stopped_early } => {
+                self.end_study(summary, stopped_early);
+            }
             _ => (),
         }
     }
@@ -152,7 +154,7 @@ impl Reporter {
         }
     }
 
-    fn end_study(&self, summary: &StudySummary) {
+    fn end_study(&self, summary: &StudySummary, stopped_early: &StoppedEarly) {
         let batch_size = format::count(summary.batch_size);
         let result = match (summary.steps_to_result, lack(summary)) {
             (Some(steps), _) => format!("{} steps to result", format::count(steps)),
@@ -165,6 +167,19 @@ impl Reporter {
             "batch size {batch_size}: {result}; {complete} trials complete, {infeasible} \
              infeasible, {reached} reached the goal{earlier}"
         ));
+        if let Some(saved) = saved(stopped_early) {
+            self.display.line(&format!("batch size {batch_size}: {saved}"));
+        }
+    }
+}
+
+/// What the stop rule `incumbent` left out.
+pub(crate) fn saved(stopped_early: &StoppedEarly) -> Option<String> {
+    let (n_trials, n_steps) = (stopped_early.n_trials, format::count(stopped_early.n_steps));
+    match n_trials {
+        0 => None,
+        1 => Some(format!("one trial stopped early, {n_steps} steps saved")),
+        n => Some(format!("{n} trials stopped early, {n_steps} steps saved")),
     }
 }
 
@@ -176,8 +191,12 @@ fn describe(progress: &Progress, examples_per_second: f64) -> String {
         0.0 => String::new(),
         rate => format!(", {} examples/s", format::rate(rate)),
     };
+    let repeats = match (progress.n_repeats_done, progress.n_repeats) {
+        (0, _) => String::new(),
+        (n_done, n_repeats) => format!(" and {n_done}/{n_repeats} repeats"),
+    };
     format!(
-        "batch size {batch_size}: {n_complete}/{n_trials} trials, {n_running} running, \
+        "batch size {batch_size}: {n_complete}/{n_trials} trials{repeats}, {n_running} running, \
          {n_infeasible} infeasible, best steps {best}{rate}"
     )
 }
@@ -186,6 +205,7 @@ fn log_trial(trial: &TrialRecord, reached_at: Option<u64>) {
     tracing::debug!(
         batch_size = trial.batch_size,
         trial_id = trial.trial_id,
+        repeat = trial.repeat,
         status = trial.status.name(),
         steps = trial.steps,
         reached_at,
@@ -209,6 +229,14 @@ mod tests {
     }
 
     #[test]
+    fn what_was_saved_is_told_if_there_is_something() {
+        let saved = |n_trials, n_steps| saved(&StoppedEarly { n_trials, n_steps });
+        assert_eq!(saved(0, 0), None);
+        assert_eq!(saved(1, 20).unwrap(), "one trial stopped early, 20 steps saved");
+        assert_eq!(saved(9, 12_000).unwrap(), "9 trials stopped early, 12,000 steps saved");
+    }
+
+    #[test]
     fn progress_reads_like_a_sentence() {
         let progress = Progress {
             batch_size: 2_048,
@@ -216,6 +244,8 @@ mod tests {
             n_complete: 3,
             n_infeasible: 1,
             n_running: 12,
+            n_repeats: 6,
+            n_repeats_done: 0,
             best_steps: Some(1_234),
             n_examples: 0,
             study_fraction: 0.2,
@@ -226,5 +256,7 @@ mod tests {
             "batch size 2,048: 3/16 trials, 12 running, 1 infeasible, best steps 1,234, \
              8.1k examples/s"
         );
+        let repeating = Progress { n_repeats_done: 2, ..progress };
+        assert!(describe(&repeating, 0.0).contains("3/16 trials and 2/6 repeats, 12 running"));
     }
 }

@@ -38,7 +38,7 @@ impl Results {
     pub(crate) fn of_store(store: &Store, directory: &Path) -> Result<Results, TunerError> {
         Ok(Results {
             directory: directory.to_owned(),
-            experiment: store.experiment().clone(),
+            experiment: store.experiment()?.clone(),
             provenance: store.provenance().clone(),
             summary: ExperimentSummary::read(store)?,
         })
@@ -122,8 +122,8 @@ pub(crate) mod tests {
         ];
         let scales = scales.map(|(name, scale)| (name.to_owned(), scale));
         let scales: std::collections::BTreeMap<_, _> = scales.into();
-        let search =
-            Search { sampler: SamplerKind::Halton, n_trials: 16, max_trials: 160, seed: 7 };
+        let sampler = SamplerKind::Halton;
+        let search = Search { sampler, n_trials: 16, max_trials: 160, seed: 7, repeats: None };
         let spaces =
             studies.iter().map(|study| (study.batch_size, Space { scales: scales.clone() }));
         let notes = [("experiment", "# <script>alert(1)</script>"), ("started", "2026-01-02")];

@@ -104,6 +104,50 @@ pub enum TunerError {
         /// This run's.
         given: String,
     },
+    /// A directory into which nothing can be imported.
+    #[error("'{}' already holds measurements; choose a new or an empty directory", directory.display())]
+    NotEmpty {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// A question that only an experiment run here can answer.
+    #[error(
+        "store '{}' was imported from '{archive}' and holds no experiment that could be run; \
+         choose the output directory of a 'critbatch run'", path.display()
+    )]
+    Imported {
+        /// The file.
+        path: PathBuf,
+        /// Where its record comes from.
+        archive: String,
+    },
+    /// A study that the store does not have.
+    #[error("store '{}' has no study of batch size {batch_size}; give one that it has", path.display())]
+    NoStudy {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for.
+        batch_size: u64,
+    },
+    /// A study that has to end before it can be widened.
+    #[error(
+        "the study of batch size {batch_size} in store '{}' has not ended; run it to its end before \
+         widening it", path.display()
+    )]
+    NotEnded {
+        /// The file.
+        path: PathBuf,
+        /// Of which study.
+        batch_size: u64,
+    },
+    /// A search space that cannot follow on the present one.
+    #[error("cannot widen the study of batch size {batch_size}: {problem}")]
+    NotWider {
+        /// Of which study.
+        batch_size: u64,
+        /// What was found and what was expected.
+        problem: String,
+    },
     /// The store's file cannot be read or written.
     #[error("cannot {action} store '{}': {message}", path.display())]
     Store {

@@ -24,6 +24,7 @@ mod noisy_quadratic;
 mod record;
 mod runner;
 mod sampler;
+mod search_box;
 mod space;
 mod store;
 mod trainer;
@@ -35,7 +36,7 @@ pub use analysis::{
 pub use error::{RunError, TunerError};
 pub use experiment::{
     BatchSize, Budget, CheckedExperiment, Difference, Evaluation, Experiment, Goal, Problem,
-    Search, Split, StopRule, Threshold, Workload,
+    Repeats, Search, Split, StopRule, Threshold, Workload,
 };
 pub use grid::EvaluationGrid;
 pub use noisy_quadratic::NoisyQuadratic;
@@ -43,11 +44,12 @@ pub use record::{
     Curve, Omission, Question, Reached, Record, StudyFacts, StudyOutcomes, StudyRecord, TrialCurve,
     TrialOutcome,
 };
-pub use runner::{Event, Observer, Outcome, Progress, RunOptions, run};
+pub use runner::{Event, Observer, Outcome, Progress, RunOptions, StoppedEarly, run};
 pub use sampler::{Halton, SamplerKind, Sobol, StudySampler, Uniform};
 pub use space::{Scale, Space};
 pub use store::{
-    Measurement, MetricRow, Provenance, Round, STORE_FILE_NAME, Store, TrialRecord, TrialStatus,
+    MetricRow, Origin, Provenance, Round, STORE_FILE_NAME, SearchBox, Speed, Store, TrialName,
+    TrialRecord, TrialStatus,
 };
 pub use trainer::{
     LaneTrainer, Metaparameter, Metrics, Parameters, Range, TrainerError, TrainerFactory, Trial,

@@ -209,41 +209,29 @@ impl Record {
     ///
     /// Where the store cannot be read.
     pub fn of_store(store: &Store) -> Result<Record, TunerError> {
-        let batch_sizes = store.experiment().budget_steps.keys();
-        let studies = store.consistent(|store| {
-            batch_sizes.map(|batch_size| study_of_store(store, *batch_size)).collect()
-        })?;
-        let workload = store.experiment().workload.clone();
-        Ok(Record { workload, studies, omissions: vec![] })
+        store.consistent(|store| {
+            let studies = store.studies()?.into_iter().map(|facts| study_of_store(store, facts));
+            Ok(Record {
+                workload: store.origin().workload().clone(),
+                studies: studies.collect::<Result<_, _>>()?,
+                omissions: store.omissions()?,
+            })
+        })
     }
 }
 
-fn study_of_store(store: &Store, batch_size: u64) -> Result<StudyRecord, TunerError> {
-    let experiment = store.experiment();
-    let mut curves: BTreeMap<u64, Curve> = BTreeMap::new();
-    let measurements = store.measurements(batch_size)?;
-    // Rows are sorted by (trial, step, metric).
-    for rows in measurements.chunk_by(|a, b| (a.trial_id, a.step) == (b.trial_id, b.step)) {
-        let metrics = rows.iter().map(|row| (row.metric.clone(), row.value));
-        curves.entry(rows[0].trial_id).or_default().push(rows[0].step, metrics);
-    }
-    let trials = store.trials(batch_size)?.into_iter();
-    Ok(StudyRecord {
-        facts: StudyFacts {
-            batch_size,
-            space: experiment.spaces.get(&batch_size).cloned().unwrap_or_default(),
-            budget_steps: experiment.budget_steps.get(&batch_size).copied(),
-            n_trials: Some(experiment.search.n_trials),
-            seconds_per_step: None,
-        },
-        repeats: vec![],
-        trials: trials
-            .map(|trial| {
-                let curve = curves.remove(&trial.trial_id).unwrap_or_default();
-                TrialCurve { trial, curve }
-            })
-            .collect(),
-    })
+fn study_of_store(store: &Store, facts: StudyFacts) -> Result<StudyRecord, TunerError> {
+    let mut curves = store.curves(facts.batch_size)?;
+    let mut with_curves = |trials: Vec<TrialRecord>| {
+        let with_curve = |trial: TrialRecord| {
+            let curve = curves.remove(&trial.name()).unwrap_or_default();
+            TrialCurve { trial, curve }
+        };
+        trials.into_iter().map(with_curve).collect()
+    };
+    let trials = with_curves(store.trials(facts.batch_size)?);
+    let repeats = with_curves(store.repeats(facts.batch_size)?);
+    Ok(StudyRecord { facts, trials, repeats })
 }
 
 #[cfg(test)]

@@ -314,7 +314,8 @@ fn the_observer_hears_a_consistent_story() {
                 assert_eq!((*step, trial.status), (trial.steps, TrialStatus::Complete));
             }
         }
-        Event::StudyFinished(summary) => {
+        Event::StudyFinished { summary, stopped_early } => {
+            assert_eq!(stopped_early.n_trials, 0, "nothing but the rule `incumbent` does that");
             let progress = latest.unwrap();
             assert_eq!(progress.study_fraction, 1.0);
             assert_eq!(progress.best_steps, summary.steps_to_result);

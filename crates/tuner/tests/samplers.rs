@@ -31,7 +31,7 @@ impl Points {
     }
 
     fn in_space(kind: SamplerKind, seed: u64, batch_size: u64, space: &Space) -> Points {
-        let search = Search { sampler: kind, n_trials: 1, max_trials: 10, seed };
+        let search = Search { sampler: kind, n_trials: 1, max_trials: 10, seed, repeats: None };
         Points(StudySampler::new(&search, space, batch_size))
     }
 

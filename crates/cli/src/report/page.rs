@@ -136,6 +136,7 @@ fn settings(results: &Results) -> Grid {
     let stop = match experiment.stop {
         StopRule::Goal => "at the goal or at the end of its budget",
         StopRule::Budget => "at the end of its budget",
+        StopRule::Incumbent => "when it reaches the goal or can no longer be the first",
     };
     let budget = experiment.budget_steps.iter();
     let budget = budget.map(|(batch_size, steps)| {

@@ -63,11 +63,13 @@ impl StudySummary {
     ///
     /// Where the store cannot be read.
     pub fn read(store: &Store, batch_size: u64) -> Result<StudySummary, TunerError> {
-        let (experiment, goal) = (store.experiment(), &store.experiment().goal);
-        let n_trials = experiment.search.n_trials;
-        let (trials, rows) = store.consistent(|store| {
-            Ok((store.trials(batch_size)?, store.metric(batch_size, &goal.metric)?))
+        let experiment = store.experiment()?;
+        let goal = &experiment.goal;
+        let (trials, rows, searched) = store.consistent(|store| {
+            let rows = store.metric(batch_size, &goal.metric)?;
+            Ok((store.trials(batch_size)?, rows, store.last_box(batch_size)?))
         })?;
+        let n_trials = searched.n_trials;
         let counted = counted_trials(&trials, n_trials);
         let result = steps_to_result(&trials, &rows, goal, n_trials);
         let winner = |trial: &&&TrialRecord| Some(trial.trial_id) == result.map(|r| r.trial_id);
@@ -88,7 +90,7 @@ impl StudySummary {
             trials: n_trials,
             trials_exhausted: complete < n_trials
                 && incomplete == 0
-                && n_begun >= experiment.search.max_trials,
+                && n_begun >= searched.max_trials,
             budget_steps: experiment.budget_steps.get(&batch_size).copied().unwrap_or(0),
         })
     }
@@ -116,7 +118,7 @@ impl ExperimentSummary {
     ///
     /// Where the store cannot be read.
     pub fn read(store: &Store) -> Result<ExperimentSummary, TunerError> {
-        let experiment = store.experiment();
+        let experiment = store.experiment()?;
         let batch_sizes = experiment.budget_steps.keys();
         let studies = batch_sizes.map(|batch_size| StudySummary::read(store, *batch_size));
         Ok(ExperimentSummary {

@@ -116,6 +116,21 @@ pub struct Search {
     pub max_trials: u64,
     /// Fixes the points and every trial.
     pub seed: u64,
+    /// Which trials are run again after the search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<Repeats>,
+}
+
+/// Best trials of each study run again with fresh seeds, to see what is luck. They never count in
+/// steps to result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeats {
+    /// Trials to be repeated: the first ones to the goal; fewer if fewer got there.
+    #[serde(rename = "best")]
+    pub n_best: u64,
+    /// Repeats of each.
+    #[serde(rename = "seeds")]
+    pub n_seeds: u64,
 }
 
 /// When a trial ends, if it does not diverge.
@@ -126,6 +141,9 @@ pub enum StopRule {
     Goal,
     /// When its budget is spent: whole curves.
     Budget,
+    /// As `Goal`, and when it can no longer be the first of its study to get there. Steps to result
+    /// and the winning trial are those of whole curves, as the documentation of the runner proves.
+    Incumbent,
 }
 
 /// When and on what trials are measured.

@@ -2,8 +2,8 @@
 
 use super::document::{self, Node, Result, Section, Source, Value};
 use super::{
-    BatchSize, Evaluation, Experiment, Goal, LARGEST_COUNT, Search, Split, StopRule, Threshold,
-    Workload, budget,
+    BatchSize, Evaluation, Experiment, Goal, LARGEST_COUNT, Repeats, Search, Split, StopRule,
+    Threshold, Workload, budget,
 };
 use crate::sampler::SamplerKind;
 use crate::space::{Scale, Space};
@@ -89,7 +89,7 @@ fn powers_of_two(node: &Node) -> Result<Vec<BatchSize>> {
 }
 
 fn search(mut section: Section) -> Result<(Search, Space)> {
-    section.accept(&["sampler", "trials", "max_trials", "seed", "space"])?;
+    section.accept(&["sampler", "trials", "max_trials", "seed", "repeats", "space"])?;
     let sampler = section.required("sampler", "a sampler such as 'halton'")?;
     let n_trials = section.required("trials", "complete trials per batch size, such as 100")?;
     let n_trials = n_trials.count(1, LARGEST_N_TRIALS)?;
@@ -98,6 +98,7 @@ fn search(mut section: Section) -> Result<(Search, Space)> {
         None => n_trials * MAX_TRIALS_PER_TRIAL,
     };
     let seed = section.required("seed", "a whole number, such as 0")?;
+    let repeats = section.optional("repeats").map(|node| repeats(node, n_trials)).transpose()?;
     let space = section.required("space", "a table of metaparameters")?.section()?;
     let mut scales = std::collections::BTreeMap::new();
     for (name, node) in space.entries {
@@ -108,8 +109,17 @@ fn search(mut section: Section) -> Result<(Search, Space)> {
         n_trials,
         max_trials,
         seed: seed.count(0, i64::MAX as u64)?,
+        repeats,
     };
     Ok((search, Space { scales }))
+}
+
+fn repeats(node: Node, n_trials: u64) -> Result<Repeats> {
+    let mut section = node.section()?;
+    section.accept(&["best", "seeds"])?;
+    let best = section.required("best", "trials to be repeated, such as 5")?;
+    let seeds = section.required("seeds", "repeats of each, such as 3")?;
+    Ok(Repeats { n_best: best.count(1, n_trials)?, n_seeds: seeds.count(1, LARGEST_N_TRIALS)? })
 }
 
 fn scale(node: Node) -> Result<Scale> {
@@ -156,7 +166,11 @@ fn scale_of_kind(kind: &str, node: &Node) -> Result<Scale> {
 }
 
 fn stop(budget: &mut Section) -> Result<StopRule> {
-    let choices = [("goal", StopRule::Goal), ("budget", StopRule::Budget)];
+    let choices = [
+        ("goal", StopRule::Goal),
+        ("budget", StopRule::Budget),
+        ("incumbent", StopRule::Incumbent),
+    ];
     budget.optional("stop").map_or(Ok(StopRule::Goal), |node| node.choice(&choices))
 }
 

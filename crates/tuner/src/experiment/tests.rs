@@ -100,6 +100,9 @@ fn alternatives_are_understood() {
     assert_eq!(experiment.goal.threshold, Threshold::Above(0.3));
     assert_eq!(experiment.budget_steps, [(2, 5000), (4, 2500), (8, 1250)].into());
     assert_eq!(experiment.stop, StopRule::Budget);
+    assert_eq!(checked(&text.replace("'budget'", "'incumbent'")).stop, StopRule::Incumbent);
+    let repeated = checked(&with_line(13, "seed = 0\nrepeats = { best = 5, seeds = 3 }"));
+    assert_eq!(repeated.search.repeats, Some(Repeats { n_best: 5, n_seeds: 3 }));
     let per_size = with_line(19, r#"steps = { "2" = 40, "8" = 30, "32" = 20, "full" = 10 }"#);
     assert_eq!(checked(&per_size).budget_steps, [(2, 40), (8, 30), (32, 20), (5000, 10)].into());
     let splits = checked(&format!("{TEXT}splits = [\"test\", \"val\"]")).evaluation.splits;
@@ -183,7 +186,10 @@ const REFUSED: &[(usize, &str, &str)] = &[
     (19, "steps = { '2' = 5, '8' = 4, '32' = 3 }", ":19: missing key 'full' in [budget.steps]"),
     (19, "steps = { '2' = 5, '8' = 4, '32' = 3, 'full' = 2, '64' = 1 }", ":19: unknown key '64' in [budget.steps]"),
     (19, "steps = { at_batch_size = 'full', steps = 1099511627776 }", "steps at batch size 2; expected at most 2^40 steps"),
-    (19, "steps = 2\nstop = 'never'", ":20: 'budget.stop' is 'never'; expected 'goal' or 'budget'"),
+    (19, "steps = 2\nstop = 'never'", ":20: 'budget.stop' is 'never'; expected 'goal' or 'budget' or 'incumbent'"),
+    (13, "seed = 0\nrepeats = { best = 17, seeds = 3 }", ":14: 'search.repeats.best' is 17; expected a whole number from 1 to 16"),
+    (13, "seed = 0\nrepeats = { best = 5 }", ":14: missing key 'seeds' in [search.repeats]; expected repeats of each, such as 3"),
+    (13, "seed = 0\nrepeats = { best = 5, seed = 3 }", ":14: unknown key 'seed' in [search.repeats]; did you mean 'seeds'?"),
     (21, "relative_spacing = 0", ":21: 'evaluation.relative_spacing' is 0; expected a number above 0 and at most 1"),
     (21, "relative_spacing = 1.5", "at most 1"),
     (21, "relative_spacing = 1\nsplits = ['val', 'val']", ":22: 'evaluation.splits' is a list of 2 values; expected each split once"),

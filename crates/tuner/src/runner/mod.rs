@@ -2,32 +2,37 @@
 //!
 //! # Which trials run
 //!
-//! Trial ids are started in order, and the next one only while complete + running < trials. The set
-//! of trials that run then depends on nothing but the trials themselves: id k is started if and only
-//! if fewer than `trials` of the ids below k are complete in the end. (If fewer are, then, once the
-//! running ones among them have ended, complete + running is below `trials` and k is started, if not
-//! earlier. If not, complete + running never falls below `trials`, because each of those ids is
-//! either running or complete from its start on.) The number of lanes, the order in which trials
-//! end, and interruptions therefore change nothing, and no trial is trained in vain.
+//! Trial ids are started in order, and only those that certainly have to run: the set of trials of a
+//! study depends on nothing but the trials themselves, and no trial is trained in vain. [`tally`] has
+//! the rules, one for each [`StopRule`](crate::StopRule), and the proofs. Then, if the experiment
+//! asks for it, the best trials are repeated with fresh seeds.
 //!
 //! # Going on
 //!
 //! Complete and infeasible trials in the store are kept. A half-run one runs again from its
 //! beginning and must give the same values again: a difference breaks the contract that a trial is
-//! a function of its name, and is an error.
+//! a function of its name, and is an error. It may end earlier than before only because it has been
+//! overtaken in the meantime. A study that was widened goes on in its wider box.
 
+mod box_sampler;
+mod lanes;
 mod observer;
+mod running;
+mod stopped_early;
 mod study;
+mod tally;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use observer::{Event, Observer, Progress};
+pub use stopped_early::StoppedEarly;
 
 use crate::analysis::StudySummary;
 use crate::error::RunError;
 use crate::experiment::CheckedExperiment;
 use crate::store::Store;
 use crate::trainer::TrainerFactory;
+use lanes::RunningStudy;
 use study::Study;
 
 /// How to run; changes no measurement.
@@ -77,13 +82,13 @@ pub fn run(
         let mut study = Study::open(experiment, batch_size, store)?;
         let lanes = study.lanes(options, factory);
         study.announce(lanes, observer);
-        if study.has_work() {
+        if study.can_launch() {
             let trainer = factory.build(batch_size, lanes).map_err(|source| RunError::Trainer {
                 action: "build the trainer",
                 batch_size,
                 source,
             })?;
-            let mut running = study.start(trainer, lanes, options)?;
+            let mut running = RunningStudy::new(study, trainer, lanes, options)?;
             while running.has_work() {
                 if stop.load(Ordering::Relaxed) {
                     return Ok(Outcome::Interrupted { batch_size });
@@ -95,7 +100,8 @@ pub fn run(
         if summary.trials_exhausted {
             short_studies.push(batch_size);
         }
-        observer.observe(&Event::StudyFinished(&summary));
+        let stopped_early = StoppedEarly::read(store, batch_size)?;
+        observer.observe(&Event::StudyFinished { summary: &summary, stopped_early });
     }
     Ok(Outcome::Finished { short_studies })
 }

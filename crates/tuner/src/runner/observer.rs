@@ -1,5 +1,6 @@
 //! What a run tells while it runs. It has no clock: an observer that wants one brings its own.
 
+use super::StoppedEarly;
 use crate::analysis::StudySummary;
 use crate::store::TrialRecord;
 use crate::trainer::Metrics;
@@ -29,7 +30,12 @@ pub enum Event<'run> {
         metrics: &'run Metrics,
     },
     /// A study is done.
-    StudyFinished(&'run StudySummary),
+    StudyFinished {
+        /// What it found.
+        summary: &'run StudySummary,
+        /// What the rule `incumbent` saved.
+        stopped_early: StoppedEarly,
+    },
 }
 
 /// Where a study stands.
@@ -45,12 +51,16 @@ pub struct Progress {
     pub n_infeasible: u64,
     /// Number of trials in lanes.
     pub n_running: u64,
+    /// Number of repeats asked for; as long as the search goes on, at most so many.
+    pub n_repeats: u64,
+    /// Number of repeats that have ended.
+    pub n_repeats_done: u64,
     /// Fewest steps to beyond the goal of any complete trial.
     pub best_steps: Option<u64>,
     /// Examples that this round trained on, over all lanes.
     pub n_examples: u64,
-    /// Part of this study that is done, in [0, 1]: complete trials count whole, running ones by
-    /// the part of their budget they have spent.
+    /// Part of this study that is done, in [0, 1]: ended trials and repeats count whole, running ones
+    /// by the part of their budget they have spent.
     pub study_fraction: f64,
     /// Part of the experiment that is done, in [0, 1], with studies weighted by their budget in
     /// examples; the time left follows from its growth.

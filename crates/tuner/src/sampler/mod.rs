@@ -111,7 +111,8 @@ mod tests {
         for (name, sampler) in SamplerKind::NAMES {
             for expected in fixture[name].as_array().unwrap() {
                 let number = |key: &str| expected[key].as_u64().unwrap();
-                let search = Search { sampler, n_trials: 4, max_trials: 40, seed: number("seed") };
+                let seed = number("seed");
+                let search = Search { sampler, n_trials: 4, max_trials: 40, seed, repeats: None };
                 let study = StudySampler::new(&search, &space, number("batch_size"));
                 let found = study.parameters(number("index"));
                 for (found, expected) in found.values().zip(expected["point"].as_array().unwrap()) {

@@ -5,9 +5,15 @@
 //! disk, because a measurement that was reported may not be lost, not even with the power. It costs
 //! one flush per round, little beside the round's training and evaluation. Every write is
 //! idempotent, so a trial that runs again overwrites its rows with the same values.
+//!
+//! A store holds either an experiment that is measured here, or a record from elsewhere, imported
+//! whole; [`Origin`] says which. Both answer the same questions.
 
+mod import;
 mod open;
 mod rows;
+mod schema;
+mod studies;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -18,9 +24,11 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 pub use rows::Round;
+pub use studies::{SearchBox, Speed};
 
 use crate::error::TunerError;
-use crate::experiment::CheckedExperiment;
+use crate::experiment::{CheckedExperiment, Workload};
+use crate::record::Record;
 use crate::trainer::Parameters;
 
 /// Name of the file that holds the measurements, in the output directory.
@@ -77,19 +85,24 @@ pub struct TrialRecord {
     pub steps: u64,
 }
 
-/// One value of one metric.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Measurement {
-    /// Examples per update of the trial.
+/// Which training run is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TrialName {
+    /// Examples per update.
     pub batch_size: u64,
-    /// Number of the trial within its study.
+    /// Number within its study, from 0.
     pub trial_id: u64,
-    /// Updates before the measurement.
-    pub step: u64,
-    /// Name of the metric, as `split/name`.
-    pub metric: String,
-    /// Its value; NaN where it was not a number.
-    pub value: f64,
+    /// 0 for the trial of the search; its repeats with fresh seeds count from 1.
+    pub repeat: u64,
+}
+
+impl TrialRecord {
+    /// Which training run it is.
+    #[must_use]
+    pub fn name(&self) -> TrialName {
+        let TrialRecord { batch_size, trial_id, repeat, .. } = *self;
+        TrialName { batch_size, trial_id, repeat }
+    }
 }
 
 /// One value of a metric that is known from the question.
@@ -114,12 +127,38 @@ pub struct Provenance {
     pub notes: BTreeMap<String, String>,
 }
 
-/// The measurements of one experiment.
+/// What a store holds the measurements of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// An experiment that is run in this directory.
+    Measured(CheckedExperiment),
+    /// A record that was measured elsewhere.
+    Imported {
+        /// What was trained.
+        workload: Workload,
+        /// Where the record came from, for people.
+        source: String,
+    },
+}
+
+impl Origin {
+    /// What was trained.
+    #[must_use]
+    pub fn workload(&self) -> &Workload {
+        match self {
+            Origin::Measured(experiment) => &experiment.workload,
+            Origin::Imported { workload, .. } => workload,
+        }
+    }
+}
+
+/// The measurements of one experiment, or an imported record.
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
     path: PathBuf,
-    experiment: CheckedExperiment,
+    origin: Origin,
     provenance: Provenance,
     /// Held while this store may write; the operating system releases it if the process dies.
     lock: Option<File>,
@@ -141,6 +180,22 @@ impl Store {
         open::open_or_create(directory, experiment, provenance)
     }
 
+    /// Makes a store of a whole record, in one transaction, in a directory that is new or empty.
+    ///
+    /// `archive` says for people where the record comes from.
+    ///
+    /// # Errors
+    ///
+    /// Where the directory cannot be made or written, or already holds something.
+    pub fn import(
+        directory: &Path,
+        record: &Record,
+        archive: &str,
+        notes: BTreeMap<String, String>,
+    ) -> Result<Store, TunerError> {
+        import::import(directory, record, archive, notes)
+    }
+
     /// Opens the store of a directory to read it, also while a run writes to it.
     ///
     /// # Errors
@@ -150,10 +205,24 @@ impl Store {
         open::open_read_only(directory)
     }
 
-    /// The experiment whose measurements these are.
+    /// What these are the measurements of.
     #[must_use]
-    pub fn experiment(&self) -> &CheckedExperiment {
-        &self.experiment
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The experiment whose measurements these are.
+    ///
+    /// # Errors
+    ///
+    /// Where they were imported: an archive does not say all that an experiment is.
+    pub fn experiment(&self) -> Result<&CheckedExperiment, TunerError> {
+        match &self.origin {
+            Origin::Measured(experiment) => Ok(experiment),
+            Origin::Imported { source, .. } => {
+                Err(TunerError::Imported { path: self.path.clone(), archive: source.clone() })
+            }
+        }
     }
 
     /// Where the measurements come from.

@@ -2,75 +2,41 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction};
 use serde::de::DeserializeOwned;
 
-use super::{Provenance, STORE_FILE_NAME, Store, failure};
+use super::schema::{self, APPLICATION_ID, SCHEMA_VERSION};
+use super::{Origin, Provenance, STORE_FILE_NAME, Store, failure};
 use crate::error::TunerError;
 use crate::experiment::CheckedExperiment;
 
 const LOCK_FILE_NAME: &str = "critbatch.lock";
 
-/// Marks a file as ours: "crbt" in ASCII.
-const APPLICATION_ID: i64 = 0x6372_6274;
-
-/// Raised with every change of the tables.
-const SCHEMA_VERSION: i64 = 1;
-
 /// How long a reader or writer waits for the moments in which the file is locked.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-const SCHEMA: &str = "
-    CREATE TABLE meta (
-        key TEXT PRIMARY KEY,
-        value TEXT NOT NULL
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE trials (
-        batch_size INTEGER NOT NULL,
-        trial_id INTEGER NOT NULL,
-        parameters TEXT NOT NULL, -- JSON object, name to value
-        status TEXT NOT NULL,
-        steps INTEGER NOT NULL,
-        PRIMARY KEY (batch_size, trial_id)
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE measurements (
-        batch_size INTEGER NOT NULL,
-        trial_id INTEGER NOT NULL,
-        step INTEGER NOT NULL,
-        metric TEXT NOT NULL,
-        value REAL, -- NULL for not a number
-        PRIMARY KEY (batch_size, trial_id, step, metric)
-    ) STRICT, WITHOUT ROWID;
-";
 
 pub(super) fn open_or_create(
     directory: &Path,
     experiment: &CheckedExperiment,
     provenance: &Provenance,
 ) -> Result<Store, TunerError> {
-    prepare_directory(directory)?;
-    let lock = lock(directory)?;
-    let path = directory.join(STORE_FILE_NAME);
-    let mut connection = Connection::open(&path).map_err(failure(&path, "open"))?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(failure(&path, "open"))?;
+    let (mut connection, path, lock) = claim(directory)?;
     if is_empty(&connection).map_err(failure(&path, "open"))? {
-        create(&mut connection, experiment, provenance).map_err(failure(&path, "create"))?;
+        let write = |transaction: &Transaction<'_>| {
+            schema::create(transaction, &Origin::Measured(experiment.clone()), provenance)?;
+            schema::add_studies_of(transaction, experiment)
+        };
+        in_one_transaction(&mut connection, write).map_err(failure(&path, "create"))?;
     }
     check_version(&connection, &path)?;
     // FULL: a commit waits for the disk, see the module's page.
     connection
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
         .map_err(failure(&path, "write"))?;
-    let store = Store {
-        experiment: read_meta(&connection, &path, "experiment")?,
-        provenance: read_meta(&connection, &path, "provenance")?,
-        connection,
-        path,
-        lock: Some(lock),
-    };
+    let store = with_meta(connection, path, Some(lock))?;
     check_belongs(&store, directory, experiment, provenance)?;
     Ok(store)
 }
@@ -84,13 +50,38 @@ pub(super) fn open_read_only(directory: &Path) -> Result<Store, TunerError> {
     let connection = Connection::open_with_flags(&path, flags).map_err(failure(&path, "open"))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failure(&path, "open"))?;
     check_version(&connection, &path)?;
-    Ok(Store {
-        experiment: read_meta(&connection, &path, "experiment")?,
-        provenance: read_meta(&connection, &path, "provenance")?,
-        connection,
-        path,
-        lock: None,
-    })
+    with_meta(connection, path, None)
+}
+
+/// The file of a directory, perhaps empty, open for this process alone to write.
+pub(super) fn claim(directory: &Path) -> Result<(Connection, PathBuf, File), TunerError> {
+    prepare_directory(directory)?;
+    let lock = lock(directory)?;
+    let path = directory.join(STORE_FILE_NAME);
+    let connection = Connection::open(&path).map_err(failure(&path, "open"))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failure(&path, "open"))?;
+    Ok((connection, path, lock))
+}
+
+/// All or nothing: a program killed in here leaves an empty file, which the next takes for new.
+pub(super) fn in_one_transaction(
+    connection: &mut Connection,
+    write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    write(&transaction)?;
+    transaction.commit()
+}
+
+/// A store whose file says what it is.
+pub(super) fn with_meta(
+    connection: Connection,
+    path: PathBuf,
+    lock: Option<File>,
+) -> Result<Store, TunerError> {
+    let (origin, provenance) =
+        (read_meta(&connection, &path, "origin")?, read_meta(&connection, &path, "provenance")?);
+    Ok(Store { connection, path, origin, provenance, lock })
 }
 
 /// Makes the directory, or sees to it that an existing one is empty or a store's.
@@ -130,27 +121,8 @@ fn lock(directory: &Path) -> Result<File, TunerError> {
     }
 }
 
-fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
-}
-
-/// One transaction: a run killed in here leaves an empty file, which the next run takes for new.
-fn create(
-    connection: &mut Connection,
-    experiment: &CheckedExperiment,
-    provenance: &Provenance,
-) -> rusqlite::Result<()> {
-    let transaction = connection.transaction()?;
-    transaction.execute_batch(SCHEMA)?;
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    let provenance = serde_json::to_string(provenance).expect("all its fields are text");
-    for (key, value) in
-        [("experiment", experiment.identity().to_string()), ("provenance", provenance)]
-    {
-        transaction.execute("INSERT INTO meta (key, value) VALUES (?1, ?2)", [key, &value])?;
-    }
-    transaction.commit()
 }
 
 fn check_version(connection: &Connection, path: &Path) -> Result<(), TunerError> {
@@ -172,7 +144,7 @@ fn check_version(connection: &Connection, path: &Path) -> Result<(), TunerError>
     }
 }
 
-fn read_meta<T: DeserializeOwned>(
+pub(super) fn read_meta<T: DeserializeOwned>(
     connection: &Connection,
     path: &Path,
     key: &str,
@@ -196,7 +168,7 @@ fn check_belongs(
     provenance: &Provenance,
 ) -> Result<(), TunerError> {
     let directory = directory.to_owned();
-    let differences = store.experiment.differences(experiment);
+    let differences = store.experiment()?.differences(experiment);
     if !differences.is_empty() {
         return Err(TunerError::OtherExperiment { directory, differences });
     }

@@ -5,7 +5,9 @@ use std::fs;
 use super::*;
 use crate::experiment::Experiment;
 use crate::noisy_quadratic::NoisyQuadratic;
-use crate::trainer::{Metrics, TrainerFactory, Trial};
+use crate::record::{Curve, Omission, StudyFacts, StudyRecord, TrialCurve};
+use crate::space::{Scale, Space};
+use crate::trainer::{Metrics, TrainerFactory};
 
 fn experiment(n_trials: u64) -> CheckedExperiment {
     let text = format!(
@@ -35,9 +37,12 @@ fn refusal(directory: &Path) -> String {
     message
 }
 
-fn trial(trial_id: u64) -> Trial {
-    let parameters = [("learning_rate".to_owned(), 0.1 + 0.2)].into();
-    Trial { batch_size: 32, trial_id, seed: 0, parameters }
+fn name(trial_id: u64, repeat: u64) -> TrialName {
+    TrialName { batch_size: 32, trial_id, repeat }
+}
+
+fn parameters() -> Parameters {
+    [("learning_rate".to_owned(), 0.1 + 0.2)].into()
 }
 
 fn metrics(error: f64, loss: f64) -> Metrics {
@@ -46,12 +51,14 @@ fn metrics(error: f64, loss: f64) -> Metrics {
 
 fn fill(store: &mut Store) {
     let mut round = store.begin().unwrap();
-    round.claim(&trial(0)).unwrap();
-    round.claim(&trial(1)).unwrap();
-    round.append(&trial(0), 0, &metrics(0.9, f64::NAN)).unwrap();
-    round.append(&trial(0), 7, &metrics(f64::INFINITY, -0.1)).unwrap();
-    round.append(&trial(1), 0, &metrics(1.0, 5e-324)).unwrap();
-    round.finish(&trial(0), TrialStatus::Infeasible, 8).unwrap();
+    round.claim(name(0, 0), &parameters()).unwrap();
+    round.claim(name(0, 2), &parameters()).unwrap();
+    round.claim(name(1, 0), &parameters()).unwrap();
+    round.append(name(0, 0), 0, &metrics(0.9, f64::NAN)).unwrap();
+    round.append(name(0, 0), 7, &metrics(f64::INFINITY, -0.1)).unwrap();
+    round.append(name(0, 2), 0, &metrics(0.4, 0.5)).unwrap();
+    round.append(name(1, 0), 0, &metrics(1.0, 5e-324)).unwrap();
+    round.finish(name(0, 0), TrialStatus::Infeasible, 8).unwrap();
     round.commit().unwrap();
 }
 
@@ -67,15 +74,22 @@ fn rows_come_back_as_written() {
     assert_eq!((trials[0].status, trials[0].steps), (TrialStatus::Infeasible, 8));
     assert_eq!((trials[1].status, trials[1].steps), (TrialStatus::Incomplete, 0));
     assert_eq!(trials[1].parameters["learning_rate"].to_bits(), (0.1_f64 + 0.2).to_bits());
-    assert_eq!(store.measurements(32).unwrap().len(), 6);
+    let repeats = store.repeats(32).unwrap();
+    assert_eq!(repeats.iter().map(TrialRecord::name).collect::<Vec<_>>(), [name(0, 2)]);
+    assert_eq!(store.n_measurements().unwrap(), 8);
     let losses = store.metric(32, "val/cross_entropy_error").unwrap();
     assert!(losses[0].value.is_nan());
     assert_eq!((losses[1].step, losses[1].value), (7, -0.1));
     assert_eq!((losses[2].trial_id, losses[2].value), (1, 5e-324));
-    let of_trial = store.trial_measurements(32, 0).unwrap();
-    assert_eq!(of_trial[&7], metrics(f64::INFINITY, -0.1));
-    assert!(store.trials(8).unwrap().is_empty() && store.measurements(8).unwrap().is_empty());
-    assert_eq!(store.experiment(), &experiment(4));
+    assert!(store.metric(32, "val/unheard_of").unwrap().is_empty());
+    assert_eq!(store.measurements(name(0, 0)).unwrap()[&7], metrics(f64::INFINITY, -0.1));
+    assert_eq!(store.measurements(name(0, 2)).unwrap(), [(0, metrics(0.4, 0.5))].into());
+    let curves = store.curves(32).unwrap();
+    assert_eq!(curves.keys().copied().collect::<Vec<_>>(), [name(0, 0), name(0, 2), name(1, 0)]);
+    assert_eq!(curves[&name(0, 0)].steps, [0, 7]);
+    assert_eq!(curves[&name(0, 0)].metrics["val/error"], [0.9, f64::INFINITY]);
+    assert!(store.trials(8).unwrap().is_empty() && store.curves(8).unwrap().is_empty());
+    assert_eq!(store.experiment().unwrap(), &experiment(4));
     assert_eq!(store.provenance(), &provenance("cpu", "1"));
 }
 
@@ -84,7 +98,7 @@ fn a_round_that_is_not_committed_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path()).unwrap();
     let mut round = store.begin().unwrap();
-    round.claim(&trial(0)).unwrap();
+    round.claim(name(0, 0), &parameters()).unwrap();
     drop(round);
     assert!(store.trials(32).unwrap().is_empty());
 }
@@ -95,7 +109,7 @@ fn a_reader_sees_committed_rounds_while_a_run_writes() {
     let mut store = open(directory.path()).unwrap();
     let reader = Store::open_read_only(directory.path()).unwrap();
     let mut round = store.begin().unwrap();
-    round.claim(&trial(0)).unwrap();
+    round.claim(name(0, 0), &parameters()).unwrap();
     assert!(reader.trials(32).unwrap().is_empty());
     round.commit().unwrap();
     assert_eq!(reader.trials(32).unwrap().len(), 1);
@@ -109,7 +123,7 @@ fn a_reader_sees_committed_rounds_while_a_run_writes() {
         .unwrap();
     assert_eq!(reader.trials(32).unwrap().len(), 2);
     let mut reader = reader;
-    let write = reader.begin().unwrap().claim(&trial(9)).unwrap_err();
+    let write = reader.begin().unwrap().claim(name(9, 0), &parameters()).unwrap_err();
     assert!(write.to_string().starts_with("cannot write store"), "{write}");
 }
 
@@ -190,11 +204,15 @@ fn files_of_other_programs_and_versions_are_refused() {
 
     drop(open(directory.path()).unwrap());
     let newer = Connection::open(&path).unwrap();
-    newer.pragma_update(None, "user_version", 2).unwrap();
-    drop(newer);
-    let words = "has schema version 2, this critbatch reads 1; use the version of critbatch that";
-    assert!(refusal(directory.path()).contains(words));
-    assert!(Store::open_read_only(directory.path()).unwrap_err().to_string().contains(words));
+    for version in [1, 3] {
+        newer.pragma_update(None, "user_version", version).unwrap();
+        let words = format!(
+            "has schema version {version}, this critbatch reads 2; use the version of critbatch that"
+        );
+        assert!(refusal(directory.path()).contains(&words));
+        let message = Store::open_read_only(directory.path()).unwrap_err().to_string();
+        assert!(message.contains(&words), "{message}");
+    }
 }
 
 #[test]
@@ -223,6 +241,143 @@ fn a_damaged_entry_is_reported() {
     file.execute_batch("UPDATE trials SET status = 'lost'").unwrap();
     let reader = Store::open_read_only(directory.path()).unwrap();
     assert!(reader.trials(32).unwrap_err().to_string().starts_with("cannot read store"));
-    file.execute_batch("UPDATE meta SET value = '{' WHERE key = 'experiment'").unwrap();
-    assert!(refusal(directory.path()).ends_with("its entry 'experiment' is damaged"));
+    file.execute_batch("UPDATE meta SET value = '{' WHERE key = 'origin'").unwrap();
+    assert!(refusal(directory.path()).ends_with("its entry 'origin' is damaged"));
+}
+
+fn space(lo: f64, hi: f64) -> Space {
+    Space { scales: [("learning_rate".to_owned(), Scale::Log(lo, hi))].into() }
+}
+
+/// Two studies, one with a repeat and metrics that come and go, one that says nothing.
+fn record() -> Record {
+    let run = |trial_id, repeat, rows: &[(u64, &str, f64)]| {
+        let mut curve = Curve::default();
+        rows.iter().for_each(|(step, metric, value)| {
+            curve.push(*step, [((*metric).to_owned(), *value)]);
+        });
+        let status = TrialStatus::Complete;
+        let (batch_size, parameters) = (16, parameters());
+        let trial = TrialRecord { batch_size, trial_id, repeat, parameters, status, steps: 9 };
+        TrialCurve { trial, curve }
+    };
+    let facts = |batch_size, number: Option<u64>| StudyFacts {
+        batch_size,
+        space: space(0.1, 1.0),
+        budget_steps: number,
+        n_trials: number,
+        seconds_per_step: number.map(|number| number as f64),
+    };
+    let rows = [(0, "val/a", 0.5), (4, "val/b", 0.25), (9, "val/a", -1.5)];
+    let workload = Workload {
+        dataset: "mnist".to_owned(),
+        model: "cnn".to_owned(),
+        optimizer: "sgd".to_owned(),
+    };
+    let omission = Omission { path: "a.csv".into(), line: Some(3), problem: "bad".to_owned() };
+    Record {
+        workload,
+        studies: vec![
+            StudyRecord {
+                facts: facts(16, Some(9)),
+                trials: vec![run(2, 0, &rows), run(7, 0, &[])],
+                repeats: vec![run(2, 1, &rows[..1])],
+            },
+            StudyRecord { facts: facts(32, None), trials: vec![], repeats: vec![] },
+        ],
+        omissions: vec![omission],
+    }
+}
+
+#[test]
+fn an_imported_record_comes_back_whole_and_is_no_experiment() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("out");
+    let notes: BTreeMap<_, _> = [("file".to_owned(), "archive.zip".to_owned())].into();
+    let store = Store::import(&out, &record(), "/data/archive", notes.clone()).unwrap();
+    let text = |record: &Record| format!("{record:?}");
+    assert_eq!(text(&Record::of_store(&store).unwrap()), text(&record()));
+    drop(store);
+    let store = Store::open_read_only(&out).unwrap();
+    assert_eq!(text(&Record::of_store(&store).unwrap()), text(&record()));
+    let source = "/data/archive".to_owned();
+    assert_eq!(store.origin(), &Origin::Imported { workload: record().workload, source });
+    assert_eq!((&store.provenance().notes, store.speed(16).unwrap()), (&notes, None));
+    let messages = [
+        store.experiment().unwrap_err().to_string(),
+        open(&out).unwrap_err().to_string(),
+        store.boxes(16).unwrap_err().to_string(),
+    ];
+    for message in messages {
+        let words = "was imported from '/data/archive' and holds no experiment that could be run";
+        assert!(message.contains(words), "{message}");
+    }
+    let again = Store::import(&out, &record(), "/data/archive", notes).unwrap_err().to_string();
+    assert!(again.contains("already holds measurements; choose a new"), "{again}");
+}
+
+#[test]
+fn a_study_begins_with_the_box_of_its_experiment_and_may_be_widened_when_it_has_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let text =
+        "workload = { dataset = 'noisy_quadratic', model = 'quadratic_32', optimizer = 'sgd' }
+        goal = { metric = 'val/cross_entropy_error', below = 0.1 }
+        batch_sizes.list = [8, 32]
+        search = { sampler = 'halton', trials = 2, max_trials = 5, seed = 0, \
+                   space.learning_rate = { log = [0.1, 1.0] } }
+        budget.steps = 100
+        evaluation.relative_spacing = 0.5";
+    let experiment = Experiment::parse(text, "e.toml").unwrap();
+    let experiment = experiment.check(&NoisyQuadratic::default().facts()).unwrap();
+    let provenance = provenance("cpu", "1");
+    let mut store = Store::open_or_create(directory.path(), &experiment, &provenance).unwrap();
+    let first = SearchBox { space: space(0.1, 1.0), first_trial_id: 0, n_trials: 2, max_trials: 5 };
+    assert_eq!(store.boxes(32).unwrap(), std::slice::from_ref(&first));
+    let early = store.widen(32, space(0.01, 1.0)).unwrap_err().to_string();
+    assert!(early.contains("has not ended; run it to its end before widening it"), "{early}");
+    let mut round = store.begin().unwrap();
+    for (trial_id, status) in
+        [(0, TrialStatus::Complete), (1, TrialStatus::Infeasible), (2, TrialStatus::Complete)]
+    {
+        round.claim(name(trial_id, 0), &parameters()).unwrap();
+        round.finish(name(trial_id, 0), status, 100).unwrap();
+    }
+    round.commit().unwrap();
+    let narrow = store.widen(32, space(0.2, 1.0)).unwrap_err().to_string();
+    assert!(narrow.contains("cannot widen the study of batch size 32: { log = [0.2"), "{narrow}");
+    // The old box is a third of the new one: six trials in all, so four more.
+    let wider = store.widen(32, space(0.01, 10.0)).unwrap();
+    let expected = SearchBox {
+        space: space(0.01, 10.0),
+        first_trial_id: 3,
+        n_trials: 6,
+        max_trials: 3 + 4 * 3,
+    };
+    assert_eq!((&wider, store.boxes(32).unwrap()), (&expected, vec![first, expected.clone()]));
+    let facts = store.studies().unwrap();
+    assert_eq!((facts[0].n_trials, facts[1].n_trials), (Some(2), Some(6)));
+    assert_eq!((&facts[1].space, facts[1].budget_steps), (&space(0.01, 10.0), Some(100)));
+    assert!(store.last_box(64).unwrap_err().to_string().contains("has no study of batch size 64"));
+    // The original experiment still is the store's.
+    drop(store);
+    assert!(Store::open_or_create(directory.path(), &experiment, &provenance).is_ok());
+}
+
+#[test]
+fn speed_is_kept_and_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open(directory.path()).unwrap();
+    assert_eq!(store.speed(8).unwrap(), None);
+    for lanes in [3, 4] {
+        let speed = Speed {
+            seconds_per_step_alone: 0.5,
+            lanes,
+            seconds_per_step: 0.75,
+            seconds_per_evaluation: 2.0,
+        };
+        store.set_speed(8, &speed).unwrap();
+        assert_eq!(store.speed(8).unwrap(), Some(speed));
+    }
+    assert_eq!(store.studies().unwrap()[0].seconds_per_step, Some(0.5));
+    assert_eq!(store.studies().unwrap()[1].seconds_per_step, None);
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use critbatch_tuner::{
-    CheckedExperiment, Event, Experiment, ExperimentSummary, LaneTrainer, Measurement, Metrics,
-    NoisyQuadratic, Outcome, Provenance, RunError, RunOptions, Store, TrainerError, TrainerFactory,
-    Trial, TrialRecord, TunerError, WorkloadFacts, run,
+    CheckedExperiment, Event, Experiment, ExperimentSummary, LaneTrainer, Metrics, NoisyQuadratic,
+    Outcome, Provenance, Record, RunError, RunOptions, Store, StudyRecord, TrainerError,
+    TrainerFactory, Trial, TrialCurve, TrialName, TrialRecord, TunerError, WorkloadFacts, run,
 };
 
 /// An experiment file; `search_space` and the rest are lines of TOML.
@@ -86,7 +86,9 @@ pub(crate) fn go_on(
 #[derive(Debug, PartialEq)]
 pub(crate) struct Contents {
     pub(crate) trials: Vec<TrialRecord>,
-    measurements: Vec<(Measurement, u64)>,
+    pub(crate) repeats: Vec<TrialRecord>,
+    /// (trial, step, metric, bits of the value)
+    measurements: Vec<(TrialName, u64, String, u64)>,
 }
 
 impl Contents {
@@ -96,16 +98,23 @@ impl Contents {
 }
 
 pub(crate) fn contents(directory: &Path) -> Contents {
-    let store = Store::open_read_only(directory).unwrap();
-    let batch_sizes: Vec<u64> = store.experiment().budget_steps.keys().copied().collect();
-    let bits = |mut measurement: Measurement| {
-        let bits = measurement.value.to_bits();
-        measurement.value = 0.0;
-        (measurement, bits)
+    let record = Record::of_store(&Store::open_read_only(directory).unwrap()).unwrap();
+    let runs = |of: fn(&StudyRecord) -> &Vec<TrialCurve>| {
+        record.studies.iter().flat_map(of).map(|run| run.trial.clone()).collect()
     };
-    let trials = batch_sizes.iter().flat_map(|size| store.trials(*size).unwrap()).collect();
-    let measurements = batch_sizes.iter().flat_map(|size| store.measurements(*size).unwrap());
-    Contents { trials, measurements: measurements.map(bits).collect() }
+    let all = record.studies.iter().flat_map(|study| study.trials.iter().chain(&study.repeats));
+    let rows = all.flat_map(|TrialCurve { trial, curve }| {
+        curve.metrics.keys().flat_map(move |metric| {
+            let row =
+                |(step, value): (u64, f64)| (trial.name(), step, metric.clone(), value.to_bits());
+            curve.rows(metric).map(row)
+        })
+    });
+    Contents {
+        trials: runs(|study| &study.trials),
+        repeats: runs(|study| &study.repeats),
+        measurements: rows.collect(),
+    }
 }
 
 /// Runs a whole experiment in a new directory.

@@ -1,0 +1,262 @@
+//! A study with its trainer: trials in lanes, measured on the grid, refilled as they end.
+
+use super::RunOptions;
+use super::observer::{Event, Observer};
+use super::running::Running;
+use super::study::Study;
+use super::tally::Standing;
+use crate::error::RunError;
+use crate::grid::EvaluationGrid;
+use crate::store::{TrialName, TrialRecord, TrialStatus};
+use crate::trainer::{LaneTrainer, Metrics, TrainerError};
+
+/// A study with its trainer.
+pub(super) struct RunningStudy<'run> {
+    study: Study<'run>,
+    trainer: Box<dyn LaneTrainer + 'run>,
+    grid: EvaluationGrid,
+    max_steps_per_round: u64,
+    lanes: Vec<Option<Running>>,
+}
+
+/// How the trial in a lane ended.
+#[derive(Clone, Copy)]
+struct End {
+    lane: usize,
+    status: TrialStatus,
+    steps: u64,
+}
+
+impl<'run> RunningStudy<'run> {
+    pub(super) fn new(
+        study: Study<'run>,
+        trainer: Box<dyn LaneTrainer + 'run>,
+        lanes: usize,
+        options: &RunOptions,
+    ) -> Result<RunningStudy<'run>, RunError> {
+        let spacing = study.experiment.evaluation.relative_spacing;
+        let running = RunningStudy {
+            grid: EvaluationGrid::new(spacing, study.budget_steps),
+            max_steps_per_round: options.max_steps_per_round.unwrap_or(u64::MAX).max(1),
+            lanes: (0..lanes).map(|_| None).collect(),
+            trainer,
+            study,
+        };
+        running.expect_one_per_lane("lanes", running.trainer.lanes())?;
+        Ok(running)
+    }
+
+    pub(super) fn has_work(&mut self) -> bool {
+        self.n_running() > 0 || self.study.can_launch()
+    }
+
+    /// Fills the lanes, trains each up to its next measurement at most, and measures those there.
+    pub(super) fn round(&mut self, observer: &mut dyn Observer) -> Result<(), RunError> {
+        self.fill_lanes(observer)?;
+        let cap = self.max_steps_per_round;
+        let steps_of = |running: &Running| (running.next_point - running.step).min(cap);
+        let steps: Vec<u64> =
+            self.lanes.iter().map(|lane| lane.as_ref().map_or(0, steps_of)).collect();
+        if steps.iter().any(|steps| *steps > 0) {
+            self.advance(&steps, observer)?;
+        }
+        let n_steps = steps.iter().sum::<u64>();
+        let steps_running = self.lanes.iter().flatten().map(|running| running.step as f64).sum();
+        let n_examples = n_steps.saturating_mul(self.study.batch_size);
+        let progress = self.study.progress(self.n_running(), steps_running, n_examples);
+        observer.observe(&Event::RoundFinished(progress));
+        Ok(())
+    }
+
+    /// Starts trials in free lanes and measures them before training, which may end them.
+    fn fill_lanes(&mut self, observer: &mut dyn Observer) -> Result<(), RunError> {
+        loop {
+            let mut fresh = Vec::new();
+            for lane in 0..self.lanes.len() {
+                if self.lanes[lane].is_some() {
+                    continue;
+                }
+                let Some((name, trial)) = self.study.launch() else { break };
+                self.trainer.start(lane, &trial).map_err(self.failure("start a trial"))?;
+                let stored = self.study.store.measurements(name)?;
+                self.lanes[lane] = Some(Running::new(name, trial, stored));
+                fresh.push(lane);
+            }
+            if fresh.is_empty() {
+                return Ok(());
+            }
+            self.measure(&fresh, &[], observer)?;
+        }
+    }
+
+    fn advance(&mut self, steps: &[u64], observer: &mut dyn Observer) -> Result<(), RunError> {
+        let diverged_at = self.trainer.advance(steps).map_err(self.failure("train"))?;
+        self.expect_one_per_lane("divergence reports", diverged_at.len())?;
+        let (mut due, mut diverged) = (Vec::new(), Vec::new());
+        for (lane, running) in self.lanes.iter_mut().enumerate() {
+            let Some(running) = running else { continue };
+            running.step += steps[lane];
+            match diverged_at[lane] {
+                Some(step) if step > running.step => {
+                    return Err(RunError::TrainerContract {
+                        batch_size: self.study.batch_size,
+                        found: format!("a divergence at step {step}"),
+                        expected: format!("at most {}, the steps trained", running.step),
+                    });
+                }
+                Some(steps) => {
+                    let status = TrialStatus::Infeasible;
+                    diverged.push(End { lane, status, steps });
+                }
+                None if running.step == running.next_point => due.push(lane),
+                None => (),
+            }
+        }
+        self.measure(&due, &diverged, observer)
+    }
+
+    /// Evaluates lanes, stores what came out together with the trials that ended, frees their
+    /// lanes.
+    fn measure(
+        &mut self,
+        due: &[usize],
+        diverged: &[End],
+        observer: &mut dyn Observer,
+    ) -> Result<(), RunError> {
+        let evaluations = match due {
+            [] => Vec::new(),
+            due => self.trainer.evaluate(due).map_err(self.failure("evaluate"))?,
+        };
+        self.expect_evaluations(due.len(), &evaluations)?;
+        let mut ended = diverged.to_vec();
+        for (&lane, metrics) in due.iter().zip(evaluations) {
+            let running = self.lanes[lane].as_mut().expect("only lanes with a trial are due");
+            running.expect_same_as_stored(&metrics)?;
+            let next_point = self.grid.next_after(running.step);
+            if let Some(status) = running.judge(self.study.experiment, metrics, next_point) {
+                ended.push(End { lane, status, steps: running.step });
+            }
+        }
+        for end in &ended {
+            self.running(end.lane).expect_all_stored_seen()?;
+        }
+        let forgiven = self.tally(&mut ended);
+        self.write(due, &ended, &forgiven)?;
+        ended.into_iter().for_each(|end| self.end(end, observer));
+        Ok(())
+    }
+
+    /// Brings the tally of the search up to date. Adds the trials that can no longer be the best to
+    /// those that ended, and returns those whose divergence no longer matters.
+    fn tally(&mut self, ended: &mut Vec<End>) -> Vec<u64> {
+        let tally = &mut self.study.tally;
+        let is_search = |running: &&Running| running.name.repeat == 0;
+        for running in self.lanes.iter().flatten().filter(is_search) {
+            let standing = Standing::Running { until: running.measured_until };
+            tally.set(running.name.trial_id, standing);
+        }
+        for end in ended.iter() {
+            let running = self.lanes[end.lane].as_ref().filter(is_search);
+            let Some(running) = running else { continue };
+            let standing = match (end.status, running.reached_at) {
+                (TrialStatus::Infeasible, _) => Standing::Diverged(end.steps),
+                (_, Some(step)) => Standing::Arrived(step),
+                (_, None) => Standing::Ended,
+            };
+            tally.set(running.name.trial_id, standing);
+        }
+        let Some(horizon) = tally.horizon() else { return vec![] };
+        for end in overtaken(&self.lanes, ended, horizon) {
+            let running = self.lanes[end.lane].as_ref().expect("only lanes with a trial end");
+            tally.set(running.name.trial_id, Standing::Ended);
+            ended.push(end);
+        }
+        tally.forgive_divergences_after(horizon)
+    }
+
+    /// Puts a round's measurements, ends and changes of status on disk.
+    fn write(&mut self, due: &[usize], ended: &[End], forgiven: &[u64]) -> Result<(), RunError> {
+        let lanes = &self.lanes;
+        let running = |lane: usize| lanes[lane].as_ref().expect("only lanes with a trial are due");
+        let mut round = self.study.store.begin()?;
+        for running in due.iter().map(|lane| running(*lane)) {
+            if running.step == 0 {
+                round.claim(running.name, &running.trial.parameters)?;
+            }
+            round.append(running.name, running.step, &running.latest)?;
+        }
+        for end in ended {
+            round.finish(running(end.lane).name, end.status, end.steps)?;
+        }
+        for trial_id in forgiven {
+            round.finish_at_last_measurement(self.study.batch_size, *trial_id)?;
+        }
+        round.commit()
+    }
+
+    /// Frees the lane of a trial that ended and was stored.
+    fn end(&mut self, End { lane, status, steps }: End, observer: &mut dyn Observer) {
+        let running = self.lanes[lane].take().expect("only lanes with a trial end");
+        self.trainer.free(lane);
+        let TrialName { batch_size, trial_id, repeat } = running.name;
+        if repeat > 0 {
+            self.study.end_repeat(running.name);
+        }
+        let parameters = running.trial.parameters;
+        let trial = TrialRecord { batch_size, trial_id, repeat, parameters, status, steps };
+        let (reached_at, metrics) = (running.reached_at, &running.latest);
+        observer.observe(&Event::TrialFinished { trial: &trial, reached_at, metrics });
+    }
+
+    fn running(&self, lane: usize) -> &Running {
+        self.lanes[lane].as_ref().expect("only lanes with a trial are asked for")
+    }
+
+    fn n_running(&self) -> u64 {
+        self.lanes.iter().flatten().count() as u64
+    }
+
+    fn failure(&self, action: &'static str) -> impl FnOnce(TrainerError) -> RunError + use<> {
+        let batch_size = self.study.batch_size;
+        move |source| RunError::Trainer { action, batch_size, source }
+    }
+
+    fn expect_one_per_lane(&self, what: &str, found: usize) -> Result<(), RunError> {
+        if found == self.lanes.len() {
+            return Ok(());
+        }
+        Err(RunError::TrainerContract {
+            batch_size: self.study.batch_size,
+            found: format!("{found} {what}"),
+            expected: self.lanes.len().to_string(),
+        })
+    }
+
+    fn expect_evaluations(&self, n_due: usize, evaluations: &[Metrics]) -> Result<(), RunError> {
+        let broken = |found: String, expected: String| {
+            Err(RunError::TrainerContract { batch_size: self.study.batch_size, found, expected })
+        };
+        if evaluations.len() != n_due {
+            return broken(format!("{} evaluations", evaluations.len()), n_due.to_string());
+        }
+        let goal = &self.study.experiment.goal.metric;
+        match evaluations.iter().find(|metrics| !metrics.contains_key(goal)) {
+            None => Ok(()),
+            Some(metrics) => {
+                let names: Vec<&str> = metrics.keys().map(String::as_str).collect();
+                broken(format!("the metrics {}", names.join(", ")), format!("'{goal}' among them"))
+            }
+        }
+    }
+}
+
+/// The trials of the search that can no longer be the best; see `tally`.
+fn overtaken(lanes: &[Option<Running>], ended: &[End], horizon: u64) -> Vec<End> {
+    let has_ended = |lane: usize| ended.iter().any(|end| end.lane == lane);
+    let overtaken = |(lane, running): (usize, &Option<Running>)| {
+        let running = running.as_ref().filter(|running| running.name.repeat == 0)?;
+        let steps = running.measured_until.filter(|until| *until >= horizon)?;
+        (!has_ended(lane)).then_some(End { lane, status: TrialStatus::Complete, steps })
+    };
+    lanes.iter().enumerate().filter_map(overtaken).collect()
+}

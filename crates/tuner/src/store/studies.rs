@@ -1,0 +1,200 @@
+//! What the store knows of studies besides their trials: boxes, budgets, speed.
+
+use rusqlite::{OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+
+use super::open::read_meta;
+use super::rows::{damaged, optional_unsigned, signed, unsigned};
+use super::{Origin, Store, TrialStatus};
+use crate::error::TunerError;
+use crate::record::{Omission, StudyFacts};
+use crate::search_box::share_of;
+use crate::space::Space;
+
+/// A search space of a study, and which trials search it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SearchBox {
+    /// What is searched.
+    pub space: Space,
+    /// The first trial with a point of this box; those before lie in the boxes before.
+    pub first_trial_id: u64,
+    /// Complete trials that count, those of the boxes before among them.
+    pub n_trials: u64,
+    /// Trials started at most, those of the boxes before among them.
+    pub max_trials: u64,
+}
+
+/// How fast a study trains on the store's device.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Speed {
+    /// Duration of one step of one lane without others, in seconds.
+    pub seconds_per_step_alone: f64,
+    /// Lanes that train side by side.
+    pub lanes: u64,
+    /// Duration of one step of all of them together, in seconds.
+    pub seconds_per_step: f64,
+    /// Duration of one evaluation of all of them together, in seconds.
+    pub seconds_per_evaluation: f64,
+}
+
+impl Store {
+    /// What is known of each study besides its trials, by ascending batch size.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn studies(&self) -> Result<Vec<StudyFacts>, TunerError> {
+        let failure = self.failure("read");
+        let sql = "SELECT batch_size, space, budget_steps, n_trials, seconds_per_step_alone
+                   FROM studies JOIN boxes USING (batch_size) LEFT JOIN speed USING (batch_size)
+                   WHERE box_index =
+                       (SELECT max(box_index) FROM boxes WHERE batch_size = studies.batch_size)
+                   ORDER BY batch_size";
+        let mut statement = self.connection.prepare_cached(sql).map_err(&failure)?;
+        let rows = statement.query_map([], |row| {
+            let space: String = row.get(1)?;
+            Ok(StudyFacts {
+                batch_size: unsigned(row, 0)?,
+                space: serde_json::from_str(&space).map_err(|_| damaged(1))?,
+                budget_steps: optional_unsigned(row, 2)?,
+                n_trials: optional_unsigned(row, 3)?,
+                seconds_per_step: row.get(4)?,
+            })
+        });
+        rows.and_then(Iterator::collect).map_err(&failure)
+    }
+
+    /// The boxes of a study that is run here, each wider than the one before.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read or was imported.
+    pub fn boxes(&self, batch_size: u64) -> Result<Vec<SearchBox>, TunerError> {
+        self.experiment()?;
+        self.rows(
+            "SELECT space, first_trial_id, n_trials, max_trials FROM boxes
+             WHERE batch_size = ?1 ORDER BY box_index",
+            batch_size,
+            |row| {
+                let space: String = row.get(0)?;
+                Ok(SearchBox {
+                    space: serde_json::from_str(&space).map_err(|_| damaged(0))?,
+                    first_trial_id: unsigned(row, 1)?,
+                    n_trials: unsigned(row, 2)?,
+                    max_trials: unsigned(row, 3)?,
+                })
+            },
+        )
+    }
+
+    /// The box that a study searches: its last one.
+    ///
+    /// # Errors
+    ///
+    /// As [`boxes`](Store::boxes), and where there is no such study.
+    pub fn last_box(&self, batch_size: u64) -> Result<SearchBox, TunerError> {
+        let last = self.boxes(batch_size)?.pop();
+        last.ok_or_else(|| TunerError::NoStudy { path: self.path.clone(), batch_size })
+    }
+
+    /// Gives a study that has ended a wider box, in which the next run goes on.
+    ///
+    /// All trials so far count on. Points that lie in an earlier box are not tried again, and the
+    /// trials that count grow as the box does, so that they are equally dense in all of it:
+    /// n_total = round(n / f), where f is the share of the old box in the new one, measured on the
+    /// new one's scales.
+    ///
+    /// # Errors
+    ///
+    /// Where the study has not ended, the new box does not contain the old one or is no larger, or
+    /// the store cannot be written.
+    pub fn widen(&mut self, batch_size: u64, space: Space) -> Result<SearchBox, TunerError> {
+        let (boxes, trials) = (self.boxes(batch_size)?, self.trials(batch_size)?);
+        let Some(old) = boxes.last() else {
+            return Err(TunerError::NoStudy { path: self.path.clone(), batch_size });
+        };
+        let n_complete =
+            trials.iter().filter(|trial| trial.status == TrialStatus::Complete).count() as u64;
+        let is_under_way = trials.iter().any(|trial| trial.status == TrialStatus::Incomplete);
+        let first_trial_id = trials.last().map_or(0, |trial| trial.trial_id + 1);
+        if is_under_way || (n_complete < old.n_trials && first_trial_id < old.max_trials) {
+            return Err(TunerError::NotEnded { path: self.path.clone(), batch_size });
+        }
+        let share = share_of(&old.space, &space)
+            .map_err(|problem| TunerError::NotWider { batch_size, problem })?;
+        let n_trials = ((old.n_trials as f64 / share).round() as u64).max(old.n_trials + 1);
+        // The same allowance for diverged trials as before.
+        let starts_per_trial = old.max_trials.div_ceil(old.n_trials.max(1));
+        let n_more = n_trials.saturating_sub(n_complete);
+        let wider = SearchBox {
+            space,
+            first_trial_id,
+            n_trials,
+            max_trials: first_trial_id + n_more.saturating_mul(starts_per_trial),
+        };
+        let json = serde_json::to_string(&wider.space).expect("scales by name are JSON");
+        let insert = self.connection.execute(
+            "INSERT INTO boxes VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                signed(batch_size),
+                signed(boxes.len() as u64),
+                json,
+                signed(wider.first_trial_id),
+                signed(wider.n_trials),
+                signed(wider.max_trials),
+            ],
+        );
+        insert.map_err(self.failure("write"))?;
+        Ok(wider)
+    }
+
+    /// How fast a study trains, if it was measured.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn speed(&self, batch_size: u64) -> Result<Option<Speed>, TunerError> {
+        let sql = "SELECT seconds_per_step_alone, lanes, seconds_per_step, seconds_per_evaluation
+                   FROM speed WHERE batch_size = ?1 AND lanes IS NOT NULL";
+        let read = self.connection.query_row(sql, [signed(batch_size)], |row| {
+            Ok(Speed {
+                seconds_per_step_alone: row.get(0)?,
+                lanes: unsigned(row, 1)?,
+                seconds_per_step: row.get(2)?,
+                seconds_per_evaluation: row.get(3)?,
+            })
+        });
+        read.optional().map_err(self.failure("read"))
+    }
+
+    /// Keeps how fast a study trains, in place of what was known.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be written.
+    pub fn set_speed(&mut self, batch_size: u64, speed: &Speed) -> Result<(), TunerError> {
+        let written = self.connection.execute(
+            "INSERT OR REPLACE INTO speed VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![
+                signed(batch_size),
+                speed.seconds_per_step_alone,
+                signed(speed.lanes),
+                speed.seconds_per_step,
+                speed.seconds_per_evaluation,
+            ],
+        );
+        written.map(|_| ()).map_err(self.failure("write"))
+    }
+
+    /// What an import left out; nothing for an experiment that is run here.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn omissions(&self) -> Result<Vec<Omission>, TunerError> {
+        match self.origin {
+            Origin::Measured(_) => Ok(vec![]),
+            Origin::Imported { .. } => read_meta(&self.connection, &self.path, "omissions"),
+        }
+    }
+}
