@@ -72,6 +72,12 @@ impl Program {
     pub fn n_parameters(&self) -> usize {
         self.plans.first().map_or(0, Plan::n_parameters)
     }
+
+    /// Elements of one lane that outlive a step: parameters, velocities, gradients and what each
+    /// plan keeps. Scratch comes on top.
+    pub fn lane_len(&self) -> usize {
+        3 * self.n_parameters() + self.plans.iter().map(Plan::outputs_len).sum::<usize>()
+    }
 }
 
 /// Runs the plans of one [`Program`] over its lanes.

@@ -56,6 +56,8 @@
 //! | `softmax_cross_entropy` | `ops/softmax_cross_entropy` | loss of each example, label smoothing |
 //! | `error_count` | `ops/error_count` | 1 where the largest logit is not the label's |
 //! | `sum`, `broadcast` | `ops/sum` | scaled sum of all elements and its transpose |
+//! | `squared_norm` | `ops/squared_norm` | sum of the squares of all elements |
+//! | `accumulate` | `ops/accumulate` | running sum over the iterations of a run |
 //! | `update` | `ops/update` | SGD, momentum, Nesterov momentum on all parameters at once |
 //! | `record`, `advance` | `ops/advance` | metrics out, step counter on, divergence seen |
 
@@ -78,10 +80,11 @@ pub use executor::{Executor, Program, Split};
 pub use graph::{Graph, Initialiser, Node, Parameter};
 pub use lane::{LaneState, Snapshot};
 pub use ops::conv2d::Padding;
+pub use ops::dropout::Masks;
 pub use ops::gather::{Sampling, Source};
 pub use ops::update::UpdateRule;
 pub use plan::{Buffer, Plan};
 pub use random::{Purpose, philox4x32, uniform};
 pub use real::Real;
-pub use sampling::shuffled_index;
+pub use sampling::{drawn_index, shuffled_index};
 pub use shape::Shape;

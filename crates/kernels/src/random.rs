@@ -12,6 +12,8 @@ pub enum Purpose {
     Dropout = 3,
     /// Derivation of one key from another.
     Key = 4,
+    /// Draws of examples with replacement.
+    Draw = 5,
 }
 
 /// Philox4x32 with 10 rounds: 128 random bits from a 64-bit key and a 128-bit counter.

@@ -1,4 +1,5 @@
-//! The order in which a trial sees the training set: shuffled epochs without a stored shuffle.
+//! The order in which a trial sees the training set: shuffled epochs without a stored shuffle; and
+//! draws apart from that order, for measurements.
 
 use crate::random::{Purpose, philox4x32};
 
@@ -37,6 +38,18 @@ pub fn shuffled_index(key: [u32; 2], epoch: u32, position: u32, n: u32) -> u32 {
             return index;
         }
     }
+}
+
+/// Index of the example of the given draw out of `n`, uniform and with replacement.
+///
+/// Each training step has a stream of draws of its own, which no epoch's order shares. The upper
+/// half of `bits n` has the least bias without rejection: no example's probability is off by more
+/// than `n / 2^32` of itself.
+///
+/// `n` must be at most 2^30. The same function is in `wgsl/sampling.wgsl`.
+pub fn drawn_index(key: [u32; 2], step: u32, draw: u32, n: u32) -> u32 {
+    let bits = philox4x32(key, [draw / 4, step, Purpose::Draw as u32, 0])[draw as usize % 4];
+    ((u64::from(bits) * u64::from(n)) >> 32) as u32
 }
 
 /// Half the bits of the smallest domain that holds `n`.
@@ -100,6 +113,39 @@ mod tests {
             let statistic = chi_squared(&neighbours, &expected);
             assert!(statistic < 150.0, "n = {n}, neighbours: chi squared {statistic}");
         }
+    }
+
+    /// Chi-squared over examples and over pairs of neighbouring draws, of many steps and keys.
+    #[test]
+    fn draws_are_uniform_and_independent() {
+        const N: u32 = 10;
+        let (mut counts, mut pairs) = ([0.0; 10], [0.0; 100]);
+        let n_streams = 2000;
+        for stream in 0..n_streams {
+            let draws: Vec<usize> = (0..101)
+                .map(|draw| drawn_index([stream % 50, 3], stream / 50, draw, N) as usize)
+                .collect();
+            draws[..100].iter().for_each(|&index| counts[index] += 1.0);
+            draws.windows(2).for_each(|pair| pairs[pair[0] * 10 + pair[1]] += 1.0);
+        }
+        let n_draws = f64::from(n_streams) * 100.0;
+        // Means 9 and 99, standard deviations 4.2 and 14.1; five of them.
+        let statistic = chi_squared(&counts, &[n_draws / 10.0; 10]);
+        assert!(statistic < 31.0, "examples: chi squared {statistic}");
+        let statistic = chi_squared(&pairs, &[n_draws / 100.0; 100]);
+        assert!(statistic < 170.0, "neighbours: chi squared {statistic}");
+    }
+
+    #[test]
+    fn draws_reach_every_example_and_differ_between_steps() {
+        for n in [1, 2, 7, 1 << 30] {
+            assert!((0..1000).all(|draw| drawn_index([1, 2], 3, draw, n) < n), "n = {n}");
+        }
+        let draws = |step| -> Vec<u32> {
+            (0..1000).map(|draw| drawn_index([1, 2], step, draw, 1000)).collect()
+        };
+        let n_same = draws(0).iter().zip(draws(1)).filter(|(a, b)| *a == b).count();
+        assert!(n_same < 10, "{n_same} of 1000 draws agree, 1 is expected");
     }
 
     fn chi_squared(counts: &[f64], expected: &[f64]) -> f64 {

@@ -1,6 +1,6 @@
 //! A network as a table of layers, and the graph that it stands for.
 
-use critbatch_kernels::{Error, Graph, Initialiser, Node, Padding};
+use critbatch_kernels::{Error, Graph, Initialiser, Masks, Node, Padding};
 
 use crate::error::ModelError;
 use crate::{fully_connected, simple_cnn};
@@ -139,7 +139,7 @@ impl Builder<'_> {
             Layer::Dropout { rate } => {
                 self.n_dropouts += 1;
                 match self.mode {
-                    Mode::Train => self.graph.dropout(x, rate, self.n_dropouts),
+                    Mode::Train => self.graph.dropout(x, rate, self.n_dropouts, Masks::EachStep),
                     Mode::Evaluate => Ok(x),
                 }
             }

@@ -1,5 +1,6 @@
 //! The ops: one folder each, with equation, shape rule, backward, native kernel and WGSL.
 
+pub(crate) mod accumulate;
 pub(crate) mod add;
 pub(crate) mod advance;
 pub(crate) mod bias;
@@ -13,6 +14,7 @@ pub(crate) mod max_pool;
 pub(crate) mod relu;
 pub(crate) mod reshape;
 pub(crate) mod softmax_cross_entropy;
+pub(crate) mod squared_norm;
 pub(crate) mod sum;
 pub(crate) mod update;
 pub(crate) mod window;
@@ -47,6 +49,9 @@ pub(crate) enum Op {
     SoftmaxCrossEntropyGrad(softmax_cross_entropy::SoftmaxCrossEntropy),
     ErrorCount(error_count::ErrorCount),
     Sum(sum::Sum),
+    SquaredNorm(squared_norm::SquaredNorm),
+    SquaredNormGrad(squared_norm::SquaredNorm),
+    Accumulate { len: usize },
     Broadcast(sum::Broadcast),
     Update(update::Update),
     Record(advance::Record),
@@ -78,6 +83,9 @@ impl Op {
             Op::SoftmaxCrossEntropyGrad(_) => "softmax_cross_entropy_grad",
             Op::ErrorCount(_) => "error_count",
             Op::Sum(_) => "sum",
+            Op::SquaredNorm(_) => "squared_norm",
+            Op::SquaredNormGrad(_) => "squared_norm_grad",
+            Op::Accumulate { .. } => "accumulate",
             Op::Broadcast(_) => "broadcast",
             Op::Update(_) => "update",
             Op::Record(_) => "record",
@@ -87,7 +95,8 @@ impl Op {
 
     /// Runs the op for one lane on the native executor.
     ///
-    /// `outputs` hold whatever was there before; every op but `Update` writes all of them.
+    /// `outputs` hold whatever was there before; every op writes all of them, and only
+    /// `Update`, `Record` and `Accumulate` look at what was there.
     pub(crate) fn cpu<T: Real>(
         &self,
         context: &CpuContext<'_, T>,
@@ -115,6 +124,9 @@ impl Op {
             (Op::SoftmaxCrossEntropyGrad(op), [y]) => op.grad_cpu(context, inputs, y),
             (Op::ErrorCount(op), [y]) => op.cpu(inputs[0], inputs[1], y),
             (Op::Sum(op), [y]) => op.cpu(inputs[0], y),
+            (Op::SquaredNorm(op), [y]) => op.cpu(context, inputs[0], y),
+            (Op::SquaredNormGrad(op), [y]) => op.grad_cpu(inputs[0], inputs[1], y),
+            (Op::Accumulate { .. }, [y]) => accumulate::cpu(context.lane.cursor, inputs[0], y),
             (Op::Broadcast(op), [y]) => op.cpu(inputs[0], y),
             (Op::Record(op), [y]) => op.cpu(context, inputs, y),
             (op, outputs) => unreachable!("{} with {} outputs", op.name(), outputs.len()),
@@ -128,6 +140,7 @@ impl Op {
             Op::Matmul(op) => return op.launch(),
             Op::Conv2dGradFilter(op) => return op.launch_grad_filter(),
             Op::SumRows(op) => return op.launch_sum_rows(),
+            Op::SquaredNorm(op) => return op.launch(),
             Op::Record(op) => return op.launch(),
             Op::Fill { value, len } => fill::launch(*value, *len),
             Op::GatherImages(op) => op.launch_images(),
@@ -145,6 +158,8 @@ impl Op {
             Op::SoftmaxCrossEntropyGrad(op) => op.launch_grad(),
             Op::ErrorCount(op) => op.launch(),
             Op::Sum(op) => op.launch(),
+            Op::SquaredNormGrad(op) => op.launch_grad(),
+            Op::Accumulate { len } => accumulate::launch(*len),
             Op::Broadcast(op) => op.launch(),
             Op::Update(op) => op.launch(),
             Op::Advance(op) => op.launch(),
@@ -183,6 +198,8 @@ impl Graph {
             Op::Reshape => reshape::backward(self, info.inputs[0], grad),
             Op::SoftmaxCrossEntropy(op) => op.backward(self, &info.inputs, grad),
             Op::Sum(op) => op.backward(self, info.inputs[0], grad),
+            Op::SquaredNorm(op) => op.backward(self, info.inputs[0], grad),
+            Op::Accumulate { .. } => Ok(vec![Some(grad)]),
             op => Err(Error::NoGradient { op: op.name() }),
         }
     }

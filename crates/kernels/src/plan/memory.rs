@@ -1,5 +1,5 @@
-//! Where values live: parameters and gradients side by side, kept values apart, all else in
-//! scratch slots that are reused as soon as a value has been read for the last time.
+//! Where values live: parameters and gradients side by side, kept values and running sums apart,
+//! all else in scratch slots that are reused as soon as a value has been read for the last time.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ pub(crate) struct Memory {
     views: HashMap<Node, View>,
     /// Elements per lane of each scratch slot.
     pub(crate) slots: Vec<usize>,
-    /// Elements per lane of each kept value.
+    /// Elements per lane of each kept value and running sum.
     pub(crate) kept: Vec<usize>,
 }
 
@@ -58,7 +58,10 @@ impl Memory {
                 memory.views.insert(graph.storage(gradient), view(Buffer::Gradients));
             }
         }
-        for &node in keep {
+        // A running sum lives from one iteration to the next, as a kept value does.
+        let is_sum = |dispatch: &&Fused| matches!(dispatch.op, Op::Accumulate { .. });
+        let sums = dispatches.iter().filter(is_sum).filter_map(|dispatch| dispatch.output);
+        for node in keep.iter().copied().chain(sums) {
             let storage = graph.storage(node);
             if !memory.views.contains_key(&storage) {
                 let len = graph.shape(storage).len();

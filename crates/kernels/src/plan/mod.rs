@@ -31,7 +31,7 @@ pub enum Buffer {
     Gradients,
     /// Rows that an evaluation plan records.
     Records,
-    /// A value that the caller may read after the run.
+    /// A value that the caller may read after the run, or a running sum.
     Kept(usize),
     /// Scratch, reused by values whose lives do not overlap.
     Slot(usize),
@@ -59,7 +59,7 @@ pub struct Plan {
     pub(crate) dispatches: Vec<Dispatch>,
     /// Elements per lane of each scratch slot.
     pub(crate) slots: Vec<usize>,
-    /// Elements per lane of each kept value.
+    /// Elements per lane of each kept value and running sum.
     pub(crate) kept: Vec<usize>,
     /// Where the readable values are.
     pub(crate) readable: HashMap<Node, View>,
@@ -178,6 +178,11 @@ impl Plan {
     /// Elements of scratch per lane (or, on the native executor, per worker).
     pub fn scratch_len(&self) -> usize {
         self.slots.iter().sum()
+    }
+
+    /// Elements per lane of what outlives a run: kept values, running sums, records.
+    pub(crate) fn outputs_len(&self) -> usize {
+        self.kept.iter().sum::<usize>() + self.records.0 * self.records.1
     }
 
     pub(crate) fn layout(&self) -> String {

@@ -3,6 +3,7 @@
 
 const PURPOSE_SHUFFLE = 2u;
 const PURPOSE_DROPOUT = 3u;
+const PURPOSE_DRAW = 5u;
 
 // High and low half of the 64-bit product.
 fn multiply_wide(a: u32, b: u32) -> vec2<u32> {

@@ -9,11 +9,18 @@ const NO_EXAMPLE = 0xffffffffu;
 const N_ROUNDS = 8u;
 const MIN_HALF_BITS = 4u;
 
+// Kinds of sampling, as `ops/gather/gpu.rs` numbers them; what is neither is shuffled.
+const SEQUENTIAL = 1u;
+const DRAWN = 2u;
+
 // Index of the batch's n-th example, or NO_EXAMPLE.
-fn example_index(lane: LaneState, shuffled: bool, batch: u32, n: u32, n_examples: u32) -> u32 {
-    if (!shuffled) {
+fn example_index(lane: LaneState, sampling: u32, batch: u32, n: u32, n_examples: u32) -> u32 {
+    if (sampling == SEQUENTIAL) {
         let index = lane.cursor * batch + n;
         return select(NO_EXAMPLE, index, index < n_examples);
+    }
+    if (sampling == DRAWN) {
+        return drawn_index(lane.key, lane.step, lane.cursor * batch + n, n_examples);
     }
     let place = lane.offset + n;
     let wraps = place >= n_examples;
@@ -47,6 +54,12 @@ fn shuffled_index(key: vec2<u32>, epoch: u32, position: u32, n: u32) -> u32 {
         }
     }
     return index;
+}
+
+// One of 0..n, uniform and with replacement.
+fn drawn_index(key: vec2<u32>, step: u32, draw: u32, n: u32) -> u32 {
+    let bits = philox4x32(key, vec4(draw / 4u, step, PURPOSE_DRAW, 0u));
+    return multiply_wide(bits[draw % 4u], n).x;
 }
 
 // A 32-bit finaliser with low bias (Wellons 2018, "lowbias32").

@@ -9,6 +9,7 @@ use crate::executor::{Executor, Program, Split};
 use crate::gpu::{GpuExecutor, memory_bytes};
 use crate::graph::{Graph, Initialiser, Node};
 use crate::lane::Snapshot;
+use crate::ops::dropout::Masks;
 use crate::ops::gather::{Sampling, Source};
 use crate::ops::window::Padding;
 use crate::plan::Plan;
@@ -81,7 +82,7 @@ fn dropout_masks_have_the_same_bits() {
     for (len, rate) in [(1, 0.5), (1001, 0.0), (4096, 0.1), (4099, 0.9)] {
         let mut graph = Graph::new();
         let x = graph.parameter("x", &[len], Initialiser::Zeros).unwrap();
-        let y = graph.dropout(x, rate, 2).unwrap();
+        let y = graph.dropout(x, rate, 2, Masks::EachStep).unwrap();
         let trial = Snapshot::fresh(lane(4), random_values(8, len));
         let [got, reference] = both(&graph, &[y], &trial, vec![]);
         assert_eq!(got, reference, "len {len}, rate {rate}");
@@ -98,7 +99,7 @@ fn batches_have_the_same_bits() {
             (0..n_examples * example_len).map(|i| (i * 37 % 251).try_into().unwrap()).collect();
         let labels = (0..).take(n_examples).collect();
         let split = Arc::new(Split { images, labels });
-        for sampling in [Sampling::Shuffled, Sampling::Sequential] {
+        for sampling in [Sampling::Shuffled, Sampling::Sequential, Sampling::Drawn] {
             let mut graph = Graph::new();
             graph.parameter("unused", &[1], Initialiser::Zeros).unwrap();
             let source = Source { split: 0, n_examples, sampling };

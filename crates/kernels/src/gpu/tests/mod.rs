@@ -2,6 +2,7 @@
 //! against the native executor, whole training runs.
 
 mod contracts;
+mod iterations;
 mod ops;
 mod samples;
 mod shaders;

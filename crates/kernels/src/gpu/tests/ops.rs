@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::executor::{Executor, Program, Split};
 use crate::graph::{Graph, Initialiser, Node};
 use crate::lane::Snapshot;
+use crate::ops::dropout::Masks;
 use crate::ops::gather::{Sampling, Source};
 use crate::ops::update::UpdateRule;
 use crate::plan::Plan;
@@ -94,12 +95,31 @@ fn elementwise() {
         });
         check(&format!("dropout {len}"), 1, |graph| {
             let x = parameter(graph, "x", &[len])?;
-            graph.dropout(x, 0.3, 5)
+            graph.dropout(x, 0.3, 5, Masks::EachStep)
+        });
+        check(&format!("accumulate {len}"), 1, |graph| {
+            let x = parameter(graph, "x", &[len])?;
+            graph.accumulate(x)
+        });
+        check(&format!("squared_norm {len}"), len.min(80), |graph| {
+            let x = parameter(graph, "x", &[len])?;
+            graph.squared_norm(x)
         });
         check(&format!("sum {len}"), len, |graph| {
             let x = parameter(graph, "x", &[len])?;
             let positive = graph.relu(x)?;
             graph.sum(positive, 1.0 / 3.0)
+        });
+    }
+}
+
+/// Around one block, and several.
+#[test]
+fn squared_norm_of_blocks() {
+    for len in [16_383, 16_384, 16_385, 100_000] {
+        check(&format!("squared_norm {len}"), 80, |graph| {
+            let x = parameter(graph, "x", &[len])?;
+            graph.squared_norm(x)
         });
     }
 }

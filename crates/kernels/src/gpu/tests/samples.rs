@@ -4,6 +4,7 @@ use crate::executor::Program;
 use crate::executor::Split;
 use crate::gpu::lower::{Kernel, lower};
 use crate::graph::{Graph, Initialiser, Node};
+use crate::ops::dropout::Masks;
 use crate::ops::gather::{Sampling, Source};
 use crate::ops::update::UpdateRule;
 use crate::ops::window::Padding;
@@ -48,12 +49,17 @@ fn network(sampling: Sampling) -> (Graph, Node, Node) {
     let x = graph.add(x, skip).unwrap();
     let x = graph.relu(x).unwrap();
     let x = graph.add_bias(x, bias).unwrap();
-    let x = graph.dropout(x, 0.25, 1).unwrap();
+    let x = graph.dropout(x, 0.25, 1, Masks::EachStep).unwrap();
     let x = graph.reshape(x, &[BATCH, 64]).unwrap();
     let logits = graph.matmul(x, weights).unwrap();
     let losses = graph.softmax_cross_entropy(logits, labels, true).unwrap();
     let errors = graph.error_count(logits, labels).unwrap();
     let loss = graph.sum(losses, 0.25).unwrap();
+    // More than one block of the squared norm.
+    let large = graph.parameter("large", &[40_000], zeros).unwrap();
+    let penalty = graph.squared_norm(large).unwrap();
+    let loss = graph.add(loss, penalty).unwrap();
     let errors = graph.sum(errors, 1.0).unwrap();
+    let errors = graph.accumulate(errors).unwrap();
     (graph, loss, errors)
 }

@@ -7,6 +7,7 @@ use crate::cpu::CpuExecutor;
 use crate::executor::{Executor, Program, Split};
 use crate::graph::{Graph, Initialiser, Node};
 use crate::lane::Snapshot;
+use crate::ops::dropout::Masks;
 use crate::ops::gather::{Sampling, Source};
 use crate::ops::update::UpdateRule;
 use crate::ops::window::Padding;
@@ -65,7 +66,8 @@ fn forward(graph: &mut Graph, network: Network, training: bool) -> (Node, Node) 
             (graph.reshape(x, &[BATCH, 2 * 2 * 6]).unwrap(), 2 * 2 * 6)
         }
     };
-    let features = if training { graph.dropout(features, 0.2, 0).unwrap() } else { features };
+    let features =
+        if training { graph.dropout(features, 0.2, 0, Masks::EachStep).unwrap() } else { features };
     let weights = parameter(graph, "output_weights", &[len, CLASSES]);
     let bias = parameter(graph, "output_bias", &[CLASSES]);
     let logits = graph.matmul(features, weights).unwrap();

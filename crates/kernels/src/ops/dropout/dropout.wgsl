@@ -1,6 +1,7 @@
 // Dropout, forward and backward.
 // y[i] = 0 if the i-th random bits are below threshold, else scale x[i]; the bits are
-// philox(key, [i / 4, step, dropout, stream])[i mod 4], the same as on the native executor.
+// philox(key, [i / 4 + cursor iteration_stride, step, dropout, stream])[i mod 4], the same as on the
+// native executor.
 // x, y: any shape, f32.
 // Dispatch: one thread per four elements, which share one Philox block.
 // Source: Srivastava et al. 2014.
@@ -17,6 +18,7 @@ struct Params {
     threshold: u32,
     scale: f32,
     stream: u32,
+    iteration_stride: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -39,7 +41,8 @@ fn main(
     }
     let x_start = lane_start(params.x, lane);
     let y_start = lane_start(params.y, lane);
-    let counter = vec4(i, lanes[lane].step, PURPOSE_DROPOUT, params.stream);
+    let block = i + lanes[lane].cursor * params.iteration_stride;
+    let counter = vec4(block, lanes[lane].step, PURPOSE_DROPOUT, params.stream);
     let bits = philox4x32(lanes[lane].key, counter);
     for (var j = 0u; j < min(4u, params.len - 4u * i); j++) {
         let element = 4u * i + j;

@@ -1,12 +1,9 @@
 //! Launch of dropout.
 
-use super::Dropout;
+use super::{Dropout, QUAD};
 use crate::gpu::launch::{Launch, Shader, word};
 
 const DROPOUT: Shader = Shader { name: "dropout/dropout", source: include_str!("dropout.wgsl") };
-
-/// Elements of one thread: those that share a Philox block.
-const QUAD: usize = 4;
 
 impl Dropout {
     pub(crate) fn launch(self) -> Launch {
@@ -15,6 +12,7 @@ impl Dropout {
             self.threshold(),
             self.scale().to_bits(),
             self.stream,
+            word(self.iteration_stride()),
         ])
     }
 }

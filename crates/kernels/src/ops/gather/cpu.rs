@@ -4,7 +4,7 @@ use super::{Gather, Sampling};
 use crate::cpu::CpuContext;
 use crate::lane::LaneState;
 use crate::real::Real;
-use crate::sampling::shuffled_index;
+use crate::sampling::{drawn_index, shuffled_index};
 
 impl Gather {
     pub(crate) fn images_cpu<T: Real>(&self, context: &CpuContext<'_, T>, y: &mut [T]) {
@@ -47,6 +47,10 @@ impl Gather {
             Sampling::Sequential => {
                 let index = lane.cursor as usize * self.batch + n;
                 (index < n_examples).then_some(index)
+            }
+            Sampling::Drawn => {
+                let draw = lane.cursor.wrapping_mul(self.batch as u32).wrapping_add(n as u32);
+                Some(drawn_index(lane.key, lane.step, draw, n_examples as u32) as usize)
             }
             Sampling::Shuffled => {
                 let position = lane.offset as usize + n;

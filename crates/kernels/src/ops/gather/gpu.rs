@@ -1,7 +1,7 @@
 //! Launches of the gather.
 
 use super::{Gather, Sampling};
-use crate::gpu::launch::{Launch, Operand, Resource, Shader, flag, word};
+use crate::gpu::launch::{Launch, Operand, Resource, Shader, word};
 
 const IMAGES: Shader = Shader { name: "gather/images", source: include_str!("images.wgsl") };
 const LABELS: Shader = Shader { name: "gather/labels", source: include_str!("labels.wgsl") };
@@ -35,6 +35,12 @@ impl Gather {
     }
 
     fn constants(&self) -> [(&'static str, f64); 1] {
-        [("SHUFFLED", flag(self.source.sampling == Sampling::Shuffled))]
+        // As `wgsl/sampling.wgsl` numbers them.
+        let sampling = match self.source.sampling {
+            Sampling::Shuffled => 0.0,
+            Sampling::Sequential => 1.0,
+            Sampling::Drawn => 2.0,
+        };
+        [("SAMPLING", sampling)]
     }
 }

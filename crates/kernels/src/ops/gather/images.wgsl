@@ -8,7 +8,7 @@
 #import "index"
 #import "sampling"
 
-override SHUFFLED: bool;
+override SAMPLING: u32;
 
 struct Params {
     y: vec2<u32>,
@@ -45,7 +45,7 @@ fn main(
     shared_values[thread] = params.values[thread / 4u][thread % 4u];
     if (thread == 0u) {
         shared_example =
-            example_index(lanes[lane], SHUFFLED, params.n_batch, n, params.n_examples);
+            example_index(lanes[lane], SAMPLING, params.n_batch, n, params.n_examples);
     }
     workgroupBarrier();
     let example = shared_example;

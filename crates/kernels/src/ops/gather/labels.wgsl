@@ -7,7 +7,7 @@
 #import "index"
 #import "sampling"
 
-override SHUFFLED: bool;
+override SAMPLING: u32;
 
 struct Params {
     y: vec2<u32>,
@@ -34,7 +34,7 @@ fn main(
         return;
     }
     let y_start = lane_start(params.y, lane);
-    let example = example_index(lanes[lane], SHUFFLED, params.n_batch, i, params.n_examples);
+    let example = example_index(lanes[lane], SAMPLING, params.n_batch, i, params.n_examples);
     if (example == NO_EXAMPLE) {
         y[y_start + i] = -1.0;
     } else {

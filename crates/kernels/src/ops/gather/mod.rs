@@ -20,6 +20,11 @@ pub enum Sampling {
     /// In the order of the data; iteration `c` of a run takes `c N ..`. Past the end, images are
     /// zero and labels -1, which losses and error counts leave out.
     Sequential,
+    /// Drawn uniformly and with replacement, each lane anew at every training step, apart from the
+    /// order of training and without moving on in it; iteration `c` of a run takes the step's draws
+    /// `c N ..`. For estimates of what the whole split would give at a lane's weights: given these,
+    /// draws are independent of each other and of what was trained on.
+    Drawn,
 }
 
 /// Where a batch comes from.

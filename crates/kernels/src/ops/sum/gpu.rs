@@ -8,8 +8,13 @@ const BROADCAST: Shader = Shader { name: "sum/broadcast", source: include_str!("
 
 impl Sum {
     pub(crate) fn launch(self) -> Launch {
+        self.launch_from(Operand::Input(0))
+    }
+
+    /// The sum of an operand that another kernel of the same op may have written.
+    pub(crate) fn launch_from(self, from: Operand) -> Launch {
         Launch::new(SUM, 1)
-            .reads([Operand::Input(0)])
+            .reads([from])
             .writes([Operand::Output(0)])
             .words([word(self.len), rounded(self.scale)])
     }

@@ -65,22 +65,27 @@ impl Sum {
     }
 
     pub(crate) fn cpu<T: Real>(self, x: &[T], y: &mut [T]) {
-        let mut partial = [T::zero(); N_PARTIAL_SUMS];
-        for row in x.chunks(N_PARTIAL_SUMS) {
-            for (partial, &x) in partial.iter_mut().zip(row) {
-                *partial += x;
-            }
-        }
-        let mut half = N_PARTIAL_SUMS / 2;
-        while half > 0 {
-            for i in 0..half {
-                let upper = partial[i + half];
-                partial[i] += upper;
-            }
-            half /= 2;
-        }
-        y[0] = partial[0] * T::of(self.scale);
+        y[0] = sum_of(x, |x| x) * T::of(self.scale);
     }
+}
+
+/// Sum of a function of the elements, in the order of the WGSL kernels: partial sums, then a tree.
+pub(crate) fn sum_of<T: Real>(x: &[T], term: impl Fn(T) -> T) -> T {
+    let mut partial = [T::zero(); N_PARTIAL_SUMS];
+    for row in x.chunks(N_PARTIAL_SUMS) {
+        for (partial, &x) in partial.iter_mut().zip(row) {
+            *partial += term(x);
+        }
+    }
+    let mut half = N_PARTIAL_SUMS / 2;
+    while half > 0 {
+        for i in 0..half {
+            let upper = partial[i + half];
+            partial[i] += upper;
+        }
+        half /= 2;
+    }
+    partial[0]
 }
 
 impl Broadcast {
