@@ -61,7 +61,7 @@ pub(crate) fn is_finished(study: &StudySummary) -> bool {
 /// Why a study has no result, or `None` where it has one.
 pub(crate) fn lack(study: &StudySummary) -> Option<String> {
     let StudySummary { complete, trials, infeasible, budget_steps, .. } = *study;
-    let steps = crate::format::count(budget_steps);
+    let steps = crate::format::count(budget_steps.unwrap_or(0));
     if study.steps_to_result.is_some() {
         return None;
     }
@@ -100,7 +100,7 @@ pub(crate) mod tests {
             incomplete: 0,
             trials: 16,
             trials_exhausted: false,
-            budget_steps: 2_000,
+            budget_steps: Some(2_000),
         }
     }
 
@@ -134,7 +134,7 @@ pub(crate) mod tests {
                 workload: workload.clone(),
                 n_train: 4_000,
                 goal: goal.clone(),
-                budget_steps: studies.iter().map(|s| (s.batch_size, s.budget_steps)).collect(),
+                budget_steps: studies.iter().map(|s| (s.batch_size, 2_000)).collect(),
                 search,
                 spaces: spaces.collect(),
                 stop: StopRule::Goal,

@@ -196,6 +196,37 @@ impl StudyRecord {
     }
 }
 
+impl StudyOutcomes {
+    /// The answer of one study of a store, without reading what the question is not about. Ask within
+    /// [`Store::consistent`] to see one moment of a run.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read, or has no such study.
+    pub fn of_store(
+        store: &Store,
+        batch_size: u64,
+        question: &Question,
+    ) -> Result<StudyOutcomes, TunerError> {
+        let rows = store.metric(batch_size, &question.goal.metric)?;
+        // Rows are sorted by (trial, step).
+        let rows_of = |trial_id: u64| {
+            let of_trial = &rows[rows.partition_point(|row| row.trial_id < trial_id)..];
+            let of_trial = &of_trial[..of_trial.partition_point(|row| row.trial_id == trial_id)];
+            of_trial.iter().map(|row| (row.step, row.value))
+        };
+        let outcome = |trial: TrialRecord| TrialOutcome {
+            reached: question.first_reached(batch_size, rows_of(trial.trial_id)),
+            trial,
+        };
+        Ok(StudyOutcomes {
+            facts: store.study(batch_size)?,
+            trials: store.trials(batch_size)?.into_iter().map(outcome).collect(),
+            repeats: vec![],
+        })
+    }
+}
+
 impl Record {
     /// The answers of all studies to a question, by ascending batch size.
     #[must_use]

@@ -1,11 +1,81 @@
-//! What the measurements say: steps to result against batch size.
+//! What the measurements say: numbers first, drawing apart.
+//!
+//! [`Analysis`] is the root: everything one record says about some questions. What needs only the
+//! outcomes of one question, and so also works on an archive too large for the memory, is
+//! [`GoalAnalysis`]; what needs whole curves (solution quality, label smoothing, the gradient noise
+//! scale) is in `Analysis` itself. One file for each question.
 
+mod boundary;
+mod comparison;
+mod fit;
+mod goal;
+mod heuristics;
+mod natural_limits;
+mod noise_scale;
+mod options;
+mod quality;
+mod regimes;
+mod regions;
+mod repeats;
 mod scaling;
 mod steps_to_result;
 mod summary;
+#[cfg(test)]
+mod testing;
+mod time;
+mod uncertainty;
+mod warnings;
+mod widen;
 
+use serde::Serialize;
+
+pub use boundary::{Boundary, Verdict};
+pub use comparison::{ComparedExperiment, ComparedPoint, Comparison};
+pub use fit::{CurveFit, Determination, Estimate, FitParameters, Interval};
+pub use goal::{GoalAnalysis, StudyAnalysis};
+pub use heuristics::{Heuristic, HeuristicPoint, HeuristicScore, HeuristicScores};
+pub use noise_scale::{
+    GRADIENT_VARIANCE, NoiseScale, NoiseScales, SQUARED_GRADIENT_NORM, StudyNoiseScale,
+};
+pub use options::{AnalysisOptions, Tolerances};
+pub use quality::{
+    LabelSmoothing, Quality, QualityBudget, QualityCurve, QualityPoint, SmoothingCurve,
+    SmoothingPoint,
+};
+pub use regimes::{BatchSizeEstimate, Regimes};
+pub use regions::{Region, RegionClass, RegionPoint};
+pub use repeats::{BestMedian, RepeatAnalysis, RepeatedPoint};
 pub use scaling::{
     CurvePoint, end_of_perfect_scaling, maximum_useful_batch_size, perfect_scaling_line,
 };
-pub use steps_to_result::{StudyResult, steps_to_result};
+pub use steps_to_result::{StudyResult, TrialCounts, effective_learning_rate};
 pub use summary::{ExperimentSummary, StudySummary};
+pub use time::{IdealProjection, ProjectedPoint, TimePoint, TimeToResult};
+pub use uncertainty::{ConvergencePoint, StepsInterval, StepsQuantile};
+pub use warnings::Warning;
+pub use widen::{WIDENING_FACTOR, not_widened, widened_space};
+
+use crate::experiment::Workload;
+use crate::record::{Omission, Question};
+
+/// Everything a record says about some questions.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Analysis {
+    /// What was trained.
+    pub workload: Workload,
+    /// What the analysis was told.
+    pub options: AnalysisOptions,
+    /// One for each question, in their order; the first is the main one.
+    pub goals: Vec<GoalAnalysis>,
+    /// The main goal's trials by learning rate and momentum under other budgets, steps and examples:
+    /// each question with its regions by ascending batch size.
+    pub regions: Vec<(Question, Vec<Region>)>,
+    /// Best values of each metric that a question is about.
+    pub quality: Vec<Quality>,
+    /// The main question by label smoothing; `None` where it has one value only or too many.
+    pub label_smoothing: Option<LabelSmoothing>,
+    /// Gradient noise scales; `None` where none were measured.
+    pub noise_scales: Option<NoiseScales>,
+    /// What could not be read and was left out.
+    pub omissions: Vec<Omission>,
+}

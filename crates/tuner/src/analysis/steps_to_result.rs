@@ -5,128 +5,204 @@
 //! Shallue et al. 2019 and the `measurement_utils.py` published with it: take the measurements of
 //! the first `n` complete trials by id; sort them by (step, trial id); the first one strictly
 //! beyond the goal is the result. No interpolation, no smoothing, no averaging over trials, no need
-//! to stay beyond the goal. NaN is beyond no goal.
+//! to stay beyond the goal. NaN is beyond no goal. A trial's own first measurement beyond the goal is
+//! its [`TrialOutcome`]; the first of those over the trials that count is the study's result.
 
-use std::collections::BTreeSet;
+use serde::Serialize;
 
-use crate::experiment::Goal;
-use crate::store::{MetricRow, TrialRecord, TrialStatus};
+use crate::record::{Question, Reached, StudyOutcomes, TrialOutcome};
+use crate::store::TrialStatus;
+use crate::trainer::Parameters;
 
-/// The measurement that is a study's result.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// The measurement that is a study's result, and the trial that it is of.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StudyResult {
     /// Steps to result.
-    pub step: u64,
+    pub steps: u64,
+    /// Examples to result: steps times batch size.
+    pub examples: u64,
     /// Trial that got there; of several at the same step, the lowest id.
     pub trial_id: u64,
     /// The goal metric's value there.
     pub value: f64,
+    /// The trial's measurement before; `None` if this was its first.
+    pub previous_step: Option<u64>,
+    /// The trial's metaparameters.
+    pub parameters: Parameters,
+    /// Its [`effective_learning_rate`]; `None` where there is no learning rate.
+    pub effective_learning_rate: Option<f64>,
 }
 
-/// The trials that count: the first `n_trials` complete ones by id, in that order.
-pub(super) fn counted_trials(trials: &[TrialRecord], n_trials: u64) -> Vec<&TrialRecord> {
-    let is_complete = |trial: &&TrialRecord| trial.status == TrialStatus::Complete;
-    let mut complete: Vec<&TrialRecord> = trials.iter().filter(is_complete).collect();
-    complete.sort_by_key(|trial| trial.trial_id);
-    complete.truncate(usize::try_from(n_trials).unwrap_or(usize::MAX));
-    complete
+/// How many trials a study has, by how they ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct TrialCounts {
+    /// Complete trials that count: the first ones by id, as many as asked for.
+    pub n_complete: u64,
+    /// Complete trials asked for; `None` for all there are.
+    pub n_wanted: Option<u64>,
+    /// Trials that diverged.
+    pub n_infeasible: u64,
+    /// Trials begun and not ended.
+    pub n_incomplete: u64,
+    /// Trials that count and reached the goal within the question's budget.
+    pub n_reached: u64,
+    /// Trials that count, did not reach the goal, and were stopped before the end of the budget: what
+    /// they would have done is not known. A record with the stop rule `goal` has them for harder
+    /// goals than its own, one with `incumbent` for every goal.
+    pub n_stopped_early: u64,
 }
 
-/// The ids of the counted trials that got beyond the goal at some step.
-pub(super) fn reached(counted: &[&TrialRecord], rows: &[MetricRow], goal: &Goal) -> BTreeSet<u64> {
-    let counted: BTreeSet<u64> = counted.iter().map(|trial| trial.trial_id).collect();
-    let beyond = rows.iter().filter(|row| goal.is_reached_by(row.value));
-    beyond.map(|row| row.trial_id).filter(|trial_id| counted.contains(trial_id)).collect()
-}
-
-/// The result of a study from its trials and the goal metric's rows, both in any order; `None`
-/// where no counted trial got beyond the goal.
+/// The effective learning rate of a point; momentum is 0 for an optimizer without one. `None` where
+/// there is no learning rate or it comes to no positive number.
+///
+/// # Equation
+///
+/// `learning_rate / (1 - momentum)`
+///
+/// # Source
+///
+/// Shallue et al. 2019, section 4.7.
 #[must_use]
-pub fn steps_to_result(
-    trials: &[TrialRecord],
-    rows: &[MetricRow],
-    goal: &Goal,
-    n_trials: u64,
-) -> Option<StudyResult> {
-    let counted: BTreeSet<u64> =
-        counted_trials(trials, n_trials).iter().map(|trial| trial.trial_id).collect();
-    let beyond =
-        |row: &&MetricRow| counted.contains(&row.trial_id) && goal.is_reached_by(row.value);
-    let first = rows.iter().filter(beyond).min_by_key(|row| (row.step, row.trial_id))?;
-    Some(StudyResult { step: first.step, trial_id: first.trial_id, value: first.value })
+pub fn effective_learning_rate(parameters: &Parameters) -> Option<f64> {
+    let momentum = parameters.get("momentum").copied().unwrap_or(0.0);
+    let rate = parameters.get("learning_rate")? / (1.0 - momentum);
+    (rate > 0.0 && rate.is_finite()).then_some(rate)
+}
+
+impl StudyOutcomes {
+    /// The trials that count: the first complete ones by id, as many as asked for, in that order.
+    pub fn counted(&self) -> impl Iterator<Item = &TrialOutcome> {
+        let n_trials = self.facts.n_trials.and_then(|n| usize::try_from(n).ok());
+        let is_complete = |outcome: &&TrialOutcome| outcome.trial.status == TrialStatus::Complete;
+        self.trials.iter().filter(is_complete).take(n_trials.unwrap_or(usize::MAX))
+    }
+
+    /// The trial that got beyond the goal first; `None` where none that counts did.
+    #[must_use]
+    pub fn winner(&self) -> Option<&TrialOutcome> {
+        let arrival = |outcome: &&TrialOutcome| {
+            // Trials that did not arrive are filtered out, so they need no place in the order.
+            (outcome.reached.map_or(u64::MAX, |reached| reached.step), outcome.trial.trial_id)
+        };
+        self.counted().filter(|outcome| outcome.reached.is_some()).min_by_key(arrival)
+    }
+
+    /// The study's result; `None` where no trial that counts got beyond the goal.
+    #[must_use]
+    pub fn result(&self) -> Option<StudyResult> {
+        let winner = self.winner()?;
+        let Reached { step, value, previous_step } = winner.reached?;
+        Some(StudyResult {
+            steps: step,
+            examples: step.saturating_mul(self.facts.batch_size),
+            trial_id: winner.trial.trial_id,
+            value,
+            previous_step,
+            effective_learning_rate: effective_learning_rate(&winner.trial.parameters),
+            parameters: winner.trial.parameters.clone(),
+        })
+    }
+
+    /// How many trials there are, by how they ended.
+    #[must_use]
+    pub fn counts(&self, question: &Question) -> TrialCounts {
+        let n_with = |status| {
+            self.trials.iter().filter(|outcome| outcome.trial.status == status).count() as u64
+        };
+        TrialCounts {
+            n_complete: self.counted().count() as u64,
+            n_wanted: self.facts.n_trials,
+            n_infeasible: n_with(TrialStatus::Infeasible),
+            n_incomplete: n_with(TrialStatus::Incomplete),
+            n_reached: self.counted().filter(|outcome| outcome.reached.is_some()).count() as u64,
+            n_stopped_early: self.stopped_early(question).count() as u64,
+        }
+    }
+
+    /// The last step that a trial may be measured at: the end of its budget or of the question's.
+    /// `None` where the record does not say how long trials may train.
+    #[must_use]
+    pub fn budget_end(&self, question: &Question) -> Option<u64> {
+        Some(self.facts.budget_steps?.min(question.last_step(self.facts.batch_size)))
+    }
+
+    /// The step at which each trial ended that counts, did not reach the goal, and was stopped before
+    /// the end of the budget.
+    pub(super) fn stopped_early(&self, question: &Question) -> impl Iterator<Item = u64> {
+        let end = self.budget_end(question).unwrap_or(0);
+        let missed = self.counted().filter(|outcome| outcome.reached.is_none());
+        missed.map(|outcome| outcome.trial.steps).filter(move |steps| *steps < end)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::Threshold;
-    use crate::trainer::Parameters;
-    use TrialStatus::{Complete, Incomplete, Infeasible};
+    use crate::analysis::testing::{Outcome, question, study};
 
-    fn goal(threshold: Threshold) -> Goal {
-        Goal { metric: "val/classification_error".to_owned(), threshold }
-    }
-
-    fn trials(statuses: &[TrialStatus]) -> Vec<TrialRecord> {
-        let record = |(trial_id, status): (u64, &TrialStatus)| TrialRecord {
-            batch_size: 32,
-            trial_id,
-            repeat: 0,
-            parameters: Parameters::new(),
-            status: *status,
-            steps: 100,
-        };
-        (0..).zip(statuses).map(record).collect()
-    }
-
-    fn rows(values: &[(u64, u64, f64)]) -> Vec<MetricRow> {
-        values.iter().map(|&(step, trial_id, value)| MetricRow { step, trial_id, value }).collect()
-    }
-
-    fn answer(statuses: &[TrialStatus], values: &[(u64, u64, f64)], n: u64) -> Option<(u64, u64)> {
-        let goal = goal(Threshold::Below(0.1));
-        steps_to_result(&trials(statuses), &rows(values), &goal, n).map(|r| (r.step, r.trial_id))
+    fn winner(outcomes: &[Outcome], n_trials: Option<u64>) -> Option<(u64, u64)> {
+        let mut study = study(32, outcomes);
+        study.facts.n_trials = n_trials;
+        study.result().map(|result| (result.steps, result.trial_id))
     }
 
     #[test]
     fn fewest_steps_win_then_lowest_id() {
-        let values = [(30, 0, 0.05), (20, 2, 0.05), (20, 1, 0.09), (10, 1, 0.2)];
-        assert_eq!(answer(&[Complete; 3], &values, 3), Some((20, 1)));
-    }
-
-    #[test]
-    fn the_goal_itself_is_not_enough() {
-        assert_eq!(answer(&[Complete], &[(10, 0, 0.1)], 1), None);
-        let above = goal(Threshold::Above(0.3));
-        let rows = rows(&[(1, 0, 0.3), (2, 0, 0.31), (3, 0, 0.2)]);
-        let result = steps_to_result(&trials(&[Complete]), &rows, &above, 1);
-        assert_eq!(result, Some(StudyResult { step: 2, trial_id: 0, value: 0.31 }));
-    }
-
-    #[test]
-    fn one_measurement_beyond_the_goal_counts_even_if_later_ones_are_not() {
-        assert_eq!(answer(&[Complete], &[(5, 0, 0.05), (6, 0, 0.5)], 1), Some((5, 0)));
-    }
-
-    #[test]
-    fn not_a_number_never_counts() {
-        assert_eq!(answer(&[Complete], &[(5, 0, f64::NAN)], 1), None);
-        let above = goal(Threshold::Above(0.3));
-        let rows = rows(&[(5, 0, f64::NAN)]);
-        assert_eq!(steps_to_result(&trials(&[Complete]), &rows, &above, 1), None);
+        let outcomes = [Outcome::reached(30), Outcome::reached(20), Outcome::reached(20)];
+        assert_eq!(winner(&outcomes, None), Some((20, 1)));
     }
 
     #[test]
     fn only_the_first_complete_trials_count() {
-        let statuses = [Infeasible, Complete, Incomplete, Complete, Complete];
-        let values = [(1, 0, 0.0), (2, 2, 0.0), (3, 4, 0.0), (40, 3, 0.0), (50, 1, 0.0)];
-        assert_eq!(answer(&statuses, &values, 2), Some((40, 3)));
-        assert_eq!(answer(&statuses, &values, 3), Some((3, 4)));
-        assert_eq!(answer(&statuses, &values, 1), Some((50, 1)));
+        let outcomes = [
+            Outcome::diverged(),
+            Outcome::reached(50),
+            Outcome::running(),
+            Outcome::reached(40),
+            Outcome::reached(3),
+        ];
+        assert_eq!(winner(&outcomes, Some(2)), Some((40, 3)));
+        assert_eq!(winner(&outcomes, Some(3)), Some((3, 4)));
+        assert_eq!(winner(&outcomes, Some(1)), Some((50, 1)));
+        assert_eq!(winner(&outcomes, None), Some((3, 4)));
+        assert_eq!(winner(&[Outcome::missed()], None), None);
     }
 
     #[test]
     fn a_trial_may_meet_the_goal_before_training() {
-        assert_eq!(answer(&[Complete], &[(0, 0, 0.01)], 1), Some((0, 0)));
+        let result = study(32, &[Outcome::reached(0)]).result().unwrap();
+        assert_eq!((result.steps, result.examples, result.previous_step), (0, 0, None));
+    }
+
+    #[test]
+    fn the_result_is_that_of_its_trial() {
+        let best = Outcome::reached(7).at("learning_rate", 0.5).at("momentum", 0.75);
+        let result = study(32, &[Outcome::missed(), best]).result().unwrap();
+        assert_eq!((result.examples, result.previous_step), (224, Some(6)));
+        assert_eq!(result.effective_learning_rate, Some(2.0));
+        assert_eq!(effective_learning_rate(&Parameters::new()), None);
+        let broken = [("learning_rate", 0.5), ("momentum", 1.0)];
+        let broken = broken.map(|(name, value)| (name.to_owned(), value)).into();
+        assert_eq!(effective_learning_rate(&broken), None);
+    }
+
+    #[test]
+    fn trials_are_counted_by_how_they_ended() {
+        let outcomes = [
+            Outcome::reached(9),
+            Outcome::stopped(9),
+            Outcome::missed(),
+            Outcome::diverged(),
+            Outcome::running(),
+        ];
+        let mut study = study(32, &outcomes);
+        let counts = study.counts(&question());
+        assert_eq!((counts.n_complete, counts.n_reached, counts.n_stopped_early), (3, 1, 1));
+        assert_eq!((counts.n_infeasible, counts.n_incomplete, counts.n_wanted), (1, 1, None));
+        // A budget that ends before the trial was stopped, and a record that knows no budget.
+        let short = Question { max_steps: Some(9), ..question() };
+        assert_eq!(study.counts(&short).n_stopped_early, 0);
+        study.facts.budget_steps = None;
+        assert_eq!(study.counts(&question()).n_stopped_early, 0);
     }
 }

@@ -1,12 +1,13 @@
-//! The result of an experiment, in the form that reports and other programs read.
+//! The result of an experiment, in the form that tables and other programs read.
 
 use serde::Serialize;
 
 use super::scaling::CurvePoint;
-use super::steps_to_result::{counted_trials, reached, steps_to_result};
+use super::steps_to_result::effective_learning_rate;
 use crate::error::TunerError;
 use crate::experiment::{Goal, Workload};
-use crate::store::{Store, TrialRecord, TrialStatus};
+use crate::record::{Question, Record, StudyOutcomes};
+use crate::store::Store;
 use crate::trainer::Parameters;
 
 /// What one study found. Complete trials are the first ones by id, as many as asked for.
@@ -32,29 +33,49 @@ pub struct StudySummary {
     pub value: Option<f64>,
     /// Number of trials begun and not ended.
     pub incomplete: u64,
-    /// Number of complete trials asked for.
+    /// Number of complete trials asked for; those there are, where the record does not say.
     pub trials: u64,
     /// Whether the study ended short of them, because too many trials diverged.
     pub trials_exhausted: bool,
-    /// The most steps a trial may train.
-    pub budget_steps: u64,
+    /// The most steps a trial may train; `None` where the record does not say.
+    pub budget_steps: Option<u64>,
 }
 
 impl StudySummary {
-    /// Effective learning rate of the best point; momentum is 0 for an optimizer without one.
-    /// None where no trial reached the goal.
-    ///
-    /// # Equation
-    ///
-    /// `learning_rate / (1 - momentum)`
-    ///
-    /// # Source
-    ///
-    /// Shallue et al. 2018, section 4.7.
+    /// Summarises a study's answer to a question. `max_trials` is the most trials it may start, where
+    /// that is known: without it no study counts as exhausted.
+    #[must_use]
+    pub fn of(
+        outcomes: &StudyOutcomes,
+        question: &Question,
+        max_trials: Option<u64>,
+    ) -> StudySummary {
+        let (counts, result) = (outcomes.counts(question), outcomes.result());
+        let n_begun = outcomes.trials.len() as u64;
+        let is_short = counts.n_wanted.is_some_and(|wanted| counts.n_complete < wanted);
+        StudySummary {
+            batch_size: outcomes.facts.batch_size,
+            steps_to_result: result.as_ref().map(|result| result.steps),
+            trial_id: result.as_ref().map(|result| result.trial_id),
+            complete: counts.n_complete,
+            infeasible: counts.n_infeasible,
+            reached: counts.n_reached,
+            examples: result.as_ref().map(|result| result.examples),
+            value: result.as_ref().map(|result| result.value),
+            parameters: result.map(|result| result.parameters),
+            incomplete: counts.n_incomplete,
+            trials: counts.n_wanted.unwrap_or(counts.n_complete),
+            trials_exhausted: is_short
+                && counts.n_incomplete == 0
+                && max_trials.is_some_and(|max_trials| n_begun >= max_trials),
+            budget_steps: outcomes.facts.budget_steps,
+        }
+    }
+
+    /// The [`effective_learning_rate`] of the best point.
+    #[must_use]
     pub fn effective_learning_rate(&self) -> Option<f64> {
-        let parameters = self.parameters.as_ref()?;
-        let momentum = parameters.get("momentum").copied().unwrap_or(0.0);
-        Some(parameters.get("learning_rate")? / (1.0 - momentum))
+        effective_learning_rate(self.parameters.as_ref()?)
     }
 
     /// Summarises the study of a batch size as far as it went.
@@ -63,41 +84,13 @@ impl StudySummary {
     ///
     /// Where the store cannot be read.
     pub fn read(store: &Store, batch_size: u64) -> Result<StudySummary, TunerError> {
-        let experiment = store.experiment()?;
-        let goal = &experiment.goal;
-        let (trials, rows, searched) = store.consistent(|store| {
-            let rows = store.metric(batch_size, &goal.metric)?;
-            Ok((store.trials(batch_size)?, rows, store.last_box(batch_size)?))
+        let question = Question::of_goal(store.experiment()?.goal.clone());
+        let (outcomes, searched) = store.consistent(|store| {
+            let outcomes = StudyOutcomes::of_store(store, batch_size, &question)?;
+            Ok((outcomes, store.last_box(batch_size)?))
         })?;
-        let n_trials = searched.n_trials;
-        let counted = counted_trials(&trials, n_trials);
-        let result = steps_to_result(&trials, &rows, goal, n_trials);
-        let winner = |trial: &&&TrialRecord| Some(trial.trial_id) == result.map(|r| r.trial_id);
-        let (complete, incomplete) =
-            (counted.len() as u64, count(&trials, TrialStatus::Incomplete));
-        let n_begun = trials.len() as u64;
-        Ok(StudySummary {
-            batch_size,
-            steps_to_result: result.map(|result| result.step),
-            trial_id: result.map(|result| result.trial_id),
-            complete,
-            infeasible: count(&trials, TrialStatus::Infeasible),
-            reached: reached(&counted, &rows, goal).len() as u64,
-            parameters: counted.iter().find(winner).map(|trial| trial.parameters.clone()),
-            examples: result.map(|result| result.step.saturating_mul(batch_size)),
-            value: result.map(|result| result.value),
-            incomplete,
-            trials: n_trials,
-            trials_exhausted: complete < n_trials
-                && incomplete == 0
-                && n_begun >= searched.max_trials,
-            budget_steps: experiment.budget_steps.get(&batch_size).copied().unwrap_or(0),
-        })
+        Ok(StudySummary::of(&outcomes, &question, Some(searched.max_trials)))
     }
-}
-
-fn count(trials: &[TrialRecord], status: TrialStatus) -> u64 {
-    trials.iter().filter(|trial| trial.status == status).count() as u64
 }
 
 /// What an experiment found, study by study.
@@ -112,6 +105,18 @@ pub struct ExperimentSummary {
 }
 
 impl ExperimentSummary {
+    /// Summarises a record's answer to a question.
+    #[must_use]
+    pub fn of(record: &Record, question: &Question) -> ExperimentSummary {
+        let outcomes = record.outcomes(question);
+        let studies = outcomes.iter().map(|study| StudySummary::of(study, question, None));
+        ExperimentSummary {
+            workload: record.workload.clone(),
+            goal: question.goal.clone(),
+            studies: studies.collect(),
+        }
+    }
+
     /// Summarises an experiment as far as it went.
     ///
     /// # Errors
@@ -136,38 +141,5 @@ impl ExperimentSummary {
             Some(CurvePoint { batch_size: study.batch_size, steps })
         };
         self.studies.iter().filter_map(point).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn summary(parameters: &[(&str, f64)]) -> StudySummary {
-        let parameters = parameters.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
-        StudySummary {
-            batch_size: 8,
-            steps_to_result: Some(3),
-            trial_id: Some(0),
-            complete: 1,
-            infeasible: 0,
-            reached: 1,
-            parameters: Some(parameters),
-            examples: Some(24),
-            value: Some(0.1),
-            incomplete: 0,
-            trials: 1,
-            trials_exhausted: false,
-            budget_steps: 3,
-        }
-    }
-
-    #[test]
-    fn the_effective_learning_rate_is_that_of_the_best_point() {
-        let with_momentum = summary(&[("learning_rate", 0.5), ("momentum", 0.75)]);
-        assert_eq!(with_momentum.effective_learning_rate(), Some(2.0));
-        assert_eq!(summary(&[("learning_rate", 0.5)]).effective_learning_rate(), Some(0.5));
-        let unreached = StudySummary { parameters: None, ..summary(&[]) };
-        assert_eq!(unreached.effective_learning_rate(), None);
     }
 }

@@ -64,6 +64,17 @@ impl Store {
         rows.and_then(Iterator::collect).map_err(&failure)
     }
 
+    /// What is known of one study besides its trials.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read, or has no such study.
+    pub fn study(&self, batch_size: u64) -> Result<StudyFacts, TunerError> {
+        let mut studies = self.studies()?.into_iter();
+        let study = studies.find(|facts| facts.batch_size == batch_size);
+        study.ok_or_else(|| TunerError::NoStudy { path: self.path.clone(), batch_size })
+    }
+
     /// The boxes of a study that is run here, each wider than the one before.
     ///
     /// # Errors
