@@ -13,6 +13,7 @@ mod heuristics;
 mod natural_limits;
 mod noise_scale;
 mod options;
+mod percentile;
 mod quality;
 mod regimes;
 mod regions;
@@ -43,7 +44,7 @@ pub use quality::{
     SmoothingPoint,
 };
 pub use regimes::{BatchSizeEstimate, Regimes};
-pub use regions::{Region, RegionClass, RegionPoint};
+pub use regions::{Region, RegionClass, RegionPoint, regions_under_budgets};
 pub use repeats::{BestMedian, RepeatAnalysis, RepeatedPoint};
 pub use scaling::{
     CurvePoint, end_of_perfect_scaling, maximum_useful_batch_size, perfect_scaling_line,

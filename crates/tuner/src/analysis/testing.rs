@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::experiment::{Goal, Threshold};
-use crate::record::{Question, Reached, StudyFacts, StudyOutcomes, TrialOutcome};
+use crate::experiment::{Goal, Threshold, Workload};
+use crate::record::{
+    Curve, Question, Reached, Record, StudyFacts, StudyOutcomes, StudyRecord, TrialCurve,
+    TrialOutcome,
+};
 use crate::space::Space;
 use crate::store::{TrialRecord, TrialStatus};
 use crate::trainer::Parameters;
@@ -97,4 +100,44 @@ pub(super) fn study(batch_size: u64, outcomes: &[Outcome]) -> StudyOutcomes {
 pub(super) fn question() -> Question {
     let threshold = Threshold::Below(0.1);
     Question::of_goal(Goal { metric: "val/classification_error".to_owned(), threshold })
+}
+
+/// A step and the metrics measured at it.
+pub(super) type Row = (u64, Vec<(String, f64)>);
+
+pub(super) fn row(step: u64, metrics: &[(&str, f64)]) -> Row {
+    (step, metrics.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect())
+}
+
+/// A study of complete trials with these rows; nothing is known of its budget.
+pub(super) fn study_of(batch_size: u64, trials: &[Vec<Row>]) -> StudyRecord {
+    let trial = |(trial_id, rows): (u64, &Vec<Row>)| {
+        let mut curve = Curve::default();
+        rows.iter().for_each(|(step, metrics)| curve.push(*step, metrics.clone()));
+        let steps = curve.steps.last().copied().unwrap_or(0);
+        let trial = TrialRecord {
+            batch_size,
+            trial_id,
+            repeat: 0,
+            parameters: Parameters::new(),
+            status: TrialStatus::Complete,
+            steps,
+        };
+        TrialCurve { trial, curve }
+    };
+    StudyRecord {
+        facts: StudyFacts { budget_steps: None, ..study(batch_size, &[]).facts },
+        trials: (0..).zip(trials).map(trial).collect(),
+        repeats: vec![],
+    }
+}
+
+/// A record of one study, and the goal val/error < 0.1.
+pub(super) fn record_of(batch_size: u64, trials: &[Vec<Row>]) -> (Record, Goal) {
+    let name = |name: &str| name.to_owned();
+    let workload = Workload { dataset: name("d"), model: name("m"), optimizer: name("o") };
+    let goal = Goal { metric: name("val/error"), threshold: Threshold::Below(0.1) };
+    let record =
+        Record { workload, studies: vec![study_of(batch_size, trials)], omissions: vec![] };
+    (record, goal)
 }
