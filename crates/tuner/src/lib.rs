@@ -44,7 +44,7 @@ pub use analysis::{
 pub use error::{RunError, TunerError};
 pub use experiment::{
     BatchSize, Budget, CheckedExperiment, Difference, Evaluation, Experiment, Goal, Problem,
-    Repeats, Search, Split, StopRule, Threshold, Workload,
+    RelativeScale, Repeats, Search, SearchSpace, Split, StopRule, Threshold, Workload,
 };
 pub use grid::EvaluationGrid;
 pub use noisy_quadratic::NoisyQuadratic;

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{Located, Result, unknown_key};
-use super::{CheckedExperiment, Experiment, Problem, Split, budget};
-use crate::space::{Scale, Space};
-use crate::trainer::{Metaparameter, WorkloadFacts};
+use super::document::{Located, Result};
+use super::{CheckedExperiment, Experiment, Problem, Split, budget, space};
+use crate::trainer::WorkloadFacts;
 
 pub(super) fn experiment(
     experiment: &Experiment,
@@ -13,21 +12,20 @@ pub(super) fn experiment(
 ) -> Result<CheckedExperiment> {
     workload(experiment, facts)?;
     metrics(experiment, facts)?;
-    let space = space(experiment, &facts.metaparameters)?;
     let budget_steps = budget_steps(experiment, facts.n_train)?;
     Ok(CheckedExperiment {
         workload: experiment.workload.clone(),
         n_train: facts.n_train,
         goal: experiment.goal.clone(),
         search: experiment.search.clone(),
-        spaces: budget_steps.keys().map(|batch_size| (*batch_size, space.clone())).collect(),
+        spaces: space::check(experiment, facts)?,
         budget_steps,
         stop: experiment.stop,
         evaluation: experiment.evaluation.clone(),
     })
 }
 
-fn refused(
+pub(super) fn refused(
     experiment: &Experiment,
     key: &str,
     found: impl ToString,
@@ -88,54 +86,4 @@ fn budget_steps(experiment: &Experiment, n_train: u64) -> Result<BTreeMap<u64, u
         }
     }
     Ok(budget_steps)
-}
-
-/// The search space with every metaparameter of the workload in it.
-fn space(experiment: &Experiment, metaparameters: &[Metaparameter]) -> Result<Space> {
-    let given = &experiment.space.scales;
-    let names: Vec<&str> = metaparameters.iter().map(|known| known.name).collect();
-    let line = |name: &str| experiment.source.line(&format!("search.space.{name}"));
-    let unknown = given.keys().filter(|name| !names.contains(&name.as_str()));
-    if let Some(name) = unknown.min_by_key(|name| line(name)) {
-        return Err(unknown_key(name, "[search.space]", &names, line(name)));
-    }
-    let mut scales = BTreeMap::new();
-    for known in metaparameters {
-        let scale = match (given.get(known.name), known.default) {
-            (Some(scale), _) => {
-                in_range(experiment, known, scale)?;
-                scale.clone()
-            }
-            (None, Some(default)) => Scale::Fixed(default),
-            (None, None) => return Err(missing(experiment, known)),
-        };
-        scales.insert(known.name.to_owned(), scale);
-    }
-    Ok(Space { scales })
-}
-
-fn missing(experiment: &Experiment, metaparameter: &Metaparameter) -> Located {
-    let problem = Problem::MissingKey {
-        key: metaparameter.name.to_owned(),
-        section: "[search.space]".to_owned(),
-        expected: format!(
-            "a scale such as {{ log = [1e-4, 1.0] }} or a number for the {}",
-            metaparameter.description
-        ),
-    };
-    Located::new(experiment.source.line("search.space"), problem)
-}
-
-fn in_range(experiment: &Experiment, known: &Metaparameter, scale: &Scale) -> Result<()> {
-    let key = format!("search.space.{}", known.name);
-    let (lo, hi) = scale.bounds();
-    if !(known.range.contains(lo) && known.range.contains(hi)) {
-        let expected = format!("values {} for the {}", known.range, known.description);
-        return Err(refused(experiment, &key, scale, expected));
-    }
-    if known.is_integer && !scale.is_integer() {
-        let expected = format!("whole numbers for the {}", known.description);
-        return Err(refused(experiment, &key, scale, expected));
-    }
-    Ok(())
 }

@@ -10,6 +10,7 @@ mod document;
 mod identity;
 mod parse;
 mod problem;
+mod space;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use budget::Budget;
 pub use identity::Difference;
 pub use problem::Problem;
+pub use space::{RelativeScale, SearchSpace};
 
 use crate::error::TunerError;
 use crate::sampler::SamplerKind;
@@ -193,7 +195,7 @@ pub struct Experiment {
     /// How metaparameters are searched.
     pub search: Search,
     /// What is searched, as written; the workload's defaults are not in it.
-    pub space: Space,
+    pub space: SearchSpace,
     /// How long a trial may train.
     pub budget: Budget,
     /// When a trial ends.

@@ -2,11 +2,10 @@
 
 use super::document::{self, Node, Result, Section, Source, Value};
 use super::{
-    BatchSize, Evaluation, Experiment, Goal, LARGEST_COUNT, Repeats, Search, Split, StopRule,
-    Threshold, Workload, budget,
+    BatchSize, Evaluation, Experiment, Goal, LARGEST_COUNT, Repeats, Search, SearchSpace, Split,
+    StopRule, Threshold, Workload, budget, space,
 };
 use crate::sampler::SamplerKind;
-use crate::space::{Scale, Space};
 
 const LARGEST_N_TRIALS: u64 = 1_000_000;
 const MAX_TRIALS_PER_TRIAL: u64 = 10;
@@ -17,7 +16,7 @@ pub(super) fn experiment(text: &str, mut source: Source) -> Result<Experiment> {
     let mut section = |key| root.required(key, "a table").and_then(Node::section);
     let workload = workload(section("workload")?)?;
     let batch_sizes = batch_sizes(section("batch_sizes")?)?;
-    let (search, space) = search(section("search")?)?;
+    let (search, space) = search(section("search")?, &batch_sizes)?;
     let mut budget = section("budget")?;
     budget.accept(&["steps", "epochs", "stop"])?;
     let stop = stop(&mut budget)?;
@@ -88,8 +87,9 @@ fn powers_of_two(node: &Node) -> Result<Vec<BatchSize>> {
     }
 }
 
-fn search(mut section: Section) -> Result<(Search, Space)> {
-    section.accept(&["sampler", "trials", "max_trials", "seed", "repeats", "space"])?;
+fn search(mut section: Section, batch_sizes: &[BatchSize]) -> Result<(Search, SearchSpace)> {
+    let keys = ["sampler", "trials", "max_trials", "seed", "repeats", "space", "space_at"];
+    section.accept(&keys)?;
     let sampler = section.required("sampler", "a sampler such as 'halton'")?;
     let n_trials = section.required("trials", "complete trials per batch size, such as 100")?;
     let n_trials = n_trials.count(1, LARGEST_N_TRIALS)?;
@@ -99,11 +99,7 @@ fn search(mut section: Section) -> Result<(Search, Space)> {
     };
     let seed = section.required("seed", "a whole number, such as 0")?;
     let repeats = section.optional("repeats").map(|node| repeats(node, n_trials)).transpose()?;
-    let space = section.required("space", "a table of metaparameters")?.section()?;
-    let mut scales = std::collections::BTreeMap::new();
-    for (name, node) in space.entries {
-        scales.insert(name, scale(node)?);
-    }
+    let space = space::parse(&mut section, batch_sizes)?;
     let search = Search {
         sampler: sampler.choice(&SamplerKind::NAMES)?,
         n_trials,
@@ -111,7 +107,7 @@ fn search(mut section: Section) -> Result<(Search, Space)> {
         seed: seed.count(0, i64::MAX as u64)?,
         repeats,
     };
-    Ok((search, Space { scales }))
+    Ok((search, space))
 }
 
 fn repeats(node: Node, n_trials: u64) -> Result<Repeats> {
@@ -120,49 +116,6 @@ fn repeats(node: Node, n_trials: u64) -> Result<Repeats> {
     let best = section.required("best", "trials to be repeated, such as 5")?;
     let seeds = section.required("seeds", "repeats of each, such as 3")?;
     Ok(Repeats { n_best: best.count(1, n_trials)?, n_seeds: seeds.count(1, LARGEST_N_TRIALS)? })
-}
-
-fn scale(node: Node) -> Result<Scale> {
-    const KINDS: [&str; 5] = ["linear", "log", "reverse_log", "integer", "discrete"];
-    let (scale, node) = match node.value {
-        Value::Table(_) => {
-            let mut section = node.section()?;
-            section.accept(&KINDS)?;
-            let (kind, node) = section.exactly_one(&KINDS)?;
-            (scale_of_kind(kind, &node)?, node)
-        }
-        Value::Float(_) | Value::Integer(_) => (Scale::Fixed(node.number()?), node),
-        _ => return Err(node.refused("a number, or a scale such as { log = [1e-4, 1.0] }")),
-    };
-    match scale.broken_requirement() {
-        None => Ok(scale),
-        Some(requirement) => Err(with_values(&node, &scale, requirement)),
-    }
-}
-
-/// A broken scale's error shows its values, which say more than "a list of 2 values".
-fn with_values(node: &Node, scale: &Scale, requirement: &str) -> document::Located {
-    let (key, found) = (node.key.clone(), scale.to_string());
-    node.problem(super::Problem::Value { key, found, expected: requirement.to_owned() })
-}
-
-fn scale_of_kind(kind: &str, node: &Node) -> Result<Scale> {
-    let items = node.items()?;
-    if kind == "discrete" {
-        let mut points = items.iter().map(Node::number).collect::<Result<Vec<f64>>>()?;
-        points.sort_by(f64::total_cmp);
-        return Ok(Scale::Discrete(points));
-    }
-    let [lo, hi] = items else { return Err(node.refused("two values, [lo, hi]")) };
-    if kind == "integer" {
-        return Ok(Scale::Integer(lo.integer()?, hi.integer()?));
-    }
-    let (lo, hi) = (lo.number()?, hi.number()?);
-    Ok(match kind {
-        "linear" => Scale::Linear(lo, hi),
-        "log" => Scale::Log(lo, hi),
-        _ => Scale::ReverseLog(lo, hi),
-    })
 }
 
 fn stop(budget: &mut Section) -> Result<StopRule> {

@@ -114,6 +114,94 @@ fn alternatives_are_understood() {
 }
 
 #[test]
+fn spaces_move_with_the_batch_size() {
+    let text = with_line(15, "learning_rate = { log = [1e-3, 0.5], batch_exponent = 0.5 }");
+    let text = text.replace("0.999] }", "0.999] }\nwarm_up = { integer = [1, 9] }");
+    let text = text.replace(
+        "[budget]",
+        "[search.space_at.8]\nmomentum = 0.5\n[search.space_at.full]\n\
+         learning_rate = { linear = [0.1, 0.2] }\nwarm_up = 0\n[budget]",
+    );
+    let spaces = checked(&text).spaces;
+    let sizes: Vec<u64> = spaces.keys().copied().collect();
+    assert_eq!(sizes, [2, 8, 32, 5000]);
+    // (B / 2)^0.5 is 1, 2 and 4.
+    let scales = |name: &str| [2, 8, 32, 5000].map(|size| spaces[&size].scales[name].clone());
+    assert_eq!(
+        scales("learning_rate"),
+        [
+            Scale::Log(1e-3, 0.5),
+            Scale::Log(2e-3, 1.0),
+            Scale::Log(4e-3, 2.0),
+            Scale::Linear(0.1, 0.2)
+        ]
+    );
+    let momentum = Scale::ReverseLog(0.9, 0.999);
+    let fixed = Scale::Fixed(0.5);
+    assert_eq!(scales("momentum"), [momentum.clone(), fixed, momentum.clone(), momentum]);
+    let warm_up = Scale::Integer(1, 9);
+    let fixed = Scale::Fixed(0.0);
+    assert_eq!(scales("warm_up"), [warm_up.clone(), warm_up.clone(), warm_up, fixed]);
+    assert_eq!(spaces[&8].n_dimensions(), 3);
+}
+
+#[test]
+fn exponents_are_of_the_smallest_batch_size_wherever_it_is_listed() {
+    let line = "learning_rate = { linear = [0.25, 1], batch_exponent = 1 }";
+    let text = with_line(15, line).replace("[2, 8, 32, \"full\"]", "[32, 4]");
+    let spaces = checked(&text).spaces;
+    assert_eq!(spaces[&4].scales["learning_rate"], Scale::Linear(0.25, 1.0));
+    assert_eq!(spaces[&32].scales["learning_rate"], Scale::Linear(2.0, 8.0));
+    let downwards = checked(&text.replace("exponent = 1", "exponent = -1")).spaces;
+    assert_eq!(downwards[&32].scales["learning_rate"], Scale::Linear(0.03125, 0.125));
+    // A scale for each batch size needs none for all.
+    let replaced = "[search.space_at]\n4.learning_rate = 1\n32.learning_rate = 2\n[budget]";
+    let text = text.replace(line, "").replace("[budget]", replaced);
+    let spaces = checked(&text).spaces;
+    assert_eq!([4, 32].map(|b| spaces[&b].scales["learning_rate"].bounds().0), [1.0, 2.0]);
+}
+
+#[test]
+fn the_same_spaces_in_other_words_are_the_same_experiment() {
+    let moved = with_line(15, "learning_rate = { log = [1e-3, 0.5], batch_exponent = 0.5 }")
+        .replace("[2, 8, 32, \"full\"]", "[2, 8]");
+    let spelt_out = "[search.space_at.8]\nlearning_rate = { log = [2e-3, 1.0] }\n[budget]";
+    let spelt_out = moved.replace(", batch_exponent = 0.5", "").replace("[budget]", spelt_out);
+    assert_eq!(checked(&moved).differences(&checked(&spelt_out)), []);
+    let differences = checked(&moved).differences(&checked(&moved.replace("= 0.5 }", "= 1 }")));
+    assert_eq!(
+        differences[0].to_string(),
+        "spaces.8.learning_rate.log is [0.002,1.0] there and [0.004,2.0] here"
+    );
+}
+
+#[test]
+fn samplers_are_understood_and_too_many_dimensions_refused() {
+    use crate::sampler::{SamplerKind, Sobol};
+    for (name, kind) in SamplerKind::NAMES {
+        let text = with_line(11, &format!("sampler = '{name}'"));
+        assert_eq!(checked(&text).search.sampler, kind);
+        assert_eq!(checked(&text).identity()["search"]["sampler"], name);
+    }
+    let n = Sobol::MAX_DIMENSIONS + 1;
+    let name = |index| -> &'static str { format!("knob_{index}").leak() };
+    let many = (0..n).map(|index| metaparameter(name(index), None, Range::UNIT));
+    let facts = WorkloadFacts { metaparameters: many.collect(), ..facts() };
+    let space: String = (0..n).map(|i| format!("knob_{i} = {{ linear = [0, 1] }}\n")).collect();
+    let lines = TEXT.lines();
+    let whole: Vec<&str> = lines.clone().take(14).chain([&*space]).chain(lines.skip(17)).collect();
+    let parsed = |text: &str| Experiment::parse(text, "e.toml").unwrap().check(&facts);
+    let halton = whole.join("\n");
+    assert_eq!(parsed(&halton).unwrap().spaces[&2].n_dimensions(), n);
+    let refused = parsed(&halton.replace("halton", "sobol")).unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "e.toml:11: 'search.sampler' is a sampler for 65 metaparameters; \
+         expected at most 64 that are searched, or the sampler 'halton'"
+    );
+}
+
+#[test]
 fn unknown_keys_are_refused_with_line_and_suggestion() {
     let message = refusal(&with_line(15, "learning_rte = 0.1"));
     assert_eq!(
@@ -172,6 +260,22 @@ const REFUSED: &[(usize, &str, &str)] = &[
     (15, "learning_rate = inf", ":15: 'search.space.learning_rate' is inf; expected a finite number"),
     (15, "learning_rate = { linear = [0.0, 1.0] }", ":15: 'search.space.learning_rate' is { linear = [0.0, 1.0] }; expected values above 0 for the knob"),
     (15, "", ":14: missing key 'learning_rate' in [search.space]; expected a scale such as"),
+    (15, "learning_rate = { log = [1, 2], batch_exponant = 1 }", ":15: unknown key 'batch_exponant' in [search.space.learning_rate]; did you mean 'batch_exponent'?"),
+    (15, "learning_rate = { batch_exponent = 1 }", ":15: [search.space.learning_rate] has neither; expected exactly one of linear, log"),
+    (15, "learning_rate = { log = [1, 2], batch_exponent = inf }", ":15: 'search.space.learning_rate.batch_exponent' is inf; expected a finite number"),
+    (15, "learning_rate = { log = [1, 2], batch_exponent = 150 }", ":15: 'search.space.learning_rate' is { log = [inf, inf] } at batch size full; expected [lo, hi], finite, with 0 < lo < hi"),
+    (15, "learning_rate = { log = [1, 2], batch_exponent = -150 }", ":15: 'search.space.learning_rate' is { log = [0.0, 0.0] } at batch size full; expected [lo, hi], finite, with 0 < lo < hi"),
+    (16, "momentum = { linear = [0.1, 0.5], batch_exponent = 1 }", ":16: 'search.space.momentum' is { linear = [0.4, 2.0] } at batch size 8; expected values at least 0 and below 1 for the knob"),
+    (16, "momentum = { reverse_log = [0.9, 0.99], batch_exponent = 1 }", ":16: 'search.space.momentum.batch_exponent' is 1; expected none here: it multiplies the bounds of a linear or log scale"),
+    (17, "warm_up = { integer = [1, 2], batch_exponent = 1 }", ":17: 'search.space.warm_up.batch_exponent' is 1; expected none here"),
+    (17, "[search.space_at.64]\nmomentum = 0.5", ":17: unknown key '64' in [search.space_at]; accepted: 2, 8, 32, full"),
+    (17, "[search.space_at.5000]\nmomentum = 0.5", ":17: unknown key '5000' in [search.space_at]; accepted: 2, 8, 32, full"),
+    (17, "[search.space_at]\n8 = 0.5", ":18: 'search.space_at.8' is 0.5; expected a table"),
+    (17, "[search.space_at.8]\nmomentun = 0.5", ":18: unknown key 'momentun' in [search.space_at.8]; did you mean 'momentum'? accepted: learning_rate, momentum, label_smoothing, warm_up"),
+    (17, "[search.space_at.8]\nmomentum = { linear = [0.5, 1.0] }", ":18: 'search.space_at.8.momentum' is { linear = [0.5, 1.0] }; expected values at least 0 and below 1 for the knob"),
+    (17, "[search.space_at.full]\nwarm_up = 0.5", ":18: 'search.space_at.full.warm_up' is 0.5; expected whole numbers for the knob"),
+    (17, "[search.space_at.8]\nlearning_rate = { log = [1, 2], batch_exponent = 1 }", ":18: unknown key 'batch_exponent' in [search.space_at.8.learning_rate]; accepted: linear, log, reverse_log, integer, discrete"),
+    (15, "[search.space_at.8]\nlearning_rate = 1", ":14: missing key 'learning_rate' in [search.space]"),
     (16, "momentum = { reverse_log = [0.9, 1.0] }", "expected [lo, hi] with 0 <= lo < hi < 1"),
     (16, "momentum = { reverse_log = [-0.1, 0.9] }", "expected [lo, hi] with 0 <= lo < hi < 1"),
     (16, "momentum = 1.0", ":16: 'search.space.momentum' is 1.0; expected values at least 0 and below 1 for the knob"),
