@@ -1,5 +1,7 @@
 //! What the tests of whole programs share.
 
+pub mod archive;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;

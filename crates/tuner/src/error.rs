@@ -158,6 +158,31 @@ pub enum TunerError {
         /// Why not.
         message: String,
     },
+    /// A folder that should hold workloads of an archive.
+    #[error(
+        "'{}' holds no workload; expected the folder of one (a folder for each batch size, each \
+         with a study.json) or a folder above", path.display()
+    )]
+    NoWorkload {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Measurements that would be mixed with what is already there.
+    #[error(
+        "'{}' exists and is not empty; choose another archive or remove it", directory.display()
+    )]
+    NotANewDirectory {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// A record that the archive's format cannot express.
+    #[error("cannot write {found} to an archive; expected {expected}")]
+    NotForArchive {
+        /// What it is.
+        found: String,
+        /// What the format can express.
+        expected: &'static str,
+    },
     /// The trainer failed.
     #[error("cannot {action} at batch size {batch_size}")]
     Trainer {

@@ -12,10 +12,13 @@
 //!    them on the [`EvaluationGrid`] and tells an [`Observer`] what happens;
 //! 4. [`ExperimentSummary::read`] answers the question from the store.
 //!
+//! [`archive`] reads and writes the format in which the paper's measurements were published.
+//!
 //! This crate names no device and no model: it drives training through [`TrainerFactory`] and
 //! [`LaneTrainer`] only. [`NoisyQuadratic`] implements both in closed form.
 
 mod analysis;
+pub mod archive;
 mod error;
 mod experiment;
 mod grid;
