@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use critbatch_benches::device;
-use critbatch_models::{Compute, EvaluationSplit, Model, Optimizer, Workload};
+use critbatch_models::{Compute, EvaluationSplit, Measured, Model, Optimizer, Workload};
 use critbatch_tuner::{LaneTrainer, Trial};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -34,7 +34,7 @@ fn started(workload: &Workload, batch_size: usize, lanes: usize) -> impl LaneTra
 
 fn training_step(criterion: &mut Criterion) {
     let dataset = critbatch_data::load("mnist_5k", None).expect("mnist_5k is built in");
-    let splits = [EvaluationSplit::Validation];
+    let measured = Measured { splits: &[EvaluationSplit::Validation], gradient_noise_scale: false };
     for (model, batch_sizes, lane_counts) in CASES {
         let adapter = device().adapter().name.clone();
         let computes = [
@@ -47,7 +47,7 @@ fn training_step(criterion: &mut Criterion) {
                 &dataset,
                 model.clone(),
                 Optimizer::NesterovMomentum,
-                &splits,
+                measured,
                 compute,
             )
             .expect("the model fits the digits");

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use critbatch_models::{Compute, DeviceChoice, EvaluationSplit, Model, Optimizer, Workload};
+use critbatch_models::{
+    Compute, DeviceChoice, EvaluationSplit, Measured, Model, Optimizer, Workload,
+};
 use critbatch_tuner::{LaneTrainer, Metrics, Trial};
 
 const BATCH_SIZE: usize = 32;
@@ -19,8 +21,8 @@ fn measurements(model: &str, choice: DeviceChoice) -> Vec<Vec<Metrics>> {
     let dataset = critbatch_data::load("mnist_5k", None).expect("mnist_5k is built in");
     let model = Model::find(model).expect("the model exists");
     let (compute, _) = Compute::choose(choice).expect("the device exists");
-    let splits = [EvaluationSplit::Validation];
-    let workload = Workload::new(&dataset, model, Optimizer::NesterovMomentum, &splits, compute)
+    let measured = Measured { splits: &[EvaluationSplit::Validation], gradient_noise_scale: false };
+    let workload = Workload::new(&dataset, model, Optimizer::NesterovMomentum, measured, compute)
         .expect("the model fits the digits");
     let mut trainer = workload.trainer(BATCH_SIZE, 2).expect("the lanes fit");
     for (lane, (learning_rate, label_smoothing)) in [(0.02, 0.0), (0.005, 0.1)].iter().enumerate() {

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use critbatch_models::{Compute, DeviceChoice, EvaluationSplit, Model, Optimizer, Workload};
+use critbatch_models::{
+    Compute, DeviceChoice, EvaluationSplit, Measured, Model, Optimizer, Workload,
+};
 use critbatch_tuner::{LaneTrainer, Metrics, Trial};
 
 /// What is left of a trial: two measurements and its whole state, as bits.
@@ -15,8 +17,8 @@ fn workload(model: &str, optimizer: Optimizer, choice: DeviceChoice) -> Workload
     let dataset = critbatch_data::load("mnist_5k", None).expect("mnist_5k is built in");
     let model = Model::find(model).expect("the model exists");
     let (compute, _) = Compute::choose(choice).expect("the device exists");
-    Workload::new(&dataset, model, optimizer, &[EvaluationSplit::Validation], compute)
-        .expect("the model fits the digits")
+    let measured = Measured { splits: &[EvaluationSplit::Validation], gradient_noise_scale: true };
+    Workload::new(&dataset, model, optimizer, measured, compute).expect("the model fits the digits")
 }
 
 fn trial(trial_id: u64, optimizer: Optimizer) -> Trial {

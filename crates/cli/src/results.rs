@@ -138,7 +138,11 @@ pub(crate) mod tests {
                 search,
                 spaces: spaces.collect(),
                 stop: StopRule::Goal,
-                evaluation: Evaluation { relative_spacing: 0.05, splits: vec![Split::Val] },
+                evaluation: Evaluation {
+                    relative_spacing: 0.05,
+                    splits: vec![Split::Val],
+                    gradient_noise_scale: false,
+                },
             },
             provenance: Provenance { device: "cpu".into(), version: "0.1.0".into(), notes },
             summary: ExperimentSummary { workload, goal, studies },

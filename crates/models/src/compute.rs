@@ -113,7 +113,7 @@ impl Compute {
     pub fn max_lanes(&self, program: &Program) -> usize {
         let (most, lane_bytes) = match self {
             Compute::Cpu => {
-                let bytes = 3 * size_of::<f32>() * program.n_parameters();
+                let bytes = size_of::<f32>() * program.lane_len();
                 (LANES_PER_THREAD * n_threads(), bytes as u64)
             }
             Compute::Gpu(_) => (MAX_GPU_LANES, memory_bytes(program, 2) - memory_bytes(program, 1)),

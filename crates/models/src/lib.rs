@@ -13,6 +13,7 @@
 mod compute;
 mod error;
 mod fully_connected;
+mod gradient_noise;
 mod initialise;
 mod metaparameters;
 mod model;
@@ -27,4 +28,4 @@ pub use initialise::{initial_parameters, trial_key};
 pub use model::{Layer, Mode, Model};
 pub use optimizer::Optimizer;
 pub use trainer::Trainer;
-pub use workload::{EvaluationSplit, Workload};
+pub use workload::{EvaluationSplit, Measured, Workload};

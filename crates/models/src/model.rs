@@ -25,7 +25,7 @@ pub enum Layer {
         /// Number of units.
         units: usize,
     },
-    /// Dropout, in training only.
+    /// Dropout, where gradients are taken only.
     Dropout {
         /// Probability of dropping a unit.
         rate: f32,
@@ -34,11 +34,13 @@ pub enum Layer {
     Logits,
 }
 
-/// Whether a network trains or is measured.
+/// Whether a network trains or is measured, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Dropout is on.
     Train,
+    /// Dropout is on as in training, with masks of its own in each iteration of a run.
+    MeasureGradients,
     /// Dropout is off.
     Evaluate,
 }
@@ -138,10 +140,12 @@ impl Builder<'_> {
             }
             Layer::Dropout { rate } => {
                 self.n_dropouts += 1;
-                match self.mode {
-                    Mode::Train => self.graph.dropout(x, rate, self.n_dropouts, Masks::EachStep),
-                    Mode::Evaluate => Ok(x),
-                }
+                let masks = match self.mode {
+                    Mode::Train => Masks::EachStep,
+                    Mode::MeasureGradients => Masks::EachIteration,
+                    Mode::Evaluate => return Ok(x),
+                };
+                self.graph.dropout(x, rate, self.n_dropouts, masks)
             }
             Layer::Logits => self.dense(x, n_classes),
         }

@@ -5,11 +5,13 @@ use critbatch_kernels::{Executor, LaneState, Parameter, Snapshot};
 use critbatch_tuner::{LaneTrainer, Metrics, TrainerError, Trial};
 
 use crate::error::ModelError;
+use crate::gradient_noise::{self, N_MICRO_BATCHES};
 use crate::initialise::{initial_parameters, trial_key};
 use crate::metaparameters::lane_state;
 use crate::optimizer::Optimizer;
 
-/// Index of the training plan in a trainer's program; evaluation plans follow.
+/// Index of the training plan in a trainer's program; evaluation plans follow, then the plan of the
+/// gradient noise, if it is measured.
 pub(crate) const TRAINING_PLAN: usize = 0;
 
 /// One evaluated split: its name in metrics and how its plan goes through it.
@@ -26,6 +28,7 @@ pub struct Trainer {
     pub(crate) optimizer: Optimizer,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) evaluations: Vec<Evaluation>,
+    pub(crate) gradient_noise_scale: bool,
     pub(crate) occupied: Vec<bool>,
 }
 
@@ -41,6 +44,30 @@ impl Trainer {
         self.parameters.iter().map(|parameter| parameter.shape.len()).sum()
     }
 
+    /// Runs a plan so many times in each of the given lanes.
+    fn run_in(&mut self, lanes: &[usize], plan: usize, n_times: u32) -> Result<(), ModelError> {
+        let mut repeats = vec![0; self.executor.lanes()];
+        for &lane in lanes {
+            repeats[lane] = n_times;
+        }
+        self.executor.run(plan, &repeats)?;
+        Ok(())
+    }
+
+    /// Adds the metrics of the gradient noise to those of each lane.
+    fn measure_gradient_noise(
+        &mut self,
+        lanes: &[usize],
+        metrics: &mut [Metrics],
+    ) -> Result<(), ModelError> {
+        let plan = TRAINING_PLAN + 1 + self.evaluations.len();
+        self.run_in(lanes, plan, N_MICRO_BATCHES)?;
+        for (&lane, metrics) in lanes.iter().zip(metrics) {
+            metrics.extend(gradient_noise::metrics(&self.executor.records(plan, lane)?));
+        }
+        Ok(())
+    }
+
     /// Adds the metrics of one split to those of each lane.
     fn evaluate_split(
         &mut self,
@@ -50,11 +77,7 @@ impl Trainer {
     ) -> Result<(), ModelError> {
         let Evaluation { split, n_examples, n_chunks } = self.evaluations[index].clone();
         let plan = TRAINING_PLAN + 1 + index;
-        let mut repeats = vec![0; self.executor.lanes()];
-        for &lane in lanes {
-            repeats[lane] = n_chunks;
-        }
-        self.executor.run(plan, &repeats)?;
+        self.run_in(lanes, plan, n_chunks)?;
         for (&lane, metrics) in lanes.iter().zip(metrics) {
             let rows = self.executor.records(plan, lane)?;
             let mean = |value: usize| {
@@ -108,6 +131,11 @@ impl LaneTrainer for Trainer {
             self.check_occupied(lane)?;
         }
         let mut metrics = vec![Metrics::new(); lanes.len()];
+        // Before the splits: then even the counter of iterations, which is part of a snapshot, ends
+        // as it does without this measurement.
+        if self.gradient_noise_scale {
+            self.measure_gradient_noise(lanes, &mut metrics)?;
+        }
         for index in 0..self.evaluations.len() {
             self.evaluate_split(index, lanes, &mut metrics)?;
         }

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use critbatch_data::{Dataset, Split as DataSplit};
 use critbatch_kernels::{Graph, Node, Plan, Program, Sampling, Source, Split};
-use critbatch_tuner::{LaneTrainer, TrainerError, TrainerFactory, WorkloadFacts};
+use critbatch_tuner::{
+    GRADIENT_NOISE_METRICS, LaneTrainer, TrainerError, TrainerFactory, WorkloadFacts,
+};
 
 use crate::compute::Compute;
 use crate::error::ModelError;
+use crate::gradient_noise::{self, MICRO_BATCH_SIZE, N_MICRO_BATCHES};
 use crate::model::{Mode, Model};
 use crate::optimizer::Optimizer;
 use crate::trainer::{Evaluation, Trainer};
@@ -58,6 +61,16 @@ impl EvaluationSplit {
     }
 }
 
+/// What is measured at each evaluation of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measured<'splits> {
+    /// The splits on which loss and error are measured.
+    pub splits: &'splits [EvaluationSplit],
+    /// Whether the gradient noise is measured too: two more metrics,
+    /// [`GRADIENT_NOISE_METRICS`].
+    pub gradient_noise_scale: bool,
+}
+
 /// A workload on a device, with its data in memory.
 pub struct Workload {
     dataset: &'static str,
@@ -68,6 +81,7 @@ pub struct Workload {
     compute: Compute,
     train: Arc<Split>,
     evaluated: Vec<(EvaluationSplit, Arc<Split>)>,
+    gradient_noise_scale: bool,
 }
 
 impl Workload {
@@ -78,13 +92,13 @@ impl Workload {
     /// the examples.
     pub fn load(
         [dataset, model, optimizer]: [&str; 3],
-        splits: &[EvaluationSplit],
+        measured: Measured<'_>,
         data_dir: Option<&Path>,
         compute: Compute,
     ) -> Result<Self, ModelError> {
         let (model, optimizer) = (Model::find(model)?, Optimizer::find(optimizer)?);
         let dataset = critbatch_data::load(dataset, data_dir)?;
-        Self::new(&dataset, model, optimizer, splits, compute)
+        Self::new(&dataset, model, optimizer, measured, compute)
     }
 
     /// A workload on a data set in memory.
@@ -95,7 +109,7 @@ impl Workload {
         dataset: &Dataset,
         model: Model,
         optimizer: Optimizer,
-        splits: &[EvaluationSplit],
+        measured: Measured<'_>,
         compute: Compute,
     ) -> Result<Self, ModelError> {
         let &[_, height, width, channels] = dataset.train.images.shape() else {
@@ -103,7 +117,8 @@ impl Workload {
         };
         let example_shape = [height, width, channels];
         model.n_parameters(example_shape, dataset.n_classes)?;
-        let evaluated = splits
+        let evaluated = measured
+            .splits
             .iter()
             .map(|&split| Ok((split, Arc::new(evaluated_split(dataset, split)?))))
             .collect::<Result<Vec<_>, ModelError>>()?;
@@ -116,6 +131,7 @@ impl Workload {
             compute,
             train: Arc::new(device_split(&dataset.train, dataset.train.labels.len())),
             evaluated,
+            gradient_noise_scale: measured.gradient_noise_scale,
         })
     }
 
@@ -124,7 +140,8 @@ impl Workload {
         &self.compute
     }
 
-    /// The plans of one batch size: training, then one for each evaluated split.
+    /// The plans of one batch size: training, then one for each evaluated split, then, where it is
+    /// measured, the gradient noise.
     ///
     /// # Errors
     /// If the batch is larger than the training set or a tensor too large.
@@ -134,6 +151,9 @@ impl Workload {
         for (_, split) in &self.evaluated {
             plans.push(self.evaluation_plan(splits.len(), split.len())?);
             splits.push(Arc::clone(split));
+        }
+        if self.gradient_noise_scale {
+            plans.push(self.gradient_noise_plan()?);
         }
         Ok(Program::new(plans, splits)?)
     }
@@ -158,17 +178,24 @@ impl Workload {
                 .parameters()
                 .to_vec(),
             evaluations: self.evaluated.iter().map(evaluation).collect(),
+            gradient_noise_scale: self.gradient_noise_scale,
             occupied: vec![false; lanes],
         })
     }
 
     fn training_plan(&self, batch_size: usize) -> Result<Plan, ModelError> {
-        let Network { mut graph, logits, labels } =
-            self.graph(Mode::Train, batch_size, self.train_source())?;
-        let losses = graph.softmax_cross_entropy(logits, labels, true)?;
-        #[expect(clippy::cast_precision_loss, reason = "a batch stays below 2^30")]
-        let loss = graph.sum(losses, 1.0 / batch_size as f64)?;
-        Ok(Plan::training(graph, loss, self.optimizer.rule(), &[])?)
+        let mut network = self.graph(Mode::Train, batch_size, self.train_source())?;
+        let loss = network.training_loss(batch_size)?;
+        Ok(Plan::training(network.graph, loss, self.optimizer.rule(), &[])?)
+    }
+
+    /// The gradients of micro-batches that training does not see: see [`gradient_noise`].
+    fn gradient_noise_plan(&self) -> Result<Plan, ModelError> {
+        let source = Source { sampling: Sampling::Drawn, ..self.train_source() };
+        let mut network = self.graph(Mode::MeasureGradients, MICRO_BATCH_SIZE, source)?;
+        let loss = network.training_loss(MICRO_BATCH_SIZE)?;
+        let values = gradient_noise::values(&mut network.graph, loss)?;
+        Ok(Plan::evaluation(&network.graph, &values, N_MICRO_BATCHES as usize)?)
     }
 
     fn evaluation_plan(&self, split: usize, n_examples: usize) -> Result<Plan, ModelError> {
@@ -199,6 +226,16 @@ struct Network {
     graph: Graph,
     logits: Node,
     labels: Node,
+}
+
+impl Network {
+    /// Mean loss of a batch as training takes it, with label smoothing.
+    fn training_loss(&mut self, batch_size: usize) -> Result<Node, ModelError> {
+        let losses = self.graph.softmax_cross_entropy(self.logits, self.labels, true)?;
+        #[expect(clippy::cast_precision_loss, reason = "a batch stays below 2^30")]
+        let scale = 1.0 / batch_size as f64;
+        Ok(self.graph.sum(losses, scale)?)
+    }
 }
 
 /// Number of evaluation steps over `n` examples and examples of each, as even as possible.
@@ -240,12 +277,13 @@ impl TrainerFactory for Workload {
             let name = split.name();
             [format!("{name}/cross_entropy_error"), format!("{name}/classification_error")]
         });
+        let noise = GRADIENT_NOISE_METRICS.iter().filter(|_| self.gradient_noise_scale);
         WorkloadFacts {
             dataset: self.dataset.to_owned(),
             model: self.model.name().to_owned(),
             optimizer: self.optimizer.name().to_owned(),
             n_train: self.train.len() as u64,
-            metrics: metrics.collect(),
+            metrics: metrics.chain(noise.map(|&name| name.to_owned())).collect(),
             metaparameters: self.optimizer.metaparameters(),
             device: self.compute.description(),
         }

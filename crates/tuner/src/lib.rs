@@ -35,14 +35,14 @@ mod trainer;
 pub use analysis::{
     Analysis, AnalysisOptions, BatchSizeEstimate, BestMedian, Boundary, ComparedExperiment,
     ComparedPoint, Comparison, ConvergencePoint, CurveFit, CurvePoint, Determination, Estimate,
-    ExperimentSummary, FitParameters, GRADIENT_VARIANCE, GoalAnalysis, Heuristic, HeuristicPoint,
-    HeuristicScore, HeuristicScores, IdealProjection, Interval, LabelSmoothing, NoiseScale,
-    NoiseScales, ProjectedPoint, Quality, QualityBudget, QualityCurve, QualityPoint, Regimes,
-    Region, RegionClass, RegionPoint, RepeatAnalysis, RepeatedPoint, SQUARED_GRADIENT_NORM,
-    SmoothingCurve, SmoothingPoint, StepsInterval, StepsQuantile, StudyAnalysis, StudyNoiseScale,
-    StudyResult, StudySummary, TimePoint, TimeToResult, Tolerances, TrialCounts, Verdict,
-    WIDENING_FACTOR, Warning, effective_learning_rate, end_of_perfect_scaling,
-    maximum_useful_batch_size, not_widened, perfect_scaling_line, widened_space,
+    ExperimentSummary, FitParameters, GoalAnalysis, Heuristic, HeuristicPoint, HeuristicScore,
+    HeuristicScores, IdealProjection, Interval, LabelSmoothing, NoiseScale, NoiseScales,
+    ProjectedPoint, Quality, QualityBudget, QualityCurve, QualityPoint, Regimes, Region,
+    RegionClass, RegionPoint, RepeatAnalysis, RepeatedPoint, SmoothingCurve, SmoothingPoint,
+    StepsInterval, StepsQuantile, StudyAnalysis, StudyNoiseScale, StudyResult, StudySummary,
+    TimePoint, TimeToResult, Tolerances, TrialCounts, Verdict, WIDENING_FACTOR, Warning,
+    effective_learning_rate, end_of_perfect_scaling, maximum_useful_batch_size, not_widened,
+    perfect_scaling_line, regions_under_budgets, widened_space,
 };
 pub use error::{RunError, TunerError};
 pub use experiment::{
@@ -63,8 +63,8 @@ pub use store::{
     TrialRecord, TrialStatus,
 };
 pub use trainer::{
-    LaneTrainer, Metaparameter, Metrics, Parameters, Range, TrainerError, TrainerFactory, Trial,
-    WorkloadFacts,
+    GRADIENT_NOISE_METRICS, GRADIENT_VARIANCE, LaneTrainer, Metaparameter, Metrics, Parameters,
+    Range, SQUARED_GRADIENT_NORM, TrainerError, TrainerFactory, Trial, WorkloadFacts,
 };
 
 #[cfg(doctest)]

@@ -12,6 +12,25 @@ pub type Parameters = BTreeMap<String, f64>;
 /// Metric name to value, for example `"val/classification_error"` to `0.031`.
 pub type Metrics = BTreeMap<String, f64>;
 
+/// Metric of trainers that measure the gradient noise: an unbiased estimate of `|G|^2`, the squared
+/// Euclidean norm of the gradient of the training loss over the whole training set.
+///
+/// It may be negative where noise dominates. The noise scale is the ratio of the mean of
+/// [`GRADIENT_VARIANCE`] and the mean of this: the ratio of two estimates is biased, so numerator
+/// and denominator are averaged apart.
+///
+/// # Source
+///
+/// McCandlish et al. 2018, "An Empirical Model of Large-Batch Training", appendix A.1.
+pub const SQUARED_GRADIENT_NORM: &str = "train/squared_gradient_norm";
+
+/// Metric of trainers that measure the gradient noise: an unbiased estimate of `tr Sigma`, the trace
+/// of the covariance of the gradients of single training examples. See [`SQUARED_GRADIENT_NORM`].
+pub const GRADIENT_VARIANCE: &str = "train/gradient_variance";
+
+/// The metrics of the gradient noise: about training, not its progress, so no goal.
+pub const GRADIENT_NOISE_METRICS: [&str; 2] = [SQUARED_GRADIENT_NORM, GRADIENT_VARIANCE];
+
 /// A trial is a function of its name: everything its bits depend on beside the workload.
 ///
 /// Lane, neighbours, pauses and threads are not in it, and must not change any measurement.

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, bail};
-use critbatch_models::{Compute, DeviceChoice, EvaluationSplit, Model, Optimizer, Workload};
+use critbatch_models::{
+    Compute, DeviceChoice, EvaluationSplit, Measured, Model, Optimizer, Workload,
+};
 use critbatch_tuner::{
     CheckedExperiment, Event, Experiment, Outcome, Provenance, RunOptions, Split, Store,
     TrainerFactory, TunerError,
@@ -132,7 +134,9 @@ fn prepare(request: &Request<'_>) -> anyhow::Result<Prepared> {
     console::line(&format!("device: {}: {why}", compute.description()));
     let splits: Vec<EvaluationSplit> = experiment.evaluation.splits.iter().map(split).collect();
     let names = [&names.dataset, &names.model, &names.optimizer].map(String::as_str);
-    let workload = Workload::load(names, &splits, request.data_dir, compute)?;
+    let gradient_noise_scale = experiment.evaluation.gradient_noise_scale;
+    let measured = Measured { splits: &splits, gradient_noise_scale };
+    let workload = Workload::load(names, measured, request.data_dir, compute)?;
     let facts = workload.facts();
     let experiment = experiment.check(&facts)?;
     let provenance = provenance(facts.device, request.text);

@@ -35,9 +35,7 @@ pub use comparison::{ComparedExperiment, ComparedPoint, Comparison};
 pub use fit::{CurveFit, Determination, Estimate, FitParameters, Interval};
 pub use goal::{GoalAnalysis, StudyAnalysis};
 pub use heuristics::{Heuristic, HeuristicPoint, HeuristicScore, HeuristicScores};
-pub use noise_scale::{
-    GRADIENT_VARIANCE, NoiseScale, NoiseScales, SQUARED_GRADIENT_NORM, StudyNoiseScale,
-};
+pub use noise_scale::{NoiseScale, NoiseScales, StudyNoiseScale};
 pub use options::{AnalysisOptions, Tolerances};
 pub use quality::{
     LabelSmoothing, Quality, QualityBudget, QualityCurve, QualityPoint, SmoothingCurve,

@@ -20,15 +20,10 @@ use super::options::AnalysisOptions;
 use super::percentile::percentile;
 use crate::hash::{below, hash};
 use crate::record::{Curve, Record, StudyOutcomes, StudyRecord, TrialOutcome};
+use crate::trainer::{GRADIENT_VARIANCE, SQUARED_GRADIENT_NORM};
 
 /// What a resample is for, in its hash.
 const PURPOSE: u64 = 0x6e6f_6973;
-
-/// The metric that estimates |G|^2 without bias.
-pub const SQUARED_GRADIENT_NORM: &str = "train/squared_gradient_norm";
-
-/// The metric that estimates tr(Sigma), per example, without bias.
-pub const GRADIENT_VARIANCE: &str = "train/gradient_variance";
 
 /// Noise scales of a record.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::document::{Located, Result};
 use super::{CheckedExperiment, Experiment, Problem, Split, budget, space};
-use crate::trainer::WorkloadFacts;
+use crate::trainer::{GRADIENT_NOISE_METRICS, WorkloadFacts};
 
 pub(super) fn experiment(
     experiment: &Experiment,
@@ -52,19 +52,28 @@ fn workload(experiment: &Experiment, facts: &WorkloadFacts) -> Result<()> {
 }
 
 fn metrics(experiment: &Experiment, facts: &WorkloadFacts) -> Result<()> {
+    // Measured on training batches, whatever the splits are.
+    let is_noise = |metric: &&String| GRADIENT_NOISE_METRICS.contains(&metric.as_str());
+    let n_noise = facts.metrics.iter().filter(is_noise).count();
+    if experiment.evaluation.gradient_noise_scale && n_noise < GRADIENT_NOISE_METRICS.len() {
+        let expected = "false; this workload does not measure its gradient noise";
+        return Err(refused(experiment, "evaluation.gradient_noise_scale", true, expected));
+    }
     let splits = &experiment.evaluation.splits;
+    let on_splits: Vec<&String> = facts.metrics.iter().filter(|m| !is_noise(m)).collect();
     for (name, split) in Split::NAMES.iter().filter(|(_, split)| splits.contains(split)) {
-        if !facts.metrics.iter().any(|metric| Split::of_metric(metric) == Some(*split)) {
+        if !on_splits.iter().any(|metric| Split::of_metric(metric) == Some(*split)) {
             let expected = "splits on which the workload has metrics";
             return Err(refused(experiment, "evaluation.splits", format!("'{name}'"), expected));
         }
     }
     let metric = &experiment.goal.metric;
-    if facts.metrics.contains(metric) {
+    if on_splits.contains(&metric) {
         return Ok(());
     }
     let is_goal = |metric: &&String| Split::of_metric(metric) != Some(Split::Test);
-    let accepted: Vec<&str> = facts.metrics.iter().filter(is_goal).map(String::as_str).collect();
+    let accepted = on_splits.into_iter().filter(is_goal);
+    let accepted: Vec<&str> = accepted.map(String::as_str).collect();
     let expected = format!("one of {}", accepted.join(", "));
     Err(refused(experiment, "goal.metric", format!("'{metric}'"), expected))
 }

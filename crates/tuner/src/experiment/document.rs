@@ -73,6 +73,7 @@ pub(super) enum Value {
     Integer(i64),
     Float(f64),
     Text(String),
+    Flag(bool),
     /// A type that no experiment uses, or a number that fits none; its description.
     Other(String),
 }
@@ -124,7 +125,7 @@ fn node(key: String, line: usize, value: &DeValue<'_>, line_of: &dyn Fn(usize) -
             .parse()
             .map_or_else(|_| Value::Other(format!("the number {digits}")), Value::Float),
         DeValue::String(text) => Value::Text(text.to_string()),
-        DeValue::Boolean(value) => Value::Other(value.to_string()),
+        DeValue::Boolean(value) => Value::Flag(*value),
         DeValue::Datetime(value) => Value::Other(format!("the date {value}")),
     };
     Node { key, line, value }
@@ -143,6 +144,7 @@ impl Node {
             Value::Integer(value) => value.to_string(),
             Value::Float(value) => format!("{value:?}"),
             Value::Text(value) => format!("'{}'", value.escape_debug()),
+            Value::Flag(value) => value.to_string(),
             Value::Other(description) => description.clone(),
         };
         let (key, expected) = (self.key.clone(), expected.into());
@@ -167,6 +169,13 @@ impl Node {
         match &self.value {
             Value::Text(text) if !text.is_empty() => Ok(text),
             _ => Err(self.refused("a name in quotes")),
+        }
+    }
+
+    pub(super) fn flag(&self) -> Result<bool> {
+        match self.value {
+            Value::Flag(value) => Ok(value),
+            _ => Err(self.refused("true or false")),
         }
     }
 

@@ -155,6 +155,9 @@ pub struct Evaluation {
     pub relative_spacing: f64,
     /// Splits to measure on.
     pub splits: Vec<Split>,
+    /// Whether the [gradient noise](crate::SQUARED_GRADIENT_NORM) is measured too.
+    #[serde(default)]
+    pub gradient_noise_scale: bool,
 }
 
 /// A part of the data set; the first half of a metric's name.

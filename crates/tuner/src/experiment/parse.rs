@@ -6,6 +6,7 @@ use super::{
     StopRule, Threshold, Workload, budget, space,
 };
 use crate::sampler::SamplerKind;
+use crate::trainer::GRADIENT_NOISE_METRICS;
 
 const LARGEST_N_TRIALS: u64 = 1_000_000;
 const MAX_TRIALS_PER_TRIAL: u64 = 10;
@@ -35,6 +36,9 @@ fn workload(mut section: Section) -> Result<Workload> {
 fn goal(mut section: Section, splits: &[Split]) -> Result<Goal> {
     section.accept(&["metric", "below", "above"])?;
     let metric = section.required("metric", "a name such as 'val/classification_error'")?;
+    if GRADIENT_NOISE_METRICS.contains(&metric.text()?) {
+        return Err(metric.refused("a metric of progress; the gradient noise is only reported"));
+    }
     match Split::of_metric(metric.text()?) {
         None => return Err(metric.refused("a name such as 'val/classification_error'")),
         Some(Split::Test) => {
@@ -128,7 +132,7 @@ fn stop(budget: &mut Section) -> Result<StopRule> {
 }
 
 fn evaluation(mut section: Section) -> Result<Evaluation> {
-    section.accept(&["relative_spacing", "splits"])?;
+    section.accept(&["relative_spacing", "splits", "gradient_noise_scale"])?;
     let spacing = section.required("relative_spacing", "a number such as 0.05")?;
     let relative_spacing = spacing.number()?;
     // Finer than one in a million measures every step of any budget anyone can pay.
@@ -144,5 +148,7 @@ fn evaluation(mut section: Section) -> Result<Evaluation> {
             return Err(node.refused("each split once"));
         }
     }
-    Ok(Evaluation { relative_spacing, splits })
+    let gradient_noise_scale =
+        section.optional("gradient_noise_scale").map_or(Ok(false), |node| node.flag())?;
+    Ok(Evaluation { relative_spacing, splits, gradient_noise_scale })
 }

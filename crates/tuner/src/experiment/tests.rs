@@ -299,6 +299,10 @@ const REFUSED: &[(usize, &str, &str)] = &[
     (21, "relative_spacing = 1\nsplits = ['val', 'val']", ":22: 'evaluation.splits' is a list of 2 values; expected each split once"),
     (21, "relative_spacing = 1\nsplits = ['val', 'dev']", ":22: 'evaluation.splits[1]' is 'dev'; expected 'train' or 'val' or 'test'"),
     (21, "relative_spacing = 1\nsplits = ['val', 'train']", ":22: 'evaluation.splits' is 'train'; expected splits on which"),
+    (21, "relative_spacing = 1\ngradient_noise_scale = 1", ":22: 'evaluation.gradient_noise_scale' is 1; expected true or false"),
+    (21, "relative_spacing = 1\ngradient_noise_scale = true", ":22: 'evaluation.gradient_noise_scale' is true; expected false; this workload does not measure"),
+    (6, "metric = 'train/squared_gradient_norm'", ":6: 'goal.metric' is 'train/squared_gradient_norm'; expected a metric of progress; the gradient noise is only reported"),
+    (6, "metric = 'train/gradient_variance'", ":6: 'goal.metric' is 'train/gradient_variance'; expected a metric of progress"),
     (12, "trials = ", ":12: not valid TOML: "),
     (13, "seed = 1\nseed = 2", "not valid TOML: duplicate key"),
     (10, "[[search]]", "'search' is a list of 1 values; expected a table"),
@@ -312,6 +316,42 @@ fn impossible_values_are_refused_with_line_and_remedy() {
         let message = refusal(&with_line(*line, replacement));
         assert!(message.contains(words), "{replacement}\n gave {message}\n not   {words}");
     }
+}
+
+/// Its metrics are named after the training split, which need not be evaluated for them.
+#[test]
+fn gradient_noise_is_measured_where_asked_for_whatever_the_splits() {
+    assert!(!checked(TEXT).evaluation.gradient_noise_scale);
+    let check = |text: &str, facts: &WorkloadFacts| {
+        Experiment::parse(text, "e.toml").and_then(|experiment| experiment.check(facts))
+    };
+    let mut facts = facts();
+    facts.metrics.extend(crate::GRADIENT_NOISE_METRICS.map(str::to_owned));
+    let text = with_line(21, "relative_spacing = 0.05\ngradient_noise_scale = true");
+    let evaluation = check(&text, &facts).unwrap().evaluation;
+    assert_eq!((evaluation.gradient_noise_scale, evaluation.splits), (true, vec![Split::Val]));
+    // They do not stand in for metrics on the split, nor for a goal.
+    let message = |text: &str| check(text, &facts).unwrap_err().to_string();
+    let refused = message(&format!("{text}\nsplits = ['train', 'val']"));
+    assert!(refused.contains("expected splits on which the workload has metrics"), "{refused}");
+    let refused = message(&text.replace("val/classification_error", "val/accuracy"));
+    assert!(refused.ends_with("one of val/cross_entropy_error, val/classification_error"));
+    let differences = checked(TEXT).differences(&check(&text, &facts).unwrap());
+    let [difference] = &differences[..] else { panic!("{differences:?}") };
+    assert_eq!(
+        difference.to_string(),
+        "evaluation.gradient_noise_scale is false there and true here"
+    );
+}
+
+/// Stores made before the gradient noise was measured go on.
+#[test]
+fn an_experiment_without_the_switch_is_one_without_gradient_noise() {
+    let mut identity = checked(TEXT).identity();
+    let evaluation = identity["evaluation"].as_object_mut().unwrap();
+    assert!(evaluation.remove("gradient_noise_scale").is_some());
+    let restored: CheckedExperiment = serde_json::from_value(identity).unwrap();
+    assert_eq!(restored, checked(TEXT));
 }
 
 #[test]
