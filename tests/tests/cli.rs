@@ -106,6 +106,41 @@ fn an_experiment_runs_and_its_table_has_the_documented_shape() {
     }
 }
 
+#[test]
+fn a_dry_run_tells_what_it_would_take_and_writes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let experiment = file(directory.path(), "tiny.toml", TINY);
+    let dry = |more: &[&str]| {
+        let arguments = [&["--dry-run"], more].concat();
+        let assert = run(directory.path(), &experiment, "out", &arguments).success();
+        String::from_utf8(assert.get_output().stdout.clone()).unwrap()
+    };
+    let row = |plan: &str, batch_size: &str| -> Vec<String> {
+        let rows = plan.lines().map(|line| line.split_whitespace().map(str::to_owned));
+        let mut rows = rows.map(Iterator::collect::<Vec<String>>);
+        let row = rows.find(|row| row.first().is_some_and(|first| first == batch_size));
+        row.unwrap_or_else(|| panic!("no row of {batch_size} in:\n{plan}"))
+    };
+    let plan = dry(&["--lanes", "2"]);
+    // Batch size, trials, lanes, steps, examples, measurements, seconds per step.
+    let row_of_8 = row(&plan, "8");
+    assert_eq!(row_of_8[..5], ["8", "2", "2", "120", "1.9k"]);
+    assert!(row_of_8[6].parse::<f64>().unwrap() > 0.0, "{plan}");
+    assert_eq!(row(&plan, "64")[..5], ["64", "2", "2", "120", "15k"]);
+    assert!(plan.contains("at most ") && plan.contains("kB, if every trial"), "{plan}");
+    assert!(!directory.path().join("out").exists(), "nothing is written");
+
+    // A run says the same before it trains, and keeps its speeds.
+    let assert = run(directory.path(), &experiment, "out", &["--lanes", "2"]).success();
+    let stderr = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+    assert_eq!(row(&stderr, "64")[..5], ["64", "2", "2", "120", "15k"]);
+    let before = table_json(directory.path(), "out");
+    assert!(dry(&[]).contains("nothing is left to do"));
+    assert_eq!(table_json(directory.path(), "out"), before);
+    let refused = run(directory.path(), &experiment, "out", &["--seed", "5", "--dry-run"]).code(1);
+    assert!(error_line(&refused).contains("search.seed is 0 there and 5 here"));
+}
+
 fn keys(value: &Value) -> Vec<&str> {
     let mut keys: Vec<&str> =
         value.as_object().expect("an object").keys().map(String::as_str).collect();
@@ -128,6 +163,26 @@ fn running_again_continues_and_changes_nothing_and_another_experiment_is_refused
     let line = error_line(&refused);
     assert!(line.contains("search.seed is 0 there and 5 here"), "{line}");
     assert_eq!(table_json(directory.path(), "out"), before);
+}
+
+#[test]
+fn overtaken_trials_are_stopped_and_the_saving_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = TINY.replace("trials = 2", "trials = 6").replace("[0.01, 0.05]", "[1e-5, 0.05]");
+    let whole = file(directory.path(), "whole.toml", &text);
+    let text = text.replace("steps = 120", "steps = 120\nstop = \"incumbent\"");
+    let short = file(directory.path(), "short.toml", &text);
+    run(directory.path(), &whole, "whole", &[]).success();
+    let assert = run(directory.path(), &short, "short", &[]).success();
+    let stderr = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+    assert!(stderr.contains("stopped early, "), "{stderr}");
+    let results = |out: &str| {
+        let table: Value = serde_json::from_str(&table_json(directory.path(), out)).unwrap();
+        let studies = table["studies"].as_array().unwrap().clone();
+        let facts = ["steps_to_result", "trial_id", "complete", "parameters"];
+        studies.iter().map(|study| facts.map(|fact| study[fact].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(results("whole"), results("short"));
 }
 
 #[test]

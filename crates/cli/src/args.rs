@@ -60,20 +60,31 @@ pub(crate) struct Run {
     /// Directory of the data sets, searched before CRITBATCH_DATA and /usr/share/datasets
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Print what it would take, from a measurement of a few steps, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// How to run.
     #[command(flatten)]
     pub(crate) how: How,
 }
 
-/// What `run` and `quickstart` share.
-#[derive(Debug, Args)]
-pub(crate) struct How {
+/// What all that train share.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Training {
     /// Where to train: auto takes a GPU if there is one
     #[arg(long, value_enum, default_value_t = Device::Auto)]
     pub(crate) device: Device,
     /// Trials to train side by side [default: what suits the device]; changes no result
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) lanes: Option<u32>,
+}
+
+/// What `run` and `quickstart` share.
+#[derive(Debug, Args)]
+pub(crate) struct How {
+    /// Where to train.
+    #[command(flatten)]
+    pub(crate) training: Training,
     /// Seed, instead of the file's search.seed
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub(crate) seed: Option<u64>,

@@ -1,7 +1,7 @@
 //! `critbatch`: how far can data parallelism speed up a training run?
 //!
-//! `args.rs` reads the command line, `commands/` has one file for each verb, `progress.rs` tells on
-//! stderr how a run goes, `results.rs` reads what was measured, and `summary.rs`, `figure/` and
+//! `args.rs` reads the command line, `commands/` has one file for each verb, `plan.rs` says what a
+//! run will take, `progress.rs` tells on stderr how it goes, `results.rs` reads what was measured, and `summary.rs`, `figure/` and
 //! `report/` turn it into text, pictures and a page. stdout has results and nothing else.
 
 mod args;
@@ -11,6 +11,7 @@ mod exit;
 mod figure;
 mod files;
 mod format;
+mod plan;
 mod progress;
 mod report;
 mod results;

@@ -151,7 +151,7 @@ pub(crate) mod tests {
 
     #[test]
     fn fixed_metaparameters_are_not_searched() {
-        assert_eq!(results(vec![]).searched(), ["learning_rate", "momentum"]);
+        assert_eq!(results(vec![study(8, None)]).searched(), ["learning_rate", "momentum"]);
     }
 
     #[test]

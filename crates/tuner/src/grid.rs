@@ -43,6 +43,12 @@ impl EvaluationGrid {
         Some(next.min(self.budget_steps))
     }
 
+    /// Number of points: the measurements of a trial that spends its budget.
+    #[must_use]
+    pub fn n_points(&self) -> u64 {
+        std::iter::successors(Some(0), |step| self.next_after(*step)).count() as u64
+    }
+
     fn geometric_point(&self, k: u64) -> u64 {
         (self.dense_end as f64 * (1.0 + self.relative_spacing).powf(k as f64)).round() as u64
     }
@@ -69,6 +75,7 @@ mod tests {
         let points = points(0.25, 14);
         // 4 * 1.25 = 5, 6.25, 7.8125, 9.77, 12.2, then the budget.
         assert_eq!(points, [0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 14]);
+        assert_eq!(EvaluationGrid::new(0.25, 14).n_points(), 11);
     }
 
     #[test]

@@ -8,9 +8,10 @@
 //! 1. [`Experiment::parse`] reads the user's file; [`Experiment::check`] holds it against the
 //!    workload's [`WorkloadFacts`] and gives a [`CheckedExperiment`];
 //! 2. [`Store::open_or_create`] opens the directory that keeps every measurement;
-//! 3. [`run`] trains the points of [`StudySampler`] in the lanes of a [`LaneTrainer`], measures
+//! 3. [`Plan`] says what is left to do and what that takes;
+//! 4. [`run`] trains the points of [`StudySampler`] in the lanes of a [`LaneTrainer`], measures
 //!    them on the [`EvaluationGrid`] and tells an [`Observer`] what happens;
-//! 4. [`ExperimentSummary::read`] answers the question from the store.
+//! 5. [`ExperimentSummary::read`] answers the question from the store.
 //!
 //! [`archive`] reads and writes the format in which the paper's measurements were published.
 //!
@@ -24,11 +25,13 @@ mod experiment;
 mod grid;
 mod hash;
 mod noisy_quadratic;
+mod plan;
 mod record;
 mod runner;
 mod sampler;
 mod search_box;
 mod space;
+mod speed;
 mod store;
 mod trainer;
 
@@ -51,6 +54,7 @@ pub use experiment::{
 };
 pub use grid::EvaluationGrid;
 pub use noisy_quadratic::NoisyQuadratic;
+pub use plan::{Plan, StudyPlan};
 pub use record::{
     Curve, Omission, Question, Reached, Record, StudyFacts, StudyOutcomes, StudyRecord, TrialCurve,
     TrialOutcome,
@@ -58,6 +62,7 @@ pub use record::{
 pub use runner::{Event, Observer, Outcome, Progress, RunOptions, StoppedEarly, run};
 pub use sampler::{Halton, SamplerKind, Sobol, StudySampler, Uniform};
 pub use space::{Scale, Space};
+pub use speed::measure_speed;
 pub use store::{
     MetricRow, Origin, Provenance, Round, STORE_FILE_NAME, SearchBox, Speed, Store, TrialName,
     TrialRecord, TrialStatus,

@@ -4,6 +4,7 @@ mod devices;
 mod quickstart;
 mod report;
 mod run;
+mod session;
 mod table;
 mod workloads;
 

@@ -18,6 +18,7 @@ pub(crate) fn execute(arguments: &Quickstart, verbose: bool) -> anyhow::Result<E
         out: &arguments.out,
         data_dir: None,
         how: &arguments.how,
+        dry_run: false,
         verbose,
     })
 }

@@ -3,30 +3,21 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::{Context, bail};
-use critbatch_models::{
-    Compute, DeviceChoice, EvaluationSplit, Measured, Model, Optimizer, Workload,
-};
+use critbatch_models::{Model, Optimizer};
 use critbatch_tuner::{
-    CheckedExperiment, Event, Experiment, Outcome, Provenance, RunOptions, Split, Store,
-    TrainerFactory, TunerError,
+    CheckedExperiment, Experiment, Provenance, STORE_FILE_NAME, Store, TrainerFactory, TunerError,
 };
 
-use crate::args::{Device, How, Run};
+use crate::args::{How, Run};
+use crate::commands::session::{self, Session, load_workload};
 use crate::exit::{Exit, UsageError};
-use crate::progress::{Display, Reporter};
-use crate::results::Results;
-use crate::{console, format, report, summary};
+use crate::{console, format, plan};
 
 /// Bytes of an experiment file that are read; more than the tuner accepts, so that it refuses.
 const LARGEST_READ_BYTES: u64 = 1 << 21;
-
-/// So that a signal is answered soon.
-const MAX_STEPS_PER_ROUND: u64 = 256;
 
 /// What is to be run, and how.
 pub(crate) struct Request<'request> {
@@ -40,6 +31,8 @@ pub(crate) struct Request<'request> {
     pub(crate) data_dir: Option<&'request Path>,
     /// Device, lanes, seed.
     pub(crate) how: &'request How,
+    /// Whether only to say what it would take.
+    pub(crate) dry_run: bool,
     /// Whether every trial is logged.
     pub(crate) verbose: bool,
 }
@@ -59,6 +52,7 @@ pub(crate) fn execute(arguments: &Run, verbose: bool) -> anyhow::Result<Exit> {
         out: &arguments.out,
         data_dir: arguments.data_dir.as_deref(),
         how: &arguments.how,
+        dry_run: arguments.dry_run,
         verbose,
     })
 }
@@ -74,74 +68,49 @@ fn read_experiment(path: &Path) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// Runs an experiment and prints its results.
+/// Runs an experiment and prints its results, or with `dry_run` what it would take.
 ///
 /// # Errors
 ///
 /// As [`execute`].
 pub(crate) fn run(request: &Request<'_>) -> anyhow::Result<Exit> {
-    let Prepared { mut workload, experiment, mut store } = prepare(request)?;
-    announce(&experiment, request.out);
-    let display = Display::new(!request.verbose);
-    let stop = stop_on_signal(&display)?;
-    let mut reporter = Reporter::new(display.clone(), Instant::now());
-    let mut observer = |event: &Event<'_>| reporter.observe(event, Instant::now());
-    let options = RunOptions {
-        lanes: request.how.lanes.map(|lanes| lanes as usize),
-        max_steps_per_round: Some(MAX_STEPS_PER_ROUND),
-    };
-    let outcome = critbatch_tuner::run(
-        &experiment,
-        &mut workload,
-        &mut store,
-        &options,
-        &mut observer,
-        &stop,
-    );
-    display.clear();
-    match outcome? {
-        Outcome::Finished { .. } => {
-            finish(&Results::of_store(&store, request.out)?)?;
-            Ok(Exit::Done)
-        }
-        Outcome::Interrupted { batch_size } => {
-            let (batch_size, out) = (format::count(batch_size), request.out.display());
-            console::line(&format!(
-                "stopped at batch size {batch_size}; all measurements are in {out}"
-            ));
-            Ok(Exit::Interrupted)
-        }
-    }
-}
-
-/// All that can be wrong is found here, before any training.
-struct Prepared {
-    workload: Workload,
-    experiment: CheckedExperiment,
-    store: Store,
-}
-
-fn prepare(request: &Request<'_>) -> anyhow::Result<Prepared> {
     let mut experiment = Experiment::parse(request.text, request.source_name)?;
     if let Some(seed) = request.how.seed {
         experiment.search.seed = seed;
     }
     check_names(&experiment).with_context(|| request.source_name.to_owned())?;
     check_parent(request.out)?;
-    let names = &experiment.workload;
-    critbatch_data::locate(critbatch_data::find(&names.dataset)?, request.data_dir)?;
-    let (compute, why) = Compute::choose(choice(request.how.device))?;
-    console::line(&format!("device: {}: {why}", compute.description()));
-    let splits: Vec<EvaluationSplit> = experiment.evaluation.splits.iter().map(split).collect();
-    let names = [&names.dataset, &names.model, &names.optimizer].map(String::as_str);
-    let gradient_noise_scale = experiment.evaluation.gradient_noise_scale;
-    let measured = Measured { splits: &splits, gradient_noise_scale };
-    let workload = Workload::load(names, measured, request.data_dir, compute)?;
+    let evaluation = &experiment.evaluation;
+    let (training, data_dir) = (request.how.training, request.data_dir);
+    let mut workload = load_workload(&experiment.workload, evaluation, data_dir, training.device)?;
     let facts = workload.facts();
     let experiment = experiment.check(&facts)?;
     let provenance = provenance(facts.device, request.text);
+    if request.dry_run {
+        let store = existing_store(request.out, &experiment, &provenance)?;
+        announce(&experiment, request.out);
+        let plan = session::plan(&experiment, store.as_ref(), &mut workload, training)?;
+        console::print(&plan::text(&plan))?;
+        return Ok(Exit::Done);
+    }
     let store = Store::open_or_create(request.out, &experiment, &provenance).map_err(advise)?;
-    Ok(Prepared { workload, experiment, store })
+    announce(&experiment, request.out);
+    let (out, verbose) = (request.out, request.verbose);
+    session::run(Session { workload, experiment, store, out, training, verbose })
+}
+
+/// The store of an earlier run of the same experiment, to be read.
+fn existing_store(
+    out: &Path,
+    experiment: &CheckedExperiment,
+    provenance: &Provenance,
+) -> anyhow::Result<Option<Store>> {
+    if !out.join(STORE_FILE_NAME).is_file() {
+        return Ok(None);
+    }
+    let store = Store::open_read_only(out)?;
+    store.expect_to_be_of(experiment, provenance)?;
+    Ok(Some(store))
 }
 
 fn check_names(experiment: &Experiment) -> anyhow::Result<()> {
@@ -161,22 +130,6 @@ fn check_parent(out: &Path) -> anyhow::Result<()> {
         bail!("'{}' is not a directory; make it first or choose another --out", parent.display());
     }
     Ok(())
-}
-
-fn choice(device: Device) -> DeviceChoice {
-    match device {
-        Device::Auto => DeviceChoice::Auto,
-        Device::Cpu => DeviceChoice::Cpu,
-        Device::Wgpu => DeviceChoice::Wgpu,
-    }
-}
-
-fn split(split: &Split) -> EvaluationSplit {
-    match split {
-        Split::Train => EvaluationSplit::Train,
-        Split::Val => EvaluationSplit::Validation,
-        Split::Test => EvaluationSplit::Test,
-    }
 }
 
 fn provenance(device: String, experiment_text: &str) -> Provenance {
@@ -222,25 +175,4 @@ fn announce(experiment: &CheckedExperiment, out: &Path) {
         experiment.search.seed,
     ));
     console::line(&format!("output: {}", out.display()));
-}
-
-/// A flag that the first signal sets; the second one ends the program at once.
-fn stop_on_signal(display: &Display) -> anyhow::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let (flag, display) = (Arc::clone(&stop), display.clone());
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(Exit::Interrupted as i32);
-        }
-        display.line("stopping after this round; run the same command again to continue");
-    })
-    .context("cannot listen to signals")?;
-    Ok(stop)
-}
-
-fn finish(results: &Results) -> anyhow::Result<()> {
-    report::write(results)?;
-    console::print(&summary::text(results))?;
-    console::print(&format!("report: {}", report::path(&results.directory).display()))?;
-    Ok(())
 }

@@ -231,6 +231,37 @@ impl Store {
         &self.provenance
     }
 
+    /// Sees to it that an experiment's measurements on a device may be added to these.
+    ///
+    /// # Errors
+    ///
+    /// Where the store holds another experiment, or measurements of another device or version.
+    pub fn expect_to_be_of(
+        &self,
+        experiment: &CheckedExperiment,
+        provenance: &Provenance,
+    ) -> Result<(), TunerError> {
+        let directory = || self.path.parent().map(Path::to_owned).unwrap_or_default();
+        let differences = self.experiment()?.differences(experiment);
+        if !differences.is_empty() {
+            return Err(TunerError::OtherExperiment { directory: directory(), differences });
+        }
+        let stored = &self.provenance;
+        let compared = [
+            ("device", &stored.device, &provenance.device),
+            ("version", &stored.version, &provenance.version),
+        ];
+        match compared.into_iter().find(|(_, stored, given)| stored != given) {
+            None => Ok(()),
+            Some((what, stored, given)) => Err(TunerError::OtherProvenance {
+                directory: directory(),
+                what,
+                stored: stored.clone(),
+                given: given.clone(),
+            }),
+        }
+    }
+
     fn failure(&self, action: &'static str) -> impl Fn(rusqlite::Error) -> TunerError + use<> {
         failure(&self.path, action)
     }

@@ -37,7 +37,7 @@ pub(super) fn open_or_create(
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
         .map_err(failure(&path, "write"))?;
     let store = with_meta(connection, path, Some(lock))?;
-    check_belongs(&store, directory, experiment, provenance)?;
+    store.expect_to_be_of(experiment, provenance)?;
     Ok(store)
 }
 
@@ -159,31 +159,4 @@ pub(super) fn read_meta<T: DeserializeOwned>(
         path: path.to_owned(),
         message: format!("its entry '{key}' is damaged"),
     })
-}
-
-fn check_belongs(
-    store: &Store,
-    directory: &Path,
-    experiment: &CheckedExperiment,
-    provenance: &Provenance,
-) -> Result<(), TunerError> {
-    let directory = directory.to_owned();
-    let differences = store.experiment()?.differences(experiment);
-    if !differences.is_empty() {
-        return Err(TunerError::OtherExperiment { directory, differences });
-    }
-    let stored = &store.provenance;
-    let compared = [
-        ("device", &stored.device, &provenance.device),
-        ("version", &stored.version, &provenance.version),
-    ];
-    match compared.into_iter().find(|(_, stored, given)| stored != given) {
-        None => Ok(()),
-        Some((what, stored, given)) => Err(TunerError::OtherProvenance {
-            directory,
-            what,
-            stored: stored.clone(),
-            given: given.clone(),
-        }),
-    }
 }

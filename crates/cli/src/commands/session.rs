@@ -1,0 +1,157 @@
+//! What all verbs that train have in common: the workload, the plan, the run and its end.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use anyhow::Context;
+use critbatch_models::{Compute, DeviceChoice, EvaluationSplit, Measured, Workload};
+use critbatch_tuner::{
+    CheckedExperiment, Evaluation, Event, Outcome, Plan, RunOptions, Split, Store,
+};
+
+use crate::args::{Device, Training};
+use crate::exit::Exit;
+use crate::progress::{Display, Reporter};
+use crate::results::Results;
+use crate::{console, format, plan, report, summary};
+
+/// So that a signal is answered soon.
+const MAX_STEPS_PER_ROUND: u64 = 256;
+
+/// An experiment that is ready to be run.
+pub(crate) struct Session<'session> {
+    /// What trains.
+    pub(crate) workload: Workload,
+    /// What is asked for.
+    pub(crate) experiment: CheckedExperiment,
+    /// Where measurements go.
+    pub(crate) store: Store,
+    /// Its directory.
+    pub(crate) out: &'session Path,
+    /// Device and lanes.
+    pub(crate) training: Training,
+    /// Whether every trial is logged.
+    pub(crate) verbose: bool,
+}
+
+/// Reads the data and puts the workload on a device, and says which.
+///
+/// # Errors
+///
+/// Where the data or the device is not there.
+pub(crate) fn load_workload(
+    names: &critbatch_tuner::Workload,
+    evaluation: &Evaluation,
+    data_dir: Option<&Path>,
+    device: Device,
+) -> anyhow::Result<Workload> {
+    critbatch_data::locate(critbatch_data::find(&names.dataset)?, data_dir)?;
+    let (compute, why) = Compute::choose(choice(device))?;
+    console::line(&format!("device: {}: {why}", compute.description()));
+    let splits: Vec<EvaluationSplit> = evaluation.splits.iter().map(split).collect();
+    let gradient_noise_scale = evaluation.gradient_noise_scale;
+    let measured = Measured { splits: &splits, gradient_noise_scale };
+    let names = [&names.dataset, &names.model, &names.optimizer].map(String::as_str);
+    Ok(Workload::load(names, measured, data_dir, compute)?)
+}
+
+fn choice(device: Device) -> DeviceChoice {
+    match device {
+        Device::Auto => DeviceChoice::Auto,
+        Device::Cpu => DeviceChoice::Cpu,
+        Device::Wgpu => DeviceChoice::Wgpu,
+    }
+}
+
+fn split(split: &Split) -> EvaluationSplit {
+    match split {
+        Split::Train => EvaluationSplit::Train,
+        Split::Val => EvaluationSplit::Validation,
+        Split::Test => EvaluationSplit::Test,
+    }
+}
+
+/// What is left to do, and what it takes on this device.
+///
+/// # Errors
+///
+/// Where the store cannot be read or training fails.
+pub(crate) fn plan(
+    experiment: &CheckedExperiment,
+    store: Option<&Store>,
+    workload: &mut Workload,
+    training: Training,
+) -> anyhow::Result<Plan> {
+    let began = Instant::now();
+    let options = options(training);
+    Ok(Plan::new(experiment, store, workload, &options, &mut || began.elapsed())?)
+}
+
+fn options(training: Training) -> RunOptions {
+    RunOptions {
+        lanes: training.lanes.map(|lanes| lanes as usize),
+        max_steps_per_round: Some(MAX_STEPS_PER_ROUND),
+    }
+}
+
+/// Runs what is left, and writes and prints the results.
+///
+/// # Errors
+///
+/// Whatever goes wrong in training or in writing.
+pub(crate) fn run(session: Session<'_>) -> anyhow::Result<Exit> {
+    let Session { mut workload, experiment, mut store, out, training, verbose } = session;
+    let plan = plan(&experiment, Some(&store), &mut workload, training)?;
+    plan.keep_speeds(&mut store)?;
+    console::line(&plan::text(&plan));
+    let display = Display::new(!verbose);
+    let stop = stop_on_signal(&display)?;
+    let mut reporter = Reporter::new(display.clone(), Instant::now());
+    let mut observer = |event: &Event<'_>| reporter.observe(event, Instant::now());
+    let options = options(training);
+    let outcome = critbatch_tuner::run(
+        &experiment,
+        &mut workload,
+        &mut store,
+        &options,
+        &mut observer,
+        &stop,
+    );
+    display.clear();
+    match outcome? {
+        Outcome::Finished { .. } => {
+            finish(&Results::of_store(&store, out)?)?;
+            Ok(Exit::Done)
+        }
+        Outcome::Interrupted { batch_size } => {
+            let (batch_size, out) = (format::count(batch_size), out.display());
+            console::line(&format!(
+                "stopped at batch size {batch_size}; all measurements are in {out}"
+            ));
+            Ok(Exit::Interrupted)
+        }
+    }
+}
+
+/// A flag that the first signal sets; the second one ends the program at once.
+fn stop_on_signal(display: &Display) -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (flag, display) = (Arc::clone(&stop), display.clone());
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+        display.line("stopping after this round; run the same command again to continue");
+    })
+    .context("cannot listen to signals")?;
+    Ok(stop)
+}
+
+fn finish(results: &Results) -> anyhow::Result<()> {
+    report::write(results)?;
+    console::print(&summary::text(results))?;
+    console::print(&format!("report: {}", report::path(&results.directory).display()))?;
+    Ok(())
+}

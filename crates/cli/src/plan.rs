@@ -1,0 +1,119 @@
+//! What a run will take, as a small table.
+
+use std::time::Duration;
+
+use comfy_table::{CellAlignment, Table};
+use critbatch_tuner::{Plan, StudyPlan};
+
+use crate::format;
+use crate::summary::RULED;
+
+/// One row for each study with something left to do, and what all of it takes.
+pub(crate) fn text(plan: &Plan) -> String {
+    let left: Vec<&StudyPlan> = plan.studies.iter().filter(|study| study.n_left() > 0).collect();
+    let n_done = plan.studies.len() - left.len();
+    if left.is_empty() {
+        return "nothing is left to do".to_owned();
+    }
+    let mut table = Table::new();
+    table.load_style(RULED).set_header([
+        "batch\nsize",
+        "trials",
+        "lanes",
+        "steps",
+        "examples",
+        "measure-\nments",
+        "s/step",
+        "at most",
+    ]);
+    left.iter().for_each(|study| {
+        table.add_row(row(study));
+    });
+    table.column_iter_mut().for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    let done = match n_done {
+        0 => String::new(),
+        n => format!("; {n} of {} studies done", plan.studies.len()),
+    };
+    let (time, size) = (duration(plan.seconds()), size(plan.size_bytes()));
+    format!("{table}\nat most {time} and {size}, if every trial spends its whole budget{done}")
+}
+
+/// Bytes with a unit: `1.5 MB`.
+fn size(size_bytes: u64) -> String {
+    let text = format::rate(size_bytes as f64);
+    let n_digits = text.trim_end_matches(char::is_alphabetic).len();
+    let (number, prefix) = text.split_at(n_digits);
+    format!("{number} {prefix}B")
+}
+
+/// Trials that are left, each with so many steps and measurements; the examples of all; the
+/// duration of a step of all lanes together; the time for all.
+fn row(study: &StudyPlan) -> [String; 8] {
+    let trials = match (study.n_trials_left, study.n_trials) {
+        (left, all) if left == all => left.to_string(),
+        (left, all) => format!("{left} of {all}"),
+    };
+    let trials = match study.n_repeats_left {
+        0 => trials,
+        n => format!("{trials} + {n}"),
+    };
+    let seconds_per_step = study.speed.map_or(f64::NAN, |speed| speed.seconds_per_step);
+    [
+        format::count(study.batch_size),
+        trials,
+        study.lanes.to_string(),
+        format::count(study.budget_steps),
+        format::rate(study.n_examples() as f64),
+        study.n_evaluations.to_string(),
+        format!("{seconds_per_step:.1e}"),
+        duration(study.seconds()),
+    ]
+}
+
+fn duration(seconds: f64) -> String {
+    Duration::try_from_secs_f64(seconds).map_or("for ever".to_owned(), format::duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use critbatch_tuner::Speed;
+
+    fn study(batch_size: u64, n_trials_left: u64) -> StudyPlan {
+        let speed = Speed {
+            seconds_per_step_alone: 1e-3,
+            lanes: 4,
+            seconds_per_step: 2.5e-3,
+            seconds_per_evaluation: 0.5,
+        };
+        StudyPlan {
+            batch_size,
+            n_trials: 20,
+            n_trials_left,
+            n_repeats_left: 0,
+            lanes: 4,
+            budget_steps: 2_000,
+            n_evaluations: 90,
+            n_metrics: 2,
+            speed: Some(speed),
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_told_with_its_cost() {
+        let repeating = StudyPlan { n_repeats_left: 4, ..study(1_024, 8) };
+        let plan = Plan { studies: vec![study(8, 0), study(32, 20), repeating] };
+        let text = text(&plan);
+        // 20 trials in 4 lanes: 5 times 2,000 steps of 2.5 ms and 90 measurements of 0.5 s.
+        let line = |start: &str| {
+            let of = |line: &&str| line.trim_start().starts_with(start);
+            text.lines().find(of).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(line("32 "), "32 20 4 2,000 1.3M 90 2.5e-3 4 min 10 s");
+        assert_eq!(line("1,024 "), "1,024 8 of 20 + 4 4 2,000 25M 90 2.5e-3 2 min 30 s");
+        let last = "at most 6 min 40 s and 215 kB, if every trial spends its whole budget; \
+                    1 of 3 studies done";
+        assert_eq!(text.lines().last(), Some(last));
+        assert_eq!(super::text(&Plan { studies: vec![study(8, 0)] }), "nothing is left to do");
+    }
+}
