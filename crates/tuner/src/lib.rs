@@ -36,16 +36,16 @@ mod store;
 mod trainer;
 
 pub use analysis::{
-    Analysis, AnalysisOptions, BatchSizeEstimate, BestMedian, Boundary, ComparedExperiment,
-    ComparedPoint, Comparison, ConvergencePoint, CurveFit, CurvePoint, Determination, Estimate,
-    ExperimentSummary, FitParameters, GoalAnalysis, Heuristic, HeuristicPoint, HeuristicScore,
-    HeuristicScores, IdealProjection, Interval, LabelSmoothing, NoiseScale, NoiseScales,
-    ProjectedPoint, Quality, QualityBudget, QualityCurve, QualityPoint, Regimes, Region,
-    RegionClass, RegionPoint, RepeatAnalysis, RepeatedPoint, SmoothingCurve, SmoothingPoint,
-    StepsInterval, StepsQuantile, StudyAnalysis, StudyNoiseScale, StudyResult, StudySummary,
-    TimePoint, TimeToResult, Tolerances, TrialCounts, Verdict, WIDENING_FACTOR, Warning,
-    effective_learning_rate, end_of_perfect_scaling, maximum_useful_batch_size, not_widened,
-    perfect_scaling_line, regions_under_budgets, widened_space,
+    Analysis, AnalysisOptions, BatchSizeEstimate, BestMedian, Boundary, BudgetRegions,
+    ComparedExperiment, ComparedPoint, Comparison, ConvergencePoint, CurveFit, CurvePoint,
+    Determination, Estimate, ExperimentSummary, FitParameters, GoalAnalysis, Heuristic,
+    HeuristicPoint, HeuristicScore, HeuristicScores, IdealProjection, Interval, LabelSmoothing,
+    NoiseScale, NoiseScales, ProjectedPoint, Quality, QualityBudget, QualityCurve, QualityPoint,
+    Regimes, Region, RegionClass, RegionPoint, RepeatAnalysis, RepeatedPoint, SmoothingCurve,
+    SmoothingPoint, StepsInterval, StepsQuantile, StudyAnalysis, StudyNoiseScale, StudyResult,
+    StudySummary, TimePoint, TimeToResult, Tolerances, TrialCounts, Verdict, WIDENING_FACTOR,
+    Warning, effective_learning_rate, end_of_perfect_scaling, maximum_useful_batch_size,
+    not_widened, perfect_scaling_line, widened_space,
 };
 pub use error::{RunError, TunerError};
 pub use experiment::{

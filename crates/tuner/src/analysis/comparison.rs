@@ -49,47 +49,98 @@ pub struct ComparedPoint {
 }
 
 impl Comparison {
-    /// Compares experiments at `normalising_batch_size`, by default the smallest at which all that
-    /// have any result have one.
+    /// Compares experiments, each with its own question. Curves are normalised at the given batch
+    /// size, or else at the smallest one at which every experiment with any result has one.
     #[must_use]
     pub fn of(
         experiments: &[(String, GoalAnalysis)],
         normalising_batch_size: Option<u64>,
     ) -> Comparison {
-        let chosen = normalising_batch_size.or_else(|| smallest_common(experiments));
-        let experiments = experiments.iter().map(|(label, goal)| compared(label, goal, chosen));
-        Comparison { normalising_batch_size: chosen, experiments: experiments.collect() }
+        let normalising = normalising_batch_size.or_else(|| smallest_common(experiments));
+        let experiments = experiments.iter().map(|(label, analysis)| {
+            let at_norm = normalising.and_then(|batch_size| steps_at(analysis, batch_size));
+            ComparedExperiment {
+                label: label.clone(),
+                question: analysis.question.clone(),
+                points: analysis.studies.iter().filter_map(|s| compared(s, at_norm)).collect(),
+                regimes: analysis.regimes.clone(),
+            }
+        });
+        Comparison { normalising_batch_size: normalising, experiments: experiments.collect() }
     }
 }
 
+fn compared(study: &StudyAnalysis, steps_at_norm: Option<u64>) -> Option<ComparedPoint> {
+    let steps = study.result.as_ref()?.steps;
+    let norm = steps_at_norm.filter(|norm| *norm > 0);
+    Some(ComparedPoint {
+        batch_size: study.facts.batch_size,
+        steps,
+        interval: study.interval?,
+        relative_steps: norm.map(|norm| steps as f64 / norm as f64),
+    })
+}
+
+fn steps_at(analysis: &GoalAnalysis, batch_size: u64) -> Option<u64> {
+    let point = analysis.curve().into_iter().find(|point| point.batch_size == batch_size)?;
+    Some(point.steps)
+}
+
+/// The smallest batch size at which every experiment with any result has one.
 fn smallest_common(experiments: &[(String, GoalAnalysis)]) -> Option<u64> {
-    let sizes = |(_, goal): &(String, GoalAnalysis)| -> BTreeSet<u64> {
-        goal.curve().iter().map(|point| point.batch_size).collect()
-    };
-    let all = experiments.iter().map(sizes).filter(|sizes| !sizes.is_empty());
-    let common = all.reduce(|common, sizes| common.intersection(&sizes).copied().collect())?;
+    let curves = experiments.iter().map(|(_, analysis)| analysis.curve());
+    let sizes = curves.map(|curve| curve.iter().map(|point| point.batch_size).collect());
+    let with_result = sizes.filter(|sizes: &BTreeSet<u64>| !sizes.is_empty());
+    let common = with_result.reduce(|common, sizes| &common & &sizes)?;
     common.first().copied()
 }
 
-fn compared(label: &str, goal: &GoalAnalysis, normalising: Option<u64>) -> ComparedExperiment {
-    let curve = goal.curve();
-    let base = curve.iter().find(|point| Some(point.batch_size) == normalising);
-    let point = |study: &StudyAnalysis| {
-        let steps = study.result.as_ref()?.steps;
-        Some(ComparedPoint {
-            batch_size: study.facts.batch_size,
-            steps,
-            interval: study.interval?,
-            // A base of 0 steps, reached before training, has no ratio.
-            relative_steps: base
-                .filter(|base| base.steps > 0)
-                .map(|base| steps as f64 / base.steps as f64),
-        })
-    };
-    ComparedExperiment {
-        label: label.to_owned(),
-        question: goal.question.clone(),
-        points: goal.studies.iter().filter_map(point).collect(),
-        regimes: goal.regimes.clone(),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::options::AnalysisOptions;
+    use crate::analysis::testing::{Outcome, question, study};
+
+    fn experiment(label: &str, table: &[(u64, Option<u64>)]) -> (String, GoalAnalysis) {
+        let studies: Vec<_> = table
+            .iter()
+            .map(|(batch_size, steps)| {
+                study(*batch_size, &[steps.map_or(Outcome::missed(), Outcome::reached)])
+            })
+            .collect();
+        let analysis = GoalAnalysis::of(&studies, &question(), &AnalysisOptions::default());
+        (label.to_owned(), analysis)
+    }
+
+    #[test]
+    fn curves_meet_at_the_smallest_common_batch_size() {
+        let experiments = [
+            experiment("sgd", &[(1, Some(800)), (2, Some(400)), (4, Some(300))]),
+            experiment("momentum", &[(1, None), (2, Some(200)), (8, Some(50))]),
+        ];
+        let relative = |comparison: &Comparison, index: usize| -> Vec<Option<f64>> {
+            comparison.experiments[index].points.iter().map(|p| p.relative_steps).collect()
+        };
+        let comparison = Comparison::of(&experiments, None);
+        assert_eq!(comparison.normalising_batch_size, Some(2));
+        assert_eq!(relative(&comparison, 0), [Some(2.0), Some(1.0), Some(0.75)]);
+        assert_eq!(relative(&comparison, 1), [Some(1.0), Some(0.25)]);
+        assert_eq!(comparison.experiments[1].regimes, experiments[1].1.regimes);
+        let given = Comparison::of(&experiments, Some(4));
+        assert_eq!(relative(&given, 0), [Some(800.0 / 300.0), Some(400.0 / 300.0), Some(1.0)]);
+        assert_eq!(relative(&given, 1), [None, None], "no result at 4");
+    }
+
+    #[test]
+    fn nothing_in_common_leaves_curves_as_they_are() {
+        let experiments =
+            [experiment("a", &[(1, Some(10))]), experiment("b", &[(2, Some(10)), (4, None)])];
+        let comparison = Comparison::of(&experiments, None);
+        assert_eq!(comparison.normalising_batch_size, None);
+        assert_eq!(comparison.experiments[0].points[0].steps, 10);
+        assert_eq!(comparison.experiments[0].points[0].relative_steps, None);
+        assert!(Comparison::of(&[], None).experiments.is_empty());
+        let without_any = [experiment("a", &[(1, Some(10))]), experiment("b", &[(1, None)])];
+        assert_eq!(Comparison::of(&without_any, None).normalising_batch_size, Some(1));
     }
 }

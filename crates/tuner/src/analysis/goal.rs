@@ -6,15 +6,16 @@ use serde::Serialize;
 
 use super::boundary::Boundary;
 use super::heuristics::HeuristicScores;
+use super::options::AnalysisOptions;
 use super::regimes::Regimes;
 use super::regions::Region;
 use super::repeats::RepeatAnalysis;
 use super::scaling::CurvePoint;
 use super::steps_to_result::{StudyResult, TrialCounts};
 use super::time::TimeToResult;
-use super::uncertainty::{ConvergencePoint, StepsInterval};
+use super::uncertainty::{ConvergencePoint, MinimumOfDraws, StepsInterval};
 use super::warnings::Warning;
-use crate::record::{Question, StudyFacts};
+use crate::record::{Question, StudyFacts, StudyOutcomes};
 
 /// What a record says about one goal under one budget.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -56,6 +57,22 @@ pub struct StudyAnalysis {
 }
 
 impl GoalAnalysis {
+    /// Analyses the outcomes of one question; `studies` ascend in batch size.
+    #[must_use]
+    pub fn of(
+        studies: &[StudyOutcomes],
+        question: &Question,
+        options: &AnalysisOptions,
+    ) -> GoalAnalysis {
+        GoalAnalysis {
+            question: question.clone(),
+            studies: studies.iter().map(|s| StudyAnalysis::of(s, question, options)).collect(),
+            regimes: Regimes::of(studies, question, options),
+            heuristics: HeuristicScores::of(studies, options),
+            time: TimeToResult::of(studies, options),
+        }
+    }
+
     /// Steps to result by ascending batch size, where there is one.
     #[must_use]
     pub fn curve(&self) -> Vec<CurvePoint> {
@@ -68,9 +85,32 @@ impl GoalAnalysis {
 
     /// All warnings with their batch sizes, which ascend.
     pub fn warnings(&self) -> impl Iterator<Item = (u64, &Warning)> {
-        let of_study = |study: &'_ StudyAnalysis| study.facts.batch_size;
-        self.studies.iter().flat_map(move |study| {
-            study.warnings.iter().map(move |warning| (of_study(study), warning))
+        self.studies.iter().flat_map(|study| {
+            study.warnings.iter().map(|warning| (study.facts.batch_size, warning))
         })
+    }
+}
+
+impl StudyAnalysis {
+    fn of(
+        outcomes: &StudyOutcomes,
+        question: &Question,
+        options: &AnalysisOptions,
+    ) -> StudyAnalysis {
+        let minimum = MinimumOfDraws::of(outcomes, question);
+        let interval = |minimum: &MinimumOfDraws| minimum.interval(minimum.n_trials(), options);
+        let mut study = StudyAnalysis {
+            facts: outcomes.facts.clone(),
+            counts: outcomes.counts(question),
+            result: outcomes.result(),
+            interval: minimum.as_ref().map(interval),
+            convergence: minimum.map_or(vec![], |minimum| minimum.convergence(options)),
+            repeats: outcomes.repeat_analysis(),
+            boundaries: outcomes.boundaries(options.tolerances.edge),
+            region: Region::of(outcomes),
+            warnings: vec![],
+        };
+        study.warnings = Warning::of(outcomes, question, &study, &options.tolerances);
+        study
     }
 }

@@ -13,6 +13,11 @@
 
 use serde::Serialize;
 
+use super::options::{AnalysisOptions, Tolerances};
+use super::steps_to_result::effective_learning_rate;
+use crate::record::{StudyOutcomes, TrialOutcome};
+use crate::store::TrialStatus;
+
 /// A rule for the learning rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -87,4 +92,172 @@ pub struct HeuristicPoint {
     pub best_steps: Option<u64>,
     /// Steps over the study's result: 1 where following the rule costs nothing.
     pub factor_lost: Option<f64>,
+}
+
+impl HeuristicScores {
+    /// What each rule would have cost; `None` without a result at the base batch size (the one of the
+    /// options, or else the smallest with a result) or without a learning rate there.
+    #[must_use]
+    pub fn of(studies: &[StudyOutcomes], options: &AnalysisOptions) -> Option<HeuristicScores> {
+        let has_rate = |study: &&StudyOutcomes| best_rate(study).is_some();
+        let is_base = |study: &&StudyOutcomes| {
+            options.base_batch_size.is_none_or(|base| study.facts.batch_size == base)
+        };
+        let base = studies.iter().filter(has_rate).find(is_base)?;
+        let (base_batch_size, base_rate) = (base.facts.batch_size, best_rate(base)?);
+        let score = |heuristic: Heuristic| {
+            let point = |study: &StudyOutcomes| {
+                let batch_size = study.facts.batch_size;
+                let predicted = heuristic.predict(base_rate, base_batch_size, batch_size);
+                follow(study, predicted, &options.tolerances)
+            };
+            let points: Vec<HeuristicPoint> = studies.iter().map(point).collect();
+            score(heuristic, points, base_batch_size)
+        };
+        let rules = Heuristic::ALL.map(score).into();
+        Some(HeuristicScores { base_batch_size, base_rate, rules })
+    }
+}
+
+fn best_rate(study: &StudyOutcomes) -> Option<f64> {
+    study.result()?.effective_learning_rate
+}
+
+fn score(
+    heuristic: Heuristic,
+    points: Vec<HeuristicPoint>,
+    base_batch_size: u64,
+) -> HeuristicScore {
+    let others = points.iter().filter(|point| point.batch_size != base_batch_size);
+    let logs: Vec<f64> = others.filter_map(|point| Some(point.factor_lost?.ln())).collect();
+    let mean = logs.iter().sum::<f64>() / logs.len().max(1) as f64;
+    let has_failed = |point: &&HeuristicPoint| point.best_steps.is_some() && point.steps.is_none();
+    HeuristicScore {
+        heuristic,
+        mean_factor_lost: (!logs.is_empty()).then(|| mean.exp()),
+        n_failed: points.iter().filter(has_failed).count() as u64,
+        points,
+    }
+}
+
+/// What a study's trials near a predicted rate took. Trials that diverged are among them: there, the
+/// rule fails.
+fn follow(study: &StudyOutcomes, predicted_rate: f64, tolerances: &Tolerances) -> HeuristicPoint {
+    let is_diverged = |outcome: &&TrialOutcome| outcome.trial.status == TrialStatus::Infeasible;
+    let diverged = study.trials.iter().filter(is_diverged);
+    let mut by_distance: Vec<(f64, Option<u64>)> = study
+        .counted()
+        .chain(diverged)
+        .filter_map(|outcome| {
+            let rate = effective_learning_rate(&outcome.trial.parameters)?;
+            let is_complete = outcome.trial.status == TrialStatus::Complete;
+            let steps = outcome.reached.filter(|_| is_complete).map(|reached| reached.step);
+            Some(((rate / predicted_rate).ln().abs(), steps))
+        })
+        .collect();
+    by_distance.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // A hair wider, so that the factor itself counts as within it whatever logarithms round to.
+    let window = tolerances.learning_rate_factor.ln() * (1.0 + 1e-9);
+    let n_within = by_distance.partition_point(|(distance, _)| *distance <= window);
+    let n_nearest = usize::try_from(tolerances.n_nearest).unwrap_or(usize::MAX);
+    let n_near = n_within.max(n_nearest).min(by_distance.len());
+    let steps = by_distance[..n_near].iter().filter_map(|(_, steps)| *steps).min();
+    let (best_rate, best_steps) = (best_rate(study), study.result().map(|result| result.steps));
+    let factor = |steps: u64, best: u64| steps as f64 / best.max(1) as f64;
+    HeuristicPoint {
+        batch_size: study.facts.batch_size,
+        predicted_rate,
+        best_rate,
+        rate_ratio: best_rate.map(|best| predicted_rate / best),
+        n_near: n_near as u64,
+        is_nearest: n_near > n_within,
+        steps,
+        best_steps,
+        factor_lost: steps.zip(best_steps).map(|(steps, best)| factor(steps, best)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::testing::{Outcome, study};
+
+    fn trial(steps: u64, rate: f64) -> Outcome {
+        Outcome::reached(steps).at("learning_rate", rate)
+    }
+
+    /// Best rates 0.1 at 4 and 0.4 at 64; a trial at each power of two.
+    fn studies() -> Vec<StudyOutcomes> {
+        let of = |batch_size, steps: &[u64]| {
+            let rates = [0.1, 0.2, 0.4, 0.8, 1.6];
+            let outcomes: Vec<Outcome> =
+                steps.iter().zip(rates).map(|(steps, rate)| trial(*steps, rate)).collect();
+            study(batch_size, &outcomes)
+        };
+        vec![of(4, &[100, 110, 150, 300, 900]), of(64, &[80, 50, 20, 22, 30])]
+    }
+
+    #[test]
+    fn rules_are_judged_by_the_trials_near_them() {
+        let tolerances = Tolerances { n_nearest: 1, ..Tolerances::default() };
+        let options = AnalysisOptions { tolerances, ..AnalysisOptions::default() };
+        let scores = HeuristicScores::of(&studies(), &options).unwrap();
+        assert_eq!((scores.base_batch_size, scores.base_rate), (4, 0.1));
+        // At 64, 16 times the base: 0.1, 1.6 and 0.4.
+        let at_64 = scores.rules.iter().map(|rule| rule.points[1]);
+        let found: Vec<_> = at_64
+            .map(|p| ((p.predicted_rate * 1e9).round() / 1e9, p.steps, p.factor_lost, p.n_near))
+            .collect();
+        let expected = [
+            (0.1, Some(80), Some(4.0), 1),
+            (1.6, Some(30), Some(1.5), 1),
+            (0.4, Some(20), Some(1.0), 1),
+        ];
+        assert_eq!(found, expected);
+        for rule in &scores.rules {
+            assert_eq!(rule.points[0].factor_lost, Some(1.0), "nothing is lost at the base");
+            assert_eq!(
+                rule.mean_factor_lost.unwrap().ln(),
+                rule.points[1].factor_lost.unwrap().ln()
+            );
+            assert!(!rule.points[1].is_nearest);
+        }
+        assert!((scores.rules[1].points[1].rate_ratio.unwrap() - 4.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn too_few_trials_nearby_take_the_nearest() {
+        let scores = HeuristicScores::of(&studies(), &AnalysisOptions::default()).unwrap();
+        let linear = scores.rules[1].points[1];
+        // Three nearest to 1.6: 1.6, 0.8, 0.4.
+        assert_eq!((linear.n_near, linear.is_nearest, linear.steps), (3, true, Some(20)));
+    }
+
+    #[test]
+    fn a_rule_that_leads_into_divergence_fails() {
+        let diverged = Outcome::diverged().at("learning_rate", 1.6);
+        let best = trial(20, 0.4);
+        let mut all = studies();
+        all[1] = study(64, &[best, diverged.clone(), diverged.clone(), diverged]);
+        let scores = HeuristicScores::of(&all, &AnalysisOptions::default()).unwrap();
+        let linear = &scores.rules[1];
+        assert_eq!((linear.points[1].steps, linear.n_failed), (None, 1));
+        assert_eq!((linear.points[1].best_steps, linear.mean_factor_lost), (Some(20), None));
+    }
+
+    #[test]
+    fn the_rate_is_the_effective_one_and_the_base_can_be_chosen() {
+        let mut all = studies();
+        all[0] = study(4, &[trial(10, 0.1).at("momentum", 0.9)]);
+        let scores = HeuristicScores::of(&all, &AnalysisOptions::default()).unwrap();
+        assert!((scores.base_rate - 1.0).abs() < 1e-12);
+        let at = |base| {
+            let options = AnalysisOptions { base_batch_size: Some(base), ..Default::default() };
+            HeuristicScores::of(&all, &options)
+        };
+        assert_eq!(at(64).unwrap().rules[1].points[0].predicted_rate, 0.4 / 16.0);
+        assert_eq!(at(16), None);
+        let without_rates = [study(4, &[Outcome::reached(10)])];
+        assert_eq!(HeuristicScores::of(&without_rates, &AnalysisOptions::default()), None);
+    }
 }

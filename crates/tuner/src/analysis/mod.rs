@@ -10,14 +10,15 @@ mod comparison;
 mod fit;
 mod goal;
 mod heuristics;
+mod label_smoothing;
 mod natural_limits;
 mod noise_scale;
 mod options;
-mod percentile;
 mod quality;
 mod regimes;
 mod regions;
 mod repeats;
+mod resample;
 mod scaling;
 mod steps_to_result;
 mod summary;
@@ -25,6 +26,7 @@ mod summary;
 mod testing;
 mod time;
 mod uncertainty;
+mod warning_text;
 mod warnings;
 mod widen;
 
@@ -35,14 +37,12 @@ pub use comparison::{ComparedExperiment, ComparedPoint, Comparison};
 pub use fit::{CurveFit, Determination, Estimate, FitParameters, Interval};
 pub use goal::{GoalAnalysis, StudyAnalysis};
 pub use heuristics::{Heuristic, HeuristicPoint, HeuristicScore, HeuristicScores};
+pub use label_smoothing::{LabelSmoothing, SmoothingCurve, SmoothingPoint};
 pub use noise_scale::{NoiseScale, NoiseScales, StudyNoiseScale};
 pub use options::{AnalysisOptions, Tolerances};
-pub use quality::{
-    LabelSmoothing, Quality, QualityBudget, QualityCurve, QualityPoint, SmoothingCurve,
-    SmoothingPoint,
-};
+pub use quality::{Quality, QualityBudget, QualityCurve, QualityPoint};
 pub use regimes::{BatchSizeEstimate, Regimes};
-pub use regions::{Region, RegionClass, RegionPoint, regions_under_budgets};
+pub use regions::{BudgetRegions, Region, RegionClass, RegionPoint};
 pub use repeats::{BestMedian, RepeatAnalysis, RepeatedPoint};
 pub use scaling::{
     CurvePoint, end_of_perfect_scaling, maximum_useful_batch_size, perfect_scaling_line,
@@ -55,7 +55,7 @@ pub use warnings::Warning;
 pub use widen::{WIDENING_FACTOR, not_widened, widened_space};
 
 use crate::experiment::Workload;
-use crate::record::{Omission, Question};
+use crate::record::{Omission, Question, Record};
 
 /// Everything a record says about some questions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -66,9 +66,9 @@ pub struct Analysis {
     pub options: AnalysisOptions,
     /// One for each question, in their order; the first is the main one.
     pub goals: Vec<GoalAnalysis>,
-    /// The main goal's trials by learning rate and momentum under other budgets, steps and examples:
-    /// each question with its regions by ascending batch size.
-    pub regions: Vec<(Question, Vec<Region>)>,
+    /// The main goal's good regions under one budget of steps and one of examples, for every batch
+    /// size the same, as [`BudgetRegions::defaults`] chooses them.
+    pub regions: Vec<BudgetRegions>,
     /// Best values of each metric that a question is about.
     pub quality: Vec<Quality>,
     /// The main question by label smoothing; `None` where it has one value only or too many.
@@ -77,4 +77,27 @@ pub struct Analysis {
     pub noise_scales: Option<NoiseScales>,
     /// What could not be read and was left out.
     pub omissions: Vec<Omission>,
+}
+
+impl Analysis {
+    /// Analyses a record; the first question is the main one.
+    #[must_use]
+    pub fn of(record: &Record, questions: &[Question], options: &AnalysisOptions) -> Analysis {
+        let goals: Vec<GoalAnalysis> = questions
+            .iter()
+            .map(|question| GoalAnalysis::of(&record.outcomes(question), question, options))
+            .collect();
+        let main = goals.first();
+        let smoothing = questions.first().and_then(|main| LabelSmoothing::of(record, main));
+        Analysis {
+            workload: record.workload.clone(),
+            options: options.clone(),
+            regions: main.map_or(vec![], |main| BudgetRegions::defaults(record, main)),
+            quality: Quality::of_questions(record, questions, options),
+            label_smoothing: smoothing,
+            noise_scales: main.and_then(|main| NoiseScales::of(record, main, options)),
+            omissions: record.omissions.clone(),
+            goals,
+        }
+    }
 }

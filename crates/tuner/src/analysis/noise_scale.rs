@@ -15,15 +15,12 @@
 
 use serde::Serialize;
 
-use super::fit::Interval;
+use super::fit::{Determination, Interval, interval};
+use super::goal::{GoalAnalysis, StudyAnalysis};
 use super::options::AnalysisOptions;
-use super::percentile::percentile;
-use crate::hash::{below, hash};
-use crate::record::{Curve, Record, StudyOutcomes, StudyRecord, TrialOutcome};
+use super::resample::Draws;
+use crate::record::{Curve, Record, StudyRecord, TrialCurve};
 use crate::trainer::{GRADIENT_VARIANCE, SQUARED_GRADIENT_NORM};
-
-/// What a resample is for, in its hash.
-const PURPOSE: u64 = 0x6e6f_6973;
 
 /// Noise scales of a record.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -64,236 +61,241 @@ pub struct NoiseScale {
     pub n_trials: u64,
 }
 
-/// One measurement and the steps that it stands for.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Weighted {
-    n_steps: f64,
-    variance: f64,
-    squared_norm: f64,
-}
-
-/// Weighted sums over measurements; sums of sums are sums.
+/// A weighted sum of tr(Sigma) and |G|^2: what can be added up and resampled.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Sums {
-    n_steps: f64,
+    weight: f64,
     variance: f64,
     squared_norm: f64,
 }
 
 impl Sums {
-    fn of(measurements: &[Weighted]) -> Sums {
-        measurements.iter().fold(Sums::default(), |sums, m| Sums {
-            n_steps: sums.n_steps + m.n_steps,
-            variance: sums.variance + m.n_steps * m.variance,
-            squared_norm: sums.squared_norm + m.n_steps * m.squared_norm,
+    fn total(parts: impl Iterator<Item = Sums>) -> Sums {
+        parts.fold(Sums::default(), |a, b| Sums {
+            weight: a.weight + b.weight,
+            variance: a.variance + b.variance,
+            squared_norm: a.squared_norm + b.squared_norm,
         })
     }
 
-    fn plus(self, other: Sums) -> Sums {
-        Sums {
-            n_steps: self.n_steps + other.n_steps,
-            variance: self.variance + other.variance,
-            squared_norm: self.squared_norm + other.squared_norm,
-        }
+    /// The same averages with a weight of 1; `None` without weight.
+    fn mean(self) -> Option<Sums> {
+        (self.weight > 0.0).then(|| Sums {
+            weight: 1.0,
+            variance: self.variance / self.weight,
+            squared_norm: self.squared_norm / self.weight,
+        })
     }
 
-    fn ratio(self) -> Option<f64> {
+    /// The noise scale; `None` where |G|^2 is not positive.
+    fn noise_scale(self) -> Option<f64> {
         (self.squared_norm > 0.0).then(|| self.variance / self.squared_norm)
     }
 }
 
 impl NoiseScales {
-    /// The noise scales of a record; `outcomes` are its studies' answers to the main question.
-    /// `None` where none were measured on the way to a result.
+    /// The noise scales of a record, over the trials and up to the steps of an analysis of it; `None`
+    /// where no study has both metrics.
     #[must_use]
     pub fn of(
         record: &Record,
-        outcomes: &[StudyOutcomes],
-        critical_batch_size: Option<f64>,
+        analysis: &GoalAnalysis,
         options: &AnalysisOptions,
     ) -> Option<NoiseScales> {
-        let pairs = record.studies.iter().zip(outcomes);
-        let studies: Vec<StudyNoiseScale> = pairs
-            .filter_map(|(study, outcomes)| of_study(study, outcomes, critical_batch_size, options))
+        let fit = &analysis.regimes.fit;
+        let is_determined = fit.determination == Determination::Determined;
+        let critical_batch_size = fit
+            .parameters
+            .filter(|_| is_determined)
+            .map(|parameters| parameters.critical_batch_size.value);
+        let studies: Vec<StudyNoiseScale> = record
+            .studies
+            .iter()
+            .zip(&analysis.studies)
+            .filter_map(|(study, found)| of_study(study, found, analysis, options))
+            .map(|study| StudyNoiseScale {
+                ratio_to_critical_batch_size: study
+                    .pooled
+                    .and_then(|pooled| Some(pooled.noise_scale? / critical_batch_size?)),
+                ..study
+            })
             .collect();
         (!studies.is_empty()).then_some(NoiseScales { studies, critical_batch_size })
     }
 }
 
+/// The noise scales of a study, not yet held against B_crit; `None` without measurements.
 fn of_study(
     study: &StudyRecord,
-    outcomes: &StudyOutcomes,
-    critical_batch_size: Option<f64>,
+    found: &StudyAnalysis,
+    analysis: &GoalAnalysis,
     options: &AnalysisOptions,
 ) -> Option<StudyNoiseScale> {
-    let measurements = |outcome: &TrialOutcome| {
-        let last_step = outcome.reached?.step;
-        let trial_id = outcome.trial.trial_id;
-        let trial = study.trials.iter().find(|trial| trial.trial.trial_id == trial_id)?;
-        Some(weighted(&trial.curve, last_step)).filter(|measured| !measured.is_empty())
+    let batch_size = study.facts.batch_size;
+    let (question, winner_id) = (&analysis.question, found.result.as_ref()?.trial_id);
+    let draws = Draws::new(options.seed, "noise scale").stream(batch_size);
+    let until_goal = |trial: &TrialCurve| {
+        let rows = trial.curve.rows(&question.goal.metric);
+        let reached = question.first_reached(batch_size, rows)?;
+        Some((trial.trial.trial_id, measurements(&trial.curve, reached.step)))
     };
-    let trials: Vec<Vec<Weighted>> = outcomes.counted().filter_map(measurements).collect();
-    if trials.is_empty() {
-        return None;
-    }
-    let key = hash(&[options.seed, PURPOSE, study.facts.batch_size]);
-    let of_winner = |measured: Vec<Weighted>| {
-        let units: Vec<Sums> = measured.iter().map(|m| Sums::of(std::slice::from_ref(m))).collect();
-        noise_scale(&units, measured.len() as u64, 1, key, options)
-    };
-    let sums: Vec<Sums> = trials.iter().map(|measured| Sums::of(measured)).collect();
-    let n_measurements = trials.iter().map(Vec::len).sum::<usize>() as u64;
-    let pooled = noise_scale(&sums, n_measurements, trials.len() as u64, key, options);
-    Some(StudyNoiseScale {
-        batch_size: study.facts.batch_size,
-        winner: outcomes.winner().and_then(measurements).map(of_winner),
-        pooled: Some(pooled),
-        ratio_to_critical_batch_size: pooled
-            .noise_scale
-            .zip(critical_batch_size.filter(|critical| *critical > 0.0))
-            .map(|(noise_scale, critical)| noise_scale / critical),
+    let trials: Vec<(u64, Vec<Sums>)> = study.counted().filter_map(until_goal).collect();
+    let winner = trials.iter().find(|(trial_id, _)| *trial_id == winner_id);
+    // A trial's average weighs 1, however long it took.
+    let pooled: Vec<Sums> = trials
+        .iter()
+        .filter_map(|(_, measured)| Sums::total(measured.iter().copied()).mean())
+        .collect();
+    let n_measurements = trials.iter().map(|(_, measured)| measured.len() as u64).sum();
+    let n_pooled = pooled.len() as u64;
+    let winner = winner.and_then(|(_, measured)| {
+        noise_scale(measured, (measured.len() as u64, 1), draws.stream(0), options)
+    });
+    let pooled = noise_scale(&pooled, (n_measurements, n_pooled), draws.stream(1), options);
+    (winner.is_some() || pooled.is_some()).then_some(StudyNoiseScale {
+        batch_size,
+        winner,
+        pooled,
+        ratio_to_critical_batch_size: None,
     })
 }
 
-/// The measurements up to a step, in which both estimates are numbers, with the steps that each
-/// stands for.
-fn weighted(curve: &Curve, last_step: u64) -> Vec<Weighted> {
-    let rows = curve.rows(GRADIENT_VARIANCE).zip(curve.rows(SQUARED_GRADIENT_NORM));
-    let within = rows.take_while(|((step, _), _)| *step <= last_step);
-    let measured: Vec<(f64, f64, f64)> = within
-        .filter(|((_, variance), (_, norm))| variance.is_finite() && norm.is_finite())
-        .map(|((step, variance), (_, norm))| (step as f64, variance, norm))
+/// The measurements of both metrics up to a step, each weighted by the steps it stands for. Rows in
+/// which either is not a number are left out, and their steps go to their neighbours.
+fn measurements(curve: &Curve, last_step: u64) -> Vec<Sums> {
+    let norms = curve.rows(SQUARED_GRADIENT_NORM);
+    let variances = curve.rows(GRADIENT_VARIANCE).map(|(_, variance)| variance);
+    let rows: Vec<(u64, f64, f64)> = norms
+        .zip(variances)
+        .map(|((step, norm), variance)| (step, norm, variance))
+        .filter(|(step, norm, variance)| *step <= last_step && !norm.is_nan() && !variance.is_nan())
         .collect();
-    let step_of = |index: usize| measured[index.min(measured.len() - 1)].0;
-    let weigh = |(index, &(_, variance, squared_norm)): (usize, &(f64, f64, f64))| {
-        let span = step_of(index + 1) - step_of(index.saturating_sub(1));
-        // A single measurement stands for whatever there is.
-        let n_steps = if measured.len() == 1 { 1.0 } else { span / 2.0 };
-        Weighted { n_steps, variance, squared_norm }
+    let step = |index: usize| rows[index.min(rows.len() - 1)].0;
+    let sums = |index: usize| {
+        let (_, norm, variance) = rows[index];
+        let span = step(index + 1) - step(index.saturating_sub(1));
+        let weight = if rows.len() == 1 { 1.0 } else { span as f64 / 2.0 };
+        Sums { weight, variance: weight * variance, squared_norm: weight * norm }
     };
-    measured.iter().enumerate().map(weigh).collect()
+    (0..rows.len()).map(sums).collect()
 }
 
-/// The noise scale of units (measurements or trials), with its interval over resamples of them.
+/// The noise scale of parts that are resampled whole; `None` for none.
 fn noise_scale(
-    units: &[Sums],
-    n_measurements: u64,
-    n_trials: u64,
-    key: u64,
+    parts: &[Sums],
+    (n_measurements, n_trials): (u64, u64),
+    draws: Draws,
     options: &AnalysisOptions,
-) -> NoiseScale {
-    let total = units.iter().copied().fold(Sums::default(), Sums::plus);
-    let interval = total.ratio().and_then(|_| interval(units, key, options));
-    NoiseScale {
-        gradient_variance: total.variance / total.n_steps,
-        squared_gradient_norm: total.squared_norm / total.n_steps,
-        noise_scale: total.ratio(),
-        interval,
+) -> Option<NoiseScale> {
+    let mean = Sums::total(parts.iter().copied()).mean()?;
+    let noise_scale = mean.noise_scale();
+    let resampled = |resample: u64| {
+        let drawn = draws.indices(resample, parts.len()).map(|index| parts[index]);
+        // As small a gradient as cannot be told from 0: a noise scale without bound.
+        Sums::total(drawn).noise_scale().unwrap_or(f64::INFINITY)
+    };
+    let has_interval = noise_scale.is_some() && parts.len() > 1;
+    let n_resamples = usize::try_from(options.n_resamples).unwrap_or(usize::MAX);
+    let resamples = (0..options.n_resamples).map(resampled);
+    Some(NoiseScale {
+        gradient_variance: mean.variance,
+        squared_gradient_norm: mean.squared_norm,
+        noise_scale,
+        interval: has_interval.then(|| interval(resamples, n_resamples, options)).flatten(),
         n_measurements,
         n_trials,
-    }
-}
-
-/// Percentiles over resampled units. A resample in which |G|^2 is not told from 0 counts as infinite.
-fn interval(units: &[Sums], key: u64, options: &AnalysisOptions) -> Option<Interval> {
-    let n = units.len() as u64;
-    if n < 2 {
-        return None;
-    }
-    let resample = |index: u64| {
-        let draw = |k: u64| units[below(hash(&[key, index, k]), n) as usize];
-        (0..n).map(draw).fold(Sums::default(), Sums::plus).ratio().unwrap_or(f64::INFINITY)
-    };
-    let mut ratios: Vec<f64> = (0..options.n_resamples).map(resample).collect();
-    ratios.sort_by(f64::total_cmp);
-    let (lower, upper) = options.percentiles();
-    let low = percentile(&ratios, lower).filter(|low| low.is_finite())?;
-    Some(Interval { low, high: percentile(&ratios, upper).filter(|high| high.is_finite()) })
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::{record_of, row};
+    use crate::analysis::testing::{question, record};
     use crate::record::Question;
+    use crate::store::TrialStatus;
 
-    /// Step, error, variance, squared norm.
-    type Row = (u64, f64, f64, f64);
-
-    fn scales(trials: &[&[Row]]) -> Option<NoiseScales> {
-        let measured = |&(step, error, variance, norm): &Row| {
+    /// A trial with rows (step, |G|^2, tr Sigma) that reaches the goal at the last one.
+    fn trial(trial_id: u64, rows: &[(u64, f64, f64)]) -> TrialCurve {
+        let mut trial = crate::analysis::testing::trial_curve(trial_id, &[]);
+        let last = rows.len() - 1;
+        for (index, (step, norm, variance)) in rows.iter().enumerate() {
+            let error = if index == last { 0.0 } else { 1.0 };
             let metrics = [
-                ("val/error", error),
-                (GRADIENT_VARIANCE, variance),
-                (SQUARED_GRADIENT_NORM, norm),
+                (question().goal.metric, error),
+                (SQUARED_GRADIENT_NORM.to_owned(), *norm),
+                (GRADIENT_VARIANCE.to_owned(), *variance),
             ];
-            row(step, &metrics)
-        };
-        let trials: Vec<_> =
-            trials.iter().map(|rows| rows.iter().map(measured).collect()).collect();
-        let (record, goal) = record_of(32, &trials);
-        let outcomes = record.outcomes(&Question::of_goal(goal));
-        NoiseScales::of(&record, &outcomes, Some(2.0), &AnalysisOptions::default())
+            trial.curve.push(*step, metrics);
+        }
+        trial.trial.steps = rows[last].0;
+        trial
     }
 
-    fn study(trials: &[&[Row]]) -> StudyNoiseScale {
-        scales(trials).unwrap().studies[0]
-    }
-
-    #[test]
-    fn averages_are_divided_once_and_weighted_by_steps() {
-        // Half of the steps to both neighbours: 5, 15 and 10; 40 comes after the result.
-        let rows =
-            [(0, 0.9, 6.0, 1.0), (10, 0.5, 8.0, 2.0), (30, 0.05, 5.0, -0.25), (40, 0.0, 1e9, 1.0)];
-        let study = study(&[&rows]);
-        let (variance, norm) =
-            (5.0 * 6.0 + 15.0 * 8.0 + 10.0 * 5.0, 5.0 + 15.0 * 2.0 - 10.0 * 0.25);
-        let winner = study.winner.unwrap();
-        assert_eq!(winner.gradient_variance, variance / 30.0);
-        assert_eq!(winner.squared_gradient_norm, norm / 30.0);
-        assert_eq!(winner.noise_scale, Some(variance / norm));
-        assert_eq!((winner.n_measurements, winner.n_trials), (3, 1));
-        let pooled = study.pooled.unwrap();
-        assert_eq!((pooled.noise_scale, pooled.interval), (winner.noise_scale, None));
-        assert_eq!(study.ratio_to_critical_batch_size, Some(variance / norm / 2.0));
+    fn scales(record: &Record, question: &Question) -> Option<NoiseScales> {
+        let options = AnalysisOptions::default();
+        let analysis = GoalAnalysis::of(&record.outcomes(question), question, &options);
+        NoiseScales::of(record, &analysis, &options)
     }
 
     #[test]
-    fn missing_rows_are_passed_over() {
-        let rows = [(0, 0.9, f64::NAN, 1.0), (10, 0.5, f64::NAN, 2.0), (30, 0.05, 6.0, 3.0)];
-        assert_eq!(study(&[&rows]).winner.unwrap().noise_scale, Some(2.0));
-    }
-
-    #[test]
-    fn a_negative_denominator_is_not_determined() {
-        let study = study(&[&[(0, 0.9, 1.0, 1.0), (10, 0.05, 8.0, -2.0)]]);
-        let pooled = study.pooled.unwrap();
-        assert_eq!((pooled.noise_scale, pooled.interval), (None, None));
-        assert_eq!(study.ratio_to_critical_batch_size, None);
-    }
-
-    #[test]
-    fn trials_that_did_not_reach_or_measure_are_left_out() {
-        let reached: [Row; 2] = [(0, 0.9, 8.0, 2.0), (10, 0.05, 8.0, 2.0)];
-        let missed: [Row; 2] = [(0, 0.9, 1.0, 1.0), (10, 0.5, 1e6, 2.0)];
-        let unmeasured: [Row; 2] = [(0, 0.9, f64::NAN, f64::NAN), (5, 0.0, 1.0, f64::NAN)];
-        let study = study(&[&reached, &missed, &unmeasured]);
-        let pooled = study.pooled.unwrap();
-        assert_eq!((pooled.noise_scale, pooled.n_trials), (Some(4.0), 1));
-        assert_eq!(study.winner, None, "the fastest trial measured none");
-        assert!(scales(&[&missed]).is_none());
-    }
-
-    #[test]
-    fn the_interval_holds_the_pooled_ratio() {
-        let trials: Vec<[Row; 2]> = (0..8)
-            .map(|k| [(0, 0.9, 8.0 + f64::from(k), 2.0), (10, 0.05, 8.0 + f64::from(k), 2.0)])
-            .collect();
-        let trials: Vec<&[Row]> = trials.iter().map(|trial| &trial[..]).collect();
-        let pooled = study(&trials).pooled.unwrap();
+    fn numerator_and_denominator_are_averaged_over_steps_then_divided() {
+        // Weights 5, 10 and 5 (steps 0, 10, 20): |G|^2 = (5 * 8 + 10 * 2 + 5 * 0) / 20 = 3 and
+        // tr Sigma = (5 * 4 + 10 * 7 + 5 * 6) / 20 = 6, so 2; the mean of ratios would be another.
+        let fast = trial(0, &[(0, 8.0, 4.0), (10, 2.0, 7.0), (20, 0.0, 6.0)]);
+        let slow = trial(1, &[(0, 1.0, 6.0), (500, 1.0, 6.0)]);
+        let found = scales(&record(&[(4, &[fast, slow])]), &question()).unwrap().studies[0];
+        let winner = found.winner.unwrap();
+        assert_eq!((winner.squared_gradient_norm, winner.gradient_variance), (3.0, 6.0));
+        assert_eq!((winner.noise_scale, winner.n_measurements), (Some(2.0), 3));
+        // Each trial weighs the same: (3 + 1) / 2 = 2 and (6 + 6) / 2 = 6.
+        let pooled = found.pooled.unwrap();
+        assert_eq!((pooled.noise_scale, pooled.n_trials, pooled.n_measurements), (Some(3.0), 2, 5));
         let Interval { low, high } = pooled.interval.unwrap();
-        assert_eq!(pooled.noise_scale, Some((8.0 + 3.5) / 2.0));
-        let high = high.unwrap();
-        assert!(4.0 < low && low < 5.75 && 5.75 < high && high < 7.5, "{low} {high}");
+        assert_eq!((low, high), (2.0, Some(6.0)), "both trials the first, and both the second");
+    }
+
+    #[test]
+    fn constant_measurements_have_no_width() {
+        let rows: Vec<(u64, f64, f64)> = (0..20).map(|step| (step * step, 0.5, 32.0)).collect();
+        let found = scales(&record(&[(4, &[trial(0, &rows)])]), &question()).unwrap().studies[0];
+        let winner = found.winner.unwrap();
+        assert!((winner.noise_scale.unwrap() - 64.0).abs() < 1e-9);
+        let interval = winner.interval.unwrap();
+        assert!((interval.low - 64.0).abs() < 1e-9 && (interval.high.unwrap() - 64.0).abs() < 1e-9);
+        assert_eq!(found.pooled.unwrap().interval, None, "a single trial says nothing on others");
+    }
+
+    #[test]
+    fn what_was_not_measured_is_skipped_and_what_is_not_determined_is_said() {
+        let nan = f64::NAN;
+        let rows = [(0, nan, 1.0), (10, 1.0, 3.0), (20, 1.0, nan), (30, 3.0, 9.0), (40, nan, nan)];
+        let winner = |rows: &[(u64, f64, f64)]| {
+            scales(&record(&[(4, &[trial(0, rows)])]), &question()).unwrap().studies[0].winner
+        };
+        let found = winner(&rows).unwrap();
+        assert_eq!((found.n_measurements, found.noise_scale), (2, Some(3.0)));
+        let negative = winner(&[(0, 1.0, 5.0), (10, -1.5, 5.0)]).unwrap();
+        assert_eq!((negative.noise_scale, negative.interval), (None, None));
+        // Sometimes not positive: bounded from below only.
+        let faint = winner(&[(0, 3.0, 5.0), (10, -1.0, 5.0)]).unwrap();
+        assert!(faint.noise_scale.is_some() && faint.interval.unwrap().high.is_none());
+        let mut unreached = trial(0, &rows);
+        unreached.trial.status = TrialStatus::Infeasible;
+        assert_eq!(scales(&record(&[(4, &[unreached])]), &question()), None);
+        let without = record(&[(4, &[crate::analysis::testing::trial_curve(0, &[(0, 0.0)])])]);
+        assert_eq!(scales(&without, &question()), None);
+    }
+
+    #[test]
+    fn only_training_up_to_the_goal_counts() {
+        let mut early = trial(0, &[(0, 1.0, 2.0), (10, 1.0, 2.0)]);
+        let later = [
+            (question().goal.metric, 0.0),
+            (SQUARED_GRADIENT_NORM.to_owned(), 1.0),
+            (GRADIENT_VARIANCE.to_owned(), 900.0),
+        ];
+        early.curve.push(20, later);
+        let found = scales(&record(&[(4, &[early])]), &question()).unwrap().studies[0];
+        assert_eq!(found.winner.unwrap().noise_scale, Some(2.0));
     }
 }

@@ -4,17 +4,20 @@
 //! count and all steps (Shallue et al. 2019, figures 7, 10 and 11). It is a minimum over noisy
 //! measurements, so it grows lucky with their number, which is the same at no two batch sizes.
 
+use std::cmp::Ordering;
+
 use serde::Serialize;
 
+use super::options::AnalysisOptions;
 use crate::experiment::{Goal, Threshold};
-use crate::record::{Question, Record, StudyOutcomes, StudyRecord, TrialCurve};
+use crate::record::{Question, Record, StudyRecord, TrialCurve};
 use crate::store::TrialStatus;
-use crate::trainer::Parameters;
 
-const LABEL_SMOOTHING: &str = "label_smoothing";
+/// Budgets of each kind that are chosen from a record.
+const N_DEFAULT_BUDGETS: u32 = 4;
 
-/// More values of label smoothing than these were searched on a scale: hardly two trials share one.
-const MOST_SMOOTHING_VALUES: usize = 12;
+/// Smallest over largest of those, unless the studies' own budgets differ by more.
+const SMALLEST_DEFAULT_BUDGET: f64 = 1.0 / 64.0;
 
 /// Up to where measurements count; both include their end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -63,39 +66,8 @@ pub struct QualityPoint {
     pub is_cut_short: bool,
 }
 
-/// Steps to result and best values by label smoothing.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LabelSmoothing {
-    /// Name of the metric of the best values.
-    pub metric: String,
-    /// Each value of label smoothing, ascending. A trial without one has 0.
-    pub values: Vec<SmoothingCurve>,
-}
-
-/// What one value of label smoothing gives.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SmoothingCurve {
-    /// The value.
-    pub label_smoothing: f64,
-    /// Batch sizes at which it was tried, ascending.
-    pub points: Vec<SmoothingPoint>,
-}
-
-/// What one value of label smoothing gives at one batch size.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct SmoothingPoint {
-    /// Examples per update.
-    pub batch_size: u64,
-    /// Trials that count with this value: fewer than the study has, so their best is less lucky.
-    pub n_trials: u64,
-    /// Fewest steps to the goal among them.
-    pub steps_to_result: Option<u64>,
-    /// The best value of the metric among them within the question's budget.
-    pub best: Option<f64>,
-}
-
 impl QualityBudget {
-    /// The last step that counts.
+    /// The last step that counts at a batch size.
     #[must_use]
     pub fn last_step(self, batch_size: u64) -> u64 {
         match self {
@@ -105,36 +77,47 @@ impl QualityBudget {
         }
     }
 
-    /// No limit, then four budgets of each kind: the largest that every batch size trained for, and
-    /// a third, a ninth and a twenty-seventh of it. Budgets below one step are left out.
+    /// No limit, then four budgets of steps and four of examples: evenly spaced on a logarithmic
+    /// scale from the shortest study's length (or a 64th of the longest one's, if that is less) to the
+    /// longest one's. The length of a study is that of its longest trial that counts.
     #[must_use]
     pub fn defaults(record: &Record) -> Vec<QualityBudget> {
-        let longest = |study: &StudyRecord| {
-            let steps = study.trials.iter().filter_map(|trial| trial.curve.steps.last().copied());
-            steps.max().unwrap_or(0)
+        let length = |study: &StudyRecord| {
+            let steps = study.counted().map(|trial| trial.trial.steps).max()?;
+            (steps > 0).then_some((study.facts.batch_size, steps))
         };
-        let studies = || record.studies.iter().filter(|study| !study.trials.is_empty());
-        let steps = studies().map(longest).min().unwrap_or(0);
-        let examples = studies().map(|study| longest(study).saturating_mul(study.facts.batch_size));
-        let examples = examples.min().unwrap_or(0);
-        let largest_batch = studies().map(|study| study.facts.batch_size).max().unwrap_or(1);
-        let parts = |largest: u64, least: u64| {
-            [27, 9, 3, 1].map(|part| largest / part).into_iter().filter(move |n| *n >= least)
-        };
-        let mut budgets = vec![QualityBudget::Unlimited];
-        budgets.extend(parts(steps, 1).map(QualityBudget::Steps));
-        budgets.extend(parts(examples, largest_batch).map(QualityBudget::Examples));
-        budgets
+        let lengths: Vec<(u64, u64)> = record.studies.iter().filter_map(length).collect();
+        let steps = ladder(lengths.iter().map(|(_, steps)| *steps));
+        let examples = ladder(lengths.iter().map(|(size, steps)| size.saturating_mul(*steps)));
+        let limited = steps.into_iter().map(QualityBudget::Steps);
+        let limited = limited.chain(examples.into_iter().map(QualityBudget::Examples));
+        [QualityBudget::Unlimited].into_iter().chain(limited).collect()
     }
 }
 
+/// Budgets from the least length to the greatest.
+fn ladder(lengths: impl Iterator<Item = u64> + Clone) -> Vec<u64> {
+    let (Some(least), Some(greatest)) = (lengths.clone().min(), lengths.max()) else {
+        return vec![];
+    };
+    let low = (least as f64).min(SMALLEST_DEFAULT_BUDGET * greatest as f64).max(1.0);
+    let ratio = greatest as f64 / low;
+    let rung = |index: u32| {
+        let part = f64::from(index) / f64::from(N_DEFAULT_BUDGETS - 1);
+        (low * ratio.powf(part)).round() as u64
+    };
+    let mut rungs: Vec<u64> = (0..N_DEFAULT_BUDGETS).map(rung).collect();
+    rungs.dedup();
+    rungs
+}
+
 impl Quality {
-    /// The best values of the goal's metric, in the goal's direction, under each budget.
+    /// Best values of a goal's metric under the given budgets.
     #[must_use]
     pub fn of(record: &Record, goal: &Goal, budgets: &[QualityBudget]) -> Quality {
-        let curve = |budget: &QualityBudget| {
-            let points = record.studies.iter().filter_map(|study| best(study, goal, *budget));
-            QualityCurve { budget: *budget, points: points.collect() }
+        let curve = |budget: &QualityBudget| QualityCurve {
+            budget: *budget,
+            points: record.studies.iter().filter_map(|s| quality_point(s, goal, *budget)).collect(),
         };
         Quality {
             metric: goal.metric.clone(),
@@ -142,80 +125,27 @@ impl Quality {
             curves: budgets.iter().map(curve).collect(),
         }
     }
-}
 
-fn best(study: &StudyRecord, goal: &Goal, budget: QualityBudget) -> Option<QualityPoint> {
-    let batch_size = study.facts.batch_size;
-    let last_step = budget.last_step(batch_size);
-    let trials: Vec<&TrialCurve> = study.counted().collect();
-    let rows = trials.iter().flat_map(|TrialCurve { trial, curve }| {
-        let rows = curve.rows(&goal.metric).take_while(|(step, _)| *step <= last_step);
-        let measured = rows.filter(|(_, value)| !value.is_nan());
-        measured.map(|(step, value)| (value, step, trial.trial_id))
-    });
-    let (value, step, trial_id) = rows.min_by(|a, b| {
-        let by_value = match goal.threshold {
-            Threshold::Below(_) => a.0.total_cmp(&b.0),
-            Threshold::Above(_) => b.0.total_cmp(&a.0),
-        };
-        by_value.then((a.1, a.2).cmp(&(b.1, b.2)))
-    })?;
-    // Where the record does not say how long trials may train, the budget alone tells.
-    let end = study.facts.budget_steps.map_or(last_step, |steps| steps.min(last_step));
-    let ended_before = |trial: &&TrialCurve| end < u64::MAX && trial.trial.steps < end;
-    Some(QualityPoint {
-        batch_size,
-        value,
-        step,
-        trial_id,
-        is_cut_short: trials.iter().any(ended_before),
-    })
-}
-
-impl LabelSmoothing {
-    /// The question by label smoothing; `None` where the trials have one value only, or so many that
-    /// it was searched on a scale.
-    ///
-    /// The study's trials are shared out over the values, not drawn anew for each.
-    #[must_use]
-    pub fn of(record: &Record, question: &Question) -> Option<LabelSmoothing> {
-        let counted = record.studies.iter().flat_map(StudyRecord::counted);
-        let mut values: Vec<f64> =
-            counted.map(|trial| smoothing(&trial.trial.parameters)).collect();
-        values.sort_by(f64::total_cmp);
-        values.dedup();
-        let is_split = (2..=MOST_SMOOTHING_VALUES).contains(&values.len());
-        is_split.then(|| LabelSmoothing {
-            metric: question.goal.metric.clone(),
-            values: values.iter().map(|value| smoothing_curve(record, question, *value)).collect(),
-        })
-    }
-}
-
-fn smoothing(parameters: &Parameters) -> f64 {
-    parameters.get(LABEL_SMOOTHING).copied().unwrap_or(0.0)
-}
-
-fn smoothing_curve(record: &Record, question: &Question, label_smoothing: f64) -> SmoothingCurve {
-    let has_value = |trial: &&TrialCurve| smoothing(&trial.trial.parameters) == label_smoothing;
-    let share = |study: &StudyRecord| StudyRecord {
-        facts: study.facts.clone(),
-        trials: study.counted().filter(has_value).cloned().collect(),
-        repeats: vec![],
-    };
-    let point = |study: StudyRecord| {
-        let outcomes: StudyOutcomes = study.outcomes(question);
-        let batch_size = study.facts.batch_size;
-        let budget = QualityBudget::Steps(question.last_step(batch_size));
-        SmoothingPoint {
-            batch_size,
-            n_trials: outcomes.trials.len() as u64,
-            steps_to_result: outcomes.result().map(|result| result.steps),
-            best: best(&study, &question.goal, budget).map(|best| best.value),
+    /// Best values of each metric that questions are about, in their order, none twice.
+    pub(super) fn of_questions(
+        record: &Record,
+        questions: &[Question],
+        options: &AnalysisOptions,
+    ) -> Vec<Quality> {
+        let chosen = options.quality_budgets.clone();
+        let budgets = chosen.unwrap_or_else(|| QualityBudget::defaults(record));
+        let mut qualities: Vec<Quality> = Vec::new();
+        for question in questions {
+            let quality = Quality::of(record, &question.goal, &budgets);
+            let is_same = |other: &Quality| {
+                (&other.metric, other.is_lower_better) == (&quality.metric, quality.is_lower_better)
+            };
+            if !qualities.iter().any(is_same) {
+                qualities.push(quality);
+            }
         }
-    };
-    let shares = record.studies.iter().map(share).filter(|study| !study.trials.is_empty());
-    SmoothingCurve { label_smoothing, points: shares.map(point).collect() }
+        qualities
+    }
 }
 
 impl StudyRecord {
@@ -227,96 +157,139 @@ impl StudyRecord {
     }
 }
 
+fn quality_point(study: &StudyRecord, goal: &Goal, budget: QualityBudget) -> Option<QualityPoint> {
+    let last_step = budget.last_step(study.facts.batch_size);
+    let (value, step, trial_id) = best_row(study.counted(), goal, last_step)?;
+    let end = match budget {
+        QualityBudget::Unlimited => study.facts.budget_steps.unwrap_or(0),
+        QualityBudget::Steps(_) | QualityBudget::Examples(_) => last_step,
+    };
+    Some(QualityPoint {
+        batch_size: study.facts.batch_size,
+        value,
+        step,
+        trial_id,
+        is_cut_short: study.counted().any(|trial| trial.trial.steps < end),
+    })
+}
+
+/// The best row (value, step, trial id) of a goal's metric up to a step, over trials by ascending id.
+pub(super) fn best_row<'record>(
+    trials: impl Iterator<Item = &'record TrialCurve>,
+    goal: &Goal,
+    last_step: u64,
+) -> Option<(f64, u64, u64)> {
+    let rows = trials.flat_map(|TrialCurve { trial, curve }| {
+        let within = curve.rows(&goal.metric).take_while(|(step, _)| *step <= last_step);
+        within.map(|(step, value)| (value, step, trial.trial_id))
+    });
+    let order = |a: f64, b: f64| match goal.threshold {
+        Threshold::Below(_) => a.total_cmp(&b),
+        Threshold::Above(_) => b.total_cmp(&a),
+    };
+    let by_value_step_and_id = |a: &(f64, u64, u64), b: &(f64, u64, u64)| -> Ordering {
+        order(a.0, b.0).then((a.1, a.2).cmp(&(b.1, b.2)))
+    };
+    rows.filter(|(value, ..)| !value.is_nan()).min_by(by_value_step_and_id)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::QualityBudget::{Examples, Steps, Unlimited};
     use super::*;
-    use crate::analysis::testing::{record_of, row, study_of};
+    use crate::analysis::testing::{record, trial_curve};
 
-    fn curve(errors: &[(u64, f64)]) -> Vec<(u64, Vec<(String, f64)>)> {
-        errors.iter().map(|&(step, error)| row(step, &[("val/error", error)])).collect()
+    fn goal(threshold: Threshold) -> Goal {
+        Goal { metric: "val/error".to_owned(), threshold }
     }
 
-    fn record() -> (Record, Goal) {
-        let small =
-            [curve(&[(0, 0.9), (10, 0.4), (100, 0.2)]), curve(&[(0, 0.8), (100, f64::NAN)])];
-        let (mut record, goal) = record_of(2, &small);
-        record.studies.push(study_of(8, &[curve(&[(0, 0.9), (10, 0.3), (50, 0.3)])]));
-        (record, goal)
-    }
-
-    fn points(record: &Record, goal: &Goal, budget: QualityBudget) -> Vec<QualityPoint> {
-        Quality::of(record, goal, &[budget]).curves.remove(0).points
+    fn two_studies() -> Record {
+        let curves = [
+            trial_curve(0, &[(0, 0.9), (10, 0.5), (100, 0.2)]),
+            trial_curve(1, &[(0, 0.8), (10, 0.4), (40, f64::NAN), (100, 0.3)]),
+        ];
+        let large = [trial_curve(0, &[(0, 0.9), (5, 0.2), (25, 0.25)])];
+        record(&[(4, &curves), (16, &large)])
     }
 
     #[test]
-    fn the_best_row_within_the_budget_wins_and_the_first_of_equals() {
-        let (record, goal) = record();
-        let seen = |budget| {
-            let points = points(&record, &goal, budget);
-            points.iter().map(|p| (p.value, p.step, p.trial_id)).collect::<Vec<_>>()
-        };
-        assert_eq!(seen(Steps(50)), [(0.4, 10, 0), (0.3, 10, 0)]);
-        assert_eq!(seen(Unlimited), [(0.2, 100, 0), (0.3, 10, 0)]);
-        assert_eq!(seen(Examples(400)), [(0.2, 100, 0), (0.3, 10, 0)]);
-        // 79 examples are 39 steps of 2 and 9 of 8.
-        assert_eq!(seen(Examples(79)), [(0.4, 10, 0), (0.9, 0, 0)]);
-        let above = Goal { threshold: Threshold::Above(0.0), ..goal.clone() };
-        let best = points(&record, &above, Steps(100))[0];
-        assert_eq!((best.value, best.trial_id), (0.9, 0));
-    }
-
-    #[test]
-    fn values_of_trials_that_ended_before_the_budget_might_be_better() {
-        let (mut record, goal) = record();
-        record.studies[1].facts.budget_steps = Some(60);
-        let cut = |budget| points(&record, &goal, budget)[1].is_cut_short;
-        assert!(cut(Steps(1000)) && cut(Unlimited));
-        assert!(!cut(Steps(50)));
-        record.studies[1].facts.budget_steps = Some(50);
-        assert!(!points(&record, &goal, Unlimited)[1].is_cut_short);
-    }
-
-    #[test]
-    fn default_budgets_are_ones_that_every_batch_size_trained_for() {
-        let budgets = QualityBudget::defaults(&record().0);
-        assert_eq!(budgets[..5], [Unlimited, Steps(1), Steps(5), Steps(16), Steps(50)]);
-        // 100 steps of 2 against 50 of 8; 7 examples would be no step of 8.
-        assert_eq!(budgets[5..], [Examples(22), Examples(66), Examples(200)]);
-    }
-
-    fn smoothed(values: &[Option<f64>]) -> (Record, Goal) {
-        let trial = |index: usize| curve(&[(0, 0.9), (10 + index as u64, 0.05)]);
-        let (mut record, goal) = record_of(4, &(0..values.len()).map(trial).collect::<Vec<_>>());
-        for (trial, value) in record.studies[0].trials.iter_mut().zip(values) {
-            let value = value.map(|value| (LABEL_SMOOTHING.to_owned(), value));
-            trial.trial.parameters.extend(value);
-        }
-        (record, goal)
-    }
-
-    #[test]
-    fn trials_are_shared_out_by_smoothing_and_a_missing_one_is_zero() {
-        let (mut record, goal) = smoothed(&[Some(0.1), None, Some(0.0), Some(0.1)]);
-        record.studies[0].facts.n_trials = Some(3);
-        let question = Question { max_steps: Some(11), ..Question::of_goal(goal) };
-        let split = LabelSmoothing::of(&record, &question).unwrap();
-        let seen: Vec<_> = split
-            .values
+    fn the_single_best_row_within_the_budget_counts() {
+        let budgets =
+            [QualityBudget::Unlimited, QualityBudget::Steps(10), QualityBudget::Examples(400)];
+        let quality = Quality::of(&two_studies(), &goal(Threshold::Below(0.1)), &budgets);
+        assert!(quality.is_lower_better);
+        let found: Vec<Vec<_>> = quality
+            .curves
             .iter()
-            .map(|curve| (curve.label_smoothing, curve.points[0].n_trials, curve.points[0].best))
+            .map(|curve| curve.points.iter().map(|p| (p.value, p.step, p.trial_id)).collect())
             .collect();
-        assert_eq!(seen, [(0.0, 2, Some(0.05)), (0.1, 1, Some(0.05))]);
-        assert_eq!(split.values[0].points[0].steps_to_result, Some(11));
-        let hard = Question { max_steps: Some(10), ..question };
-        let split = LabelSmoothing::of(&record, &hard).unwrap();
-        assert_eq!(split.values[0].points[0].steps_to_result, None);
-        assert_eq!(split.values[0].points[0].best, Some(0.9));
+        let expected = [
+            [(0.2, 100, 0), (0.2, 5, 0)],
+            [(0.4, 10, 1), (0.2, 5, 0)],
+            // 400 examples are 100 steps of 4, and 25 of 16.
+            [(0.2, 100, 0), (0.2, 5, 0)],
+        ];
+        assert_eq!(found, expected);
+        let cut: Vec<bool> = quality.curves[1].points.iter().map(|p| p.is_cut_short).collect();
+        assert_eq!(cut, [false, false]);
+        let long =
+            Quality::of(&two_studies(), &goal(Threshold::Below(0.1)), &[QualityBudget::Steps(50)]);
+        let cut: Vec<bool> = long.curves[0].points.iter().map(|p| p.is_cut_short).collect();
+        assert_eq!(cut, [false, true]);
     }
 
     #[test]
-    fn one_value_is_no_split() {
-        let (record, goal) = smoothed(&[Some(0.1), Some(0.1)]);
-        assert!(LabelSmoothing::of(&record, &Question::of_goal(goal)).is_none());
+    fn more_is_better_where_the_goal_is_above() {
+        let quality =
+            Quality::of(&two_studies(), &goal(Threshold::Above(0.5)), &[QualityBudget::Steps(99)]);
+        let best = quality.curves[0].points[0];
+        assert_eq!((best.value, best.step, best.trial_id), (0.9, 0, 0));
+    }
+
+    #[test]
+    fn only_trials_that_count_do() {
+        let mut record = two_studies();
+        record.studies[0].facts.n_trials = Some(1);
+        record.studies[1].trials[0].trial.status = TrialStatus::Infeasible;
+        let quality =
+            Quality::of(&record, &goal(Threshold::Below(0.1)), &[QualityBudget::Steps(10)]);
+        let points = &quality.curves[0].points;
+        assert_eq!(points.len(), 1);
+        assert_eq!((points[0].value, points[0].trial_id), (0.5, 0));
+    }
+
+    #[test]
+    fn default_budgets_span_the_studies() {
+        let budgets = QualityBudget::defaults(&two_studies());
+        // 100 / 64 to 100 steps, 400 / 64 to 400 examples, each by factors of 4.
+        let expected = [
+            QualityBudget::Unlimited,
+            QualityBudget::Steps(2),
+            QualityBudget::Steps(6),
+            QualityBudget::Steps(25),
+            QualityBudget::Steps(100),
+            QualityBudget::Examples(6),
+            QualityBudget::Examples(25),
+            QualityBudget::Examples(100),
+            QualityBudget::Examples(400),
+        ];
+        assert_eq!(budgets, expected);
+        assert_eq!(QualityBudget::defaults(&record(&[])), [QualityBudget::Unlimited]);
+    }
+
+    #[test]
+    fn each_metric_comes_once() {
+        let question = |metric: &str, threshold| {
+            Question::of_goal(Goal { metric: metric.to_owned(), threshold })
+        };
+        let questions = [
+            question("val/error", Threshold::Below(0.1)),
+            question("val/error", Threshold::Below(0.2)),
+            question("test/error", Threshold::Below(0.2)),
+        ];
+        let options = AnalysisOptions::default();
+        let qualities = Quality::of_questions(&two_studies(), &questions, &options);
+        let metrics: Vec<&str> = qualities.iter().map(|quality| quality.metric.as_str()).collect();
+        assert_eq!(metrics, ["val/error", "test/error"]);
+        assert!(qualities[1].curves.iter().all(|curve| curve.points.is_empty()));
     }
 }

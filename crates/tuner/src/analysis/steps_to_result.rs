@@ -137,8 +137,11 @@ impl StudyOutcomes {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::analysis::testing::{Outcome, question, study};
+    use crate::analysis::testing::{Outcome, question, record, study, trial_curve};
+    use crate::experiment::{Goal, Threshold};
 
     fn winner(outcomes: &[Outcome], n_trials: Option<u64>) -> Option<(u64, u64)> {
         let mut study = study(32, outcomes);
@@ -204,5 +207,60 @@ mod tests {
         assert_eq!(study.counts(&short).n_stopped_early, 0);
         study.facts.budget_steps = None;
         assert_eq!(study.counts(&question()).n_stopped_early, 0);
+    }
+
+    /// The published rule, word for word: one table of all rows, sorted by (step, trial id).
+    fn from_the_table(
+        rows: &[(u64, u64, f64)],
+        counted: &[u64],
+        is_beyond: impl Fn(f64) -> bool,
+        last_step: u64,
+    ) -> Option<(u64, u64)> {
+        let is_in = |row: &&(u64, u64, f64)| {
+            counted.contains(&row.1) && row.0 <= last_step && is_beyond(row.2)
+        };
+        let mut rows: Vec<_> = rows.iter().filter(is_in).collect();
+        rows.sort_by_key(|row| (row.0, row.1));
+        rows.first().map(|row| (row.0, row.1))
+    }
+
+    proptest! {
+        #[test]
+        fn trial_by_trial_is_the_published_rule(
+            curves in proptest::collection::vec(
+                (proptest::collection::btree_map(0..40_u64, 0..12_u32, 0..9), 0..3_u8),
+                0..9,
+            ),
+            n_trials in proptest::option::of(0..6_u64),
+            max_steps in proptest::option::of(0..40_u64),
+            is_above in any::<bool>(),
+        ) {
+            // Values on a coarse grid, so that some equal the threshold; the largest is no number.
+            let value = |v: u32| if v == 11 { f64::NAN } else { f64::from(v) / 10.0 };
+            let threshold = if is_above { Threshold::Above(0.5) } else { Threshold::Below(0.5) };
+            let is_beyond = |value: f64| if is_above { value > 0.5 } else { value < 0.5 };
+            let (mut trials, mut rows, mut complete) = (Vec::new(), Vec::new(), Vec::new());
+            for (trial_id, (curve, status)) in (0..).zip(&curves) {
+                let curve: Vec<_> = curve.iter().map(|(step, v)| (*step, value(*v))).collect();
+                let mut trial = trial_curve(trial_id, &curve);
+                trial.trial.status = [
+                    TrialStatus::Complete, TrialStatus::Infeasible, TrialStatus::Incomplete,
+                ][usize::from(*status)];
+                if trial.trial.status == TrialStatus::Complete {
+                    complete.push(trial_id);
+                }
+                rows.extend(curve.iter().map(|(step, value)| (*step, trial_id, *value)));
+                trials.push(trial);
+            }
+            complete.truncate(n_trials.map_or(usize::MAX, |n| n as usize));
+            let mut record = record(&[(8, &trials)]);
+            record.studies[0].facts.n_trials = n_trials;
+            let goal = Goal { metric: "val/error".to_owned(), threshold };
+            let question = Question { max_steps, ..Question::of_goal(goal) };
+            let found = record.studies[0].outcomes(&question).result();
+            let expected =
+                from_the_table(&rows, &complete, is_beyond, max_steps.unwrap_or(u64::MAX));
+            prop_assert_eq!(found.map(|result| (result.steps, result.trial_id)), expected);
+        }
     }
 }

@@ -102,42 +102,26 @@ pub(super) fn question() -> Question {
     Question::of_goal(Goal { metric: "val/classification_error".to_owned(), threshold })
 }
 
-/// A step and the metrics measured at it.
-pub(super) type Row = (u64, Vec<(String, f64)>);
-
-pub(super) fn row(step: u64, metrics: &[(&str, f64)]) -> Row {
-    (step, metrics.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect())
+/// A complete trial with a curve of `val/error`, of which all complete ones count.
+pub(super) fn trial_curve(trial_id: u64, rows: &[(u64, f64)]) -> TrialCurve {
+    let mut curve = Curve::default();
+    rows.iter().for_each(|(step, value)| curve.push(*step, [("val/error".to_owned(), *value)]));
+    let steps = rows.last().map_or(0, |(step, _)| *step);
+    let trial = Outcome::stopped(steps).trial(0, trial_id, 0).trial;
+    TrialCurve { trial, curve }
 }
 
-/// A study of complete trials with these rows; nothing is known of its budget.
-pub(super) fn study_of(batch_size: u64, trials: &[Vec<Row>]) -> StudyRecord {
-    let trial = |(trial_id, rows): (u64, &Vec<Row>)| {
-        let mut curve = Curve::default();
-        rows.iter().for_each(|(step, metrics)| curve.push(*step, metrics.clone()));
-        let steps = curve.steps.last().copied().unwrap_or(0);
-        let trial = TrialRecord {
-            batch_size,
-            trial_id,
-            repeat: 0,
-            parameters: Parameters::new(),
-            status: TrialStatus::Complete,
-            steps,
-        };
-        TrialCurve { trial, curve }
-    };
-    StudyRecord {
-        facts: StudyFacts { budget_steps: None, ..study(batch_size, &[]).facts },
-        trials: (0..).zip(trials).map(trial).collect(),
+/// A record of studies, each a batch size with its trials.
+pub(super) fn record(studies: &[(u64, &[TrialCurve])]) -> Record {
+    let study = |(batch_size, trials): &(u64, &[TrialCurve])| StudyRecord {
+        facts: study(*batch_size, &[]).facts,
+        trials: trials.to_vec(),
         repeats: vec![],
+    };
+    let [dataset, model, optimizer] = ["mnist", "fc", "sgd"].map(str::to_owned);
+    Record {
+        workload: Workload { dataset, model, optimizer },
+        studies: studies.iter().map(study).collect(),
+        omissions: vec![],
     }
-}
-
-/// A record of one study, and the goal val/error < 0.1.
-pub(super) fn record_of(batch_size: u64, trials: &[Vec<Row>]) -> (Record, Goal) {
-    let name = |name: &str| name.to_owned();
-    let workload = Workload { dataset: name("d"), model: name("m"), optimizer: name("o") };
-    let goal = Goal { metric: name("val/error"), threshold: Threshold::Below(0.1) };
-    let record =
-        Record { workload, studies: vec![study_of(batch_size, trials)], omissions: vec![] };
-    (record, goal)
 }

@@ -3,8 +3,7 @@
 use serde::Serialize;
 
 use super::options::AnalysisOptions;
-use super::scaling::CurvePoint;
-use crate::record::StudyFacts;
+use crate::record::StudyOutcomes;
 
 /// Time to result, where the duration of a step was measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -63,153 +62,141 @@ pub struct ProjectedPoint {
 }
 
 impl TimeToResult {
-    /// From a curve and what is known of the studies; batch sizes without a measured step are left
-    /// out. `None` if that leaves none.
+    /// Time to result of studies that ascend in batch size; `None` where no study has both a result
+    /// and a measured step.
     #[must_use]
-    pub fn of(
-        curve: &[CurvePoint],
-        studies: &[StudyFacts],
-        options: &AnalysisOptions,
-    ) -> Option<TimeToResult> {
-        let measured = studies.iter().filter_map(|facts| {
-            let seconds = facts.seconds_per_step?;
-            (seconds.is_finite() && seconds > 0.0).then_some((facts.batch_size, seconds))
-        });
-        let mut speeds: Vec<(u64, f64)> = measured.collect();
-        speeds.sort_by_key(|(batch_size, _)| *batch_size);
-        let timed = curve.iter().filter_map(|point| {
-            let index = speeds.binary_search_by_key(&point.batch_size, |(size, _)| *size).ok()?;
-            Some(time_point(*point, speeds[index].1))
-        });
-        let points = with_front(timed.collect());
-        let project = |n: &u64| IdealProjection::of(curve, &speeds, *n);
-        let projections = options.n_devices.iter().map(project).collect();
-        (!points.is_empty()).then_some(TimeToResult { points, projections })
+    pub fn of(studies: &[StudyOutcomes], options: &AnalysisOptions) -> Option<TimeToResult> {
+        let points = mark_front(studies.iter().filter_map(measured).collect());
+        if points.is_empty() {
+            return None;
+        }
+        let speeds: Vec<(u64, f64)> = studies.iter().filter_map(speed).collect();
+        let asked = options.n_devices.iter().filter(|n_devices| **n_devices > 0);
+        let projections = asked.map(|n_devices| project(*n_devices, studies, &speeds)).collect();
+        Some(TimeToResult { points, projections })
     }
 }
 
-fn time_point(point: CurvePoint, seconds_per_step: f64) -> TimePoint {
-    TimePoint {
-        batch_size: point.batch_size,
-        steps: point.steps,
+/// Batch size and seconds per step, where they were measured.
+fn speed(study: &StudyOutcomes) -> Option<(u64, f64)> {
+    let seconds = study.facts.seconds_per_step?;
+    (seconds > 0.0 && seconds.is_finite()).then_some((study.facts.batch_size, seconds))
+}
+
+fn measured(study: &StudyOutcomes) -> Option<TimePoint> {
+    let ((batch_size, seconds_per_step), result) = (speed(study)?, study.result()?);
+    Some(TimePoint {
+        batch_size,
+        steps: result.steps,
         seconds_per_step,
-        seconds: point.steps as f64 * seconds_per_step,
-        examples: point.steps.saturating_mul(point.batch_size),
+        seconds: result.steps as f64 * seconds_per_step,
+        examples: result.examples,
         is_on_pareto_front: false,
-    }
+    })
 }
 
-fn with_front(points: Vec<TimePoint>) -> Vec<TimePoint> {
-    let is_better = |a: &TimePoint, b: &TimePoint| {
-        a.seconds <= b.seconds
-            && a.examples <= b.examples
-            && (a.seconds < b.seconds || a.examples < b.examples)
-    };
-    let on_front = |point: &TimePoint| TimePoint {
-        is_on_pareto_front: !points.iter().any(|other| is_better(other, point)),
-        ..*point
-    };
-    points.iter().map(on_front).collect()
-}
-
-impl IdealProjection {
-    fn of(curve: &[CurvePoint], speeds: &[(u64, f64)], n_devices: u64) -> IdealProjection {
-        let project = |point: &CurvePoint| {
-            let share = point.batch_size as f64 / n_devices.max(1) as f64;
-            let seconds_per_step = interpolated(speeds, share)?;
-            let seconds = point.steps as f64 * seconds_per_step;
-            Some(ProjectedPoint {
-                batch_size: point.batch_size,
-                projected_seconds_per_step: seconds_per_step,
-                projected_seconds: seconds,
-                projected_device_seconds: seconds * n_devices as f64,
-            })
+fn mark_front(mut points: Vec<TimePoint>) -> Vec<TimePoint> {
+    let all = points.clone();
+    for point in &mut points {
+        let is_worse = |other: &TimePoint| {
+            let no_worse = other.seconds <= point.seconds && other.examples <= point.examples;
+            no_worse && (other.seconds < point.seconds || other.examples < point.examples)
         };
-        IdealProjection { n_devices, points: curve.iter().filter_map(project).collect() }
+        point.is_on_pareto_front = !all.iter().any(is_worse);
     }
+    points
 }
 
-/// Seconds per step at a batch size between measured ones, on a line in log against log.
+fn project(n_devices: u64, studies: &[StudyOutcomes], speeds: &[(u64, f64)]) -> IdealProjection {
+    let point = |study: &StudyOutcomes| {
+        let batch_size = study.facts.batch_size;
+        let per_device = batch_size as f64 / n_devices as f64;
+        let seconds_per_step = interpolated(speeds, per_device)?;
+        let seconds = study.result()?.steps as f64 * seconds_per_step;
+        Some(ProjectedPoint {
+            batch_size,
+            projected_seconds_per_step: seconds_per_step,
+            projected_seconds: seconds,
+            projected_device_seconds: n_devices as f64 * seconds,
+        })
+    };
+    IdealProjection { n_devices, points: studies.iter().filter_map(point).collect() }
+}
+
+/// Seconds per step at a batch size, from measured ones that ascend; `None` outside of them.
 fn interpolated(speeds: &[(u64, f64)], batch_size: f64) -> Option<f64> {
-    let above = speeds.partition_point(|(size, _)| (*size as f64) < batch_size);
-    let &(high, at_high) = speeds.get(above)?;
-    if high as f64 == batch_size {
-        return Some(at_high);
+    let upper = speeds.partition_point(|(measured, _)| (*measured as f64) < batch_size);
+    let (right, right_seconds) = *speeds.get(upper)?;
+    if right as f64 == batch_size {
+        return Some(right_seconds);
     }
-    let (low, at_low) = speeds[above.checked_sub(1)?];
-    let part = (batch_size / low as f64).ln() / (high as f64 / low as f64).ln();
-    Some((at_low.ln() + part * (at_high / at_low).ln()).exp())
+    let (left, left_seconds) = *speeds.get(upper.checked_sub(1)?)?;
+    let part = (batch_size / left as f64).ln() / (right as f64 / left as f64).ln();
+    Some((left_seconds.ln() + part * (right_seconds / left_seconds).ln()).exp())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::study;
+    use crate::analysis::testing::{Outcome, study};
 
-    fn times(n_devices: &[u64]) -> TimeToResult {
-        let curve = [(1, 1000), (4, 300), (16, 200), (64, 200)];
-        let curve = curve.map(|(batch_size, steps)| CurvePoint { batch_size, steps });
-        // Linear from 4 on; a step of 1 costs as much as one of 4.
-        let speeds = [(64, 1.6), (1, 0.1), (4, 0.1), (16, 0.4), (256, 6.4)];
-        let facts = speeds.map(|(batch_size, seconds)| StudyFacts {
-            seconds_per_step: Some(seconds),
-            ..study(batch_size, &[]).facts
-        });
-        let options = AnalysisOptions { n_devices: n_devices.to_vec(), ..Default::default() };
-        TimeToResult::of(&curve, &facts, &options).unwrap()
-    }
-
-    #[test]
-    fn time_and_examples_have_a_front() {
-        let points = times(&[]).points;
-        let seen: Vec<(f64, u64, bool)> =
-            points.iter().map(|p| (p.seconds, p.examples, p.is_on_pareto_front)).collect();
-        // 4 is fastest, 1 takes the fewest examples, the others take more of both.
-        let expected =
-            [(100.0, 1000, true), (30.0, 1200, true), (80.0, 3200, false), (320.0, 12_800, false)];
-        for (seen, expected) in seen.iter().zip(expected) {
-            assert!((seen.0 - expected.0).abs() < 1e-9, "{seen:?}");
-            assert_eq!((seen.1, seen.2), (expected.1, expected.2));
-        }
-    }
-
-    #[test]
-    fn devices_share_the_batch() {
-        let projections = times(&[1, 4, 1000]).projections;
-        let seconds = |index: usize| -> Vec<(u64, f64)> {
-            let points = &projections[index].points;
-            points.iter().map(|point| (point.batch_size, point.projected_seconds)).collect()
+    /// Batch size, steps to result, seconds per step.
+    fn studies(table: &[(u64, u64, Option<f64>)]) -> Vec<StudyOutcomes> {
+        let of = |&(batch_size, steps, seconds): &(u64, u64, Option<f64>)| {
+            let mut study = study(batch_size, &[Outcome::reached(steps)]);
+            study.facts.seconds_per_step = seconds;
+            study
         };
-        let measured = times(&[]).points;
-        for (projected, measured) in seconds(0).iter().zip(&measured) {
-            assert!(
-                (projected.1 - measured.seconds).abs() < 1e-9,
+        table.iter().map(of).collect()
+    }
+
+    fn time(table: &[(u64, u64, Option<f64>)]) -> TimeToResult {
+        let options = AnalysisOptions { n_devices: vec![1, 4], ..AnalysisOptions::default() };
+        TimeToResult::of(&studies(table), &options).unwrap()
+    }
+
+    const TABLE: [(u64, u64, Option<f64>); 4] =
+        [(4, 800, Some(0.1)), (16, 220, Some(0.2)), (64, 100, Some(0.8)), (256, 90, Some(3.2))];
+
+    #[test]
+    fn seconds_are_steps_times_seconds_per_step_and_the_front_is_not_dominated() {
+        let points = time(&TABLE).points;
+        let seconds: Vec<f64> = points.iter().map(|point| point.seconds).collect();
+        assert_eq!(seconds, [80.0, 44.0, 80.0, 288.0]);
+        // Examples: 3200, 3520, 6400, 23040. The third is as slow as the first, with more examples.
+        let front: Vec<bool> = points.iter().map(|point| point.is_on_pareto_front).collect();
+        assert_eq!(front, [true, true, false, false]);
+    }
+
+    #[test]
+    fn projections_follow_the_measured_speeds() {
+        let time = time(&TABLE);
+        let [one, four] = [0, 1].map(|index: usize| &time.projections[index]);
+        for (projected, measured) in one.points.iter().zip(&time.points) {
+            assert_eq!(
+                projected.projected_seconds, measured.seconds,
                 "one device is the measured one"
             );
         }
-        // A quarter of 1 was not measured; nothing is projected there.
-        let expected = [(4, 300.0 * 0.1), (16, 200.0 * 0.1), (64, 200.0 * 0.4)];
-        assert_eq!(seconds(1).len(), expected.len());
-        for (found, expected) in seconds(1).iter().zip(expected) {
-            assert!(found.0 == expected.0 && (found.1 - expected.1).abs() < 1e-9, "{found:?}");
-        }
-        let price = projections[1].points[0].projected_device_seconds;
-        assert!((price - 4.0 * 30.0).abs() < 1e-9, "{price}");
-        assert!(projections[2].points.is_empty());
+        // Batch size 4 on 4 devices would be 1 on each, which was not measured.
+        let sizes: Vec<u64> = four.points.iter().map(|point| point.batch_size).collect();
+        assert_eq!(sizes, [16, 64, 256]);
+        assert_eq!(four.points[0].projected_seconds, 220.0 * 0.1);
+        assert_eq!(four.points[2].projected_device_seconds, 4.0 * 90.0 * 0.8);
+        // Halfway between 16 and 64 in the logarithm lies 32: sqrt(0.2 * 0.8) = 0.4.
+        let between = interpolated(&[(16, 0.2), (64, 0.8)], 32.0).unwrap();
+        assert!((between - 0.4).abs() < 1e-12, "{between}");
     }
 
     #[test]
-    fn speeds_between_measurements_lie_on_a_power_law() {
-        let speeds = [(2, 1.0), (8, 16.0)];
-        assert!((interpolated(&speeds, 4.0).unwrap() - 4.0).abs() < 1e-12);
-        assert_eq!(interpolated(&speeds, 8.0), Some(16.0));
-        assert_eq!((interpolated(&speeds, 1.0), interpolated(&speeds, 9.0)), (None, None));
-    }
-
-    #[test]
-    fn without_a_measured_speed_there_is_no_time() {
-        let curve = [CurvePoint { batch_size: 1, steps: 2 }];
-        let facts = [study(1, &[]).facts];
-        assert_eq!(TimeToResult::of(&curve, &facts, &AnalysisOptions::default()), None);
+    fn without_speeds_or_results_there_is_no_time() {
+        let options = AnalysisOptions::default();
+        assert_eq!(TimeToResult::of(&studies(&[(4, 800, None)]), &options), None);
+        let mut missed = study(4, &[Outcome::missed()]);
+        missed.facts.seconds_per_step = Some(0.1);
+        assert_eq!(TimeToResult::of(&[missed], &options), None);
+        let some = time(&[(4, 800, Some(0.1)), (16, 220, None)]);
+        assert_eq!(some.points.len(), 1);
+        assert_eq!(time(&[(4, 800, Some(0.1)), (16, 220, Some(f64::NAN))]).points.len(), 1);
     }
 }
