@@ -1,10 +1,13 @@
 //! What the tests of whole programs share.
 
 pub mod archive;
+mod browser;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+
+pub use browser::{Browser, Screen};
 
 /// A command line of the `critbatch` binary, without the data folders of who runs the tests.
 ///

@@ -211,7 +211,9 @@ fn report_and_figures_are_whole_and_can_be_written_again() {
     let [html, svg, png] = written;
     let html = String::from_utf8(html).unwrap();
     assert!(html.contains("<svg") && html.ends_with("</html>\n"));
-    assert!(!html.contains("http") && !html.contains("<script"), "a page for itself");
+    assert!(!html.contains("http") && !html.contains("src="), "a page for itself");
+    let table = fs::read_to_string(out.join("tables/steps_to_result.csv")).unwrap();
+    assert!(table.starts_with("batch_size,steps_to_result,"), "{table}");
     let tree = resvg::usvg::Tree::from_data(&svg, &resvg::usvg::Options::default()).unwrap();
     let image = image::load_from_memory(&png).unwrap().to_rgb8();
     let drawn = (tree.size().width() as u32, tree.size().height() as u32);

@@ -1,16 +1,14 @@
 //! `critbatch`: how far can data parallelism speed up a training run?
 //!
 //! `args.rs` reads the command line, `commands/` has one file for each verb, `plan.rs` says what a
-//! run will take, `progress.rs` tells on stderr how it goes, `results.rs` reads what was measured, and `summary.rs`, `figure/` and
-//! `report/` turn it into text, pictures and a page. stdout has results and nothing else.
+//! run will take, `progress.rs` tells on stderr how it goes, `results.rs` reads what was measured,
+//! `summary.rs` turns it into text, and `report.rs` has critbatch-report draw it. stdout has results
+//! and nothing else.
 
 mod args;
 mod commands;
 mod console;
 mod exit;
-mod figure;
-mod files;
-mod format;
 mod plan;
 mod progress;
 mod report;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table};
+use critbatch_report::format;
 use critbatch_tuner::{Plan, StudyPlan};
 
-use crate::format;
 use crate::summary::RULED;
 
 /// One row for each study with something left to do, and what all of it takes.

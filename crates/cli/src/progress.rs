@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use critbatch_report::format;
 use critbatch_tuner::{Event, Progress, StoppedEarly, StudySummary, TrialRecord};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::console;
 use crate::results::lack;
-use crate::{console, format};
 
 /// Time between two lines where there is no bar.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);

@@ -1,21 +1,18 @@
-//! What an output directory holds, read once for all that is printed and drawn.
+//! What an output directory holds, read once for all that is printed.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use critbatch_report::format;
 use critbatch_tuner::{
-    CheckedExperiment, ExperimentSummary, Provenance, Scale, Store, StudySummary, TunerError,
+    CheckedExperiment, ExperimentSummary, Scale, Store, StudySummary, TunerError,
 };
 
 /// The results of an experiment as far as it went.
 #[derive(Debug)]
 pub(crate) struct Results {
-    /// Output directory of the run.
-    pub(crate) directory: PathBuf,
     /// What was asked for.
     pub(crate) experiment: CheckedExperiment,
-    /// What measured it.
-    pub(crate) provenance: Provenance,
     /// What came out.
     pub(crate) summary: ExperimentSummary,
 }
@@ -27,7 +24,7 @@ impl Results {
     ///
     /// Where the directory has no store that can be read.
     pub(crate) fn read(directory: &Path) -> Result<Results, TunerError> {
-        Results::of_store(&Store::open_read_only(directory)?, directory)
+        Results::of_store(&Store::open_read_only(directory)?)
     }
 
     /// Reads the results of an open store.
@@ -35,11 +32,9 @@ impl Results {
     /// # Errors
     ///
     /// Where the store cannot be read.
-    pub(crate) fn of_store(store: &Store, directory: &Path) -> Result<Results, TunerError> {
+    pub(crate) fn of_store(store: &Store) -> Result<Results, TunerError> {
         Ok(Results {
-            directory: directory.to_owned(),
             experiment: store.experiment()?.clone(),
-            provenance: store.provenance().clone(),
             summary: ExperimentSummary::read(store)?,
         })
     }
@@ -61,7 +56,8 @@ pub(crate) fn is_finished(study: &StudySummary) -> bool {
 /// Why a study has no result, or `None` where it has one.
 pub(crate) fn lack(study: &StudySummary) -> Option<String> {
     let StudySummary { complete, trials, infeasible, budget_steps, .. } = *study;
-    let steps = crate::format::count(budget_steps.unwrap_or(0));
+    let steps = |steps| format!(" within {} steps", format::count(steps));
+    let within = budget_steps.map_or(String::new(), steps);
     if study.steps_to_result.is_some() {
         return None;
     }
@@ -69,9 +65,9 @@ pub(crate) fn lack(study: &StudySummary) -> Option<String> {
         (false, 0) if study.incomplete == 0 && infeasible == 0 => "not run yet".to_owned(),
         (false, _) => format!("not finished, {complete} of {trials} trials complete"),
         (true, 0) => format!("all {infeasible} trials diverged"),
-        (true, 1) => format!("the one complete trial did not reach the goal within {steps} steps"),
+        (true, 1) => format!("the one complete trial did not reach the goal{within}"),
         (true, _) => {
-            format!("none of {complete} complete trials reached the goal within {steps} steps")
+            format!("none of {complete} complete trials reached the goal{within}")
         }
     })
 }
@@ -126,15 +122,12 @@ pub(crate) mod tests {
         let search = Search { sampler, n_trials: 16, max_trials: 160, seed: 7, repeats: None };
         let spaces =
             studies.iter().map(|study| (study.batch_size, Space { scales: scales.clone() }));
-        let notes = [("experiment", "# <script>alert(1)</script>"), ("started", "2026-01-02")];
-        let notes = notes.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         Results {
-            directory: PathBuf::from("out"),
             experiment: CheckedExperiment {
                 workload: workload.clone(),
                 n_train: 4_000,
                 goal: goal.clone(),
-                budget_steps: studies.iter().map(|s| (s.batch_size, 2_000)).collect(),
+                budget_steps: studies.iter().map(|study| (study.batch_size, 2_000)).collect(),
                 search,
                 spaces: spaces.collect(),
                 stop: StopRule::Goal,
@@ -144,7 +137,6 @@ pub(crate) mod tests {
                     gradient_noise_scale: false,
                 },
             },
-            provenance: Provenance { device: "cpu".into(), version: "0.1.0".into(), notes },
             summary: ExperimentSummary { workload, goal, studies },
         }
     }

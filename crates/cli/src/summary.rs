@@ -1,11 +1,11 @@
 //! Results as text: the table and what it says.
 
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
+use critbatch_report::format;
 use critbatch_tuner::{
     ExperimentSummary, StudySummary, end_of_perfect_scaling, maximum_useful_batch_size,
 };
 
-use crate::format;
 use crate::results::{Results, is_finished, lack};
 
 /// More examples than the fewest, by which perfect scaling is said to end.
@@ -131,51 +131,6 @@ fn ends(summary: &ExperimentSummary) -> Vec<String> {
     end.into_iter().chain(useful).collect()
 }
 
-/// The curve's regimes in a sentence or two.
-pub(crate) fn verdict(summary: &ExperimentSummary) -> String {
-    let curve = summary.curve();
-    let (Some(first), Some(last)) = (curve.first(), curve.last()) else {
-        return "No batch size reached the goal yet.".to_owned();
-    };
-    let (Some(end), Some(useful)) = (
-        end_of_perfect_scaling(&curve, SCALING_TOLERANCE),
-        maximum_useful_batch_size(&curve, USEFUL_TOLERANCE),
-    ) else {
-        return "No batch size reached the goal yet.".to_owned();
-    };
-    let size = format::count;
-    if first == last {
-        let (batch_size, steps) = (size(first.batch_size), size(first.steps));
-        return format!(
-            "Only batch size {batch_size} has a result, {steps} steps; a curve needs two at least."
-        );
-    }
-    let scaling = match end {
-        end if end <= first.batch_size => format!(
-            "No perfect scaling: already beyond batch size {} more examples are needed",
-            size(end)
-        ),
-        end => format!("Perfect scaling up to batch size {}", size(end)),
-    };
-    let diminishing = match useful > end {
-        true if end <= first.batch_size => {
-            format!(", with diminishing returns up to {}", size(useful))
-        }
-        true => format!(", then diminishing returns up to {}", size(useful)),
-        false => String::new(),
-    };
-    let beyond = match useful < last.batch_size {
-        true => format!(
-            "Larger batches, up to the {} measured, save hardly any more steps.",
-            size(last.batch_size)
-        ),
-        false => "Even the largest batch size with a result saves steps; \
-                  larger ones may, too."
-            .to_owned(),
-    };
-    format!("{scaling}{diminishing}. {beyond}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,26 +149,6 @@ mod tests {
         assert_eq!(grid.rows[1], ["2,048", "-", "-", "16", "3", "0", "-", "-"]);
         let text = text(&results);
         assert!(text.contains("no result at batch size 2,048: none of 16"), "{text}");
-    }
-
-    #[test]
-    fn the_verdict_names_the_regimes() {
-        let curve = [(1, 800), (2, 400), (4, 210), (8, 130), (16, 100), (32, 98)];
-        let curve = curve.map(|(batch_size, steps)| (batch_size, Some(steps)));
-        assert_eq!(
-            verdict(&of(&curve).summary),
-            "Perfect scaling up to batch size 4, then diminishing returns up to 16. \
-             Larger batches, up to the 32 measured, save hardly any more steps."
-        );
-        let perfect = verdict(&of(&curve[..3]).summary);
-        assert!(
-            perfect.starts_with("Perfect scaling up to batch size 4. Even the largest"),
-            "{perfect}"
-        );
-        let flat = verdict(&of(&[(1, Some(50)), (2, Some(50))]).summary);
-        assert!(flat.starts_with("No perfect scaling"), "{flat}");
-        assert!(verdict(&of(&curve[..1]).summary).starts_with("Only batch size 1"));
-        assert!(verdict(&of(&[(1, None)]).summary).starts_with("No batch size"));
     }
 
     #[test]

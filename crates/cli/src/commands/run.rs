@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, bail};
 use critbatch_models::{Model, Optimizer};
+use critbatch_report::format;
 use critbatch_tuner::{
     CheckedExperiment, Experiment, Provenance, STORE_FILE_NAME, Store, TrainerFactory, TunerError,
 };
@@ -14,7 +15,7 @@ use critbatch_tuner::{
 use crate::args::{How, Run};
 use crate::commands::session::{self, Session, load_workload};
 use crate::exit::{Exit, UsageError};
-use crate::{console, format, plan};
+use crate::{console, plan};
 
 /// Bytes of an experiment file that are read; more than the tuner accepts, so that it refuses.
 const LARGEST_READ_BYTES: u64 = 1 << 21;

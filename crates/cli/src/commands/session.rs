@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use critbatch_models::{Compute, DeviceChoice, EvaluationSplit, Measured, Workload};
+use critbatch_report::format;
 use critbatch_tuner::{
     CheckedExperiment, Evaluation, Event, Outcome, Plan, RunOptions, Split, Store,
 };
@@ -15,7 +16,7 @@ use crate::args::{Device, Training};
 use crate::exit::Exit;
 use crate::progress::{Display, Reporter};
 use crate::results::Results;
-use crate::{console, format, plan, report, summary};
+use crate::{console, plan, report, summary};
 
 /// So that a signal is answered soon.
 const MAX_STEPS_PER_ROUND: u64 = 256;
@@ -122,7 +123,7 @@ pub(crate) fn run(session: Session<'_>) -> anyhow::Result<Exit> {
     display.clear();
     match outcome? {
         Outcome::Finished { .. } => {
-            finish(&Results::of_store(&store, out)?)?;
+            finish(&store, out)?;
             Ok(Exit::Done)
         }
         Outcome::Interrupted { batch_size } => {
@@ -149,9 +150,9 @@ fn stop_on_signal(display: &Display) -> anyhow::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-fn finish(results: &Results) -> anyhow::Result<()> {
-    report::write(results)?;
-    console::print(&summary::text(results))?;
-    console::print(&format!("report: {}", report::path(&results.directory).display()))?;
+fn finish(store: &Store, directory: &Path) -> anyhow::Result<()> {
+    report::write(store, directory)?;
+    console::print(&summary::text(&Results::of_store(store)?))?;
+    console::print(&format!("report: {}", report::path(directory).display()))?;
     Ok(())
 }

@@ -5,13 +5,14 @@ use std::path::Path;
 use comfy_table::Table;
 use critbatch_data::{DatasetInfo, catalogue, locate};
 use critbatch_models::{Model, Optimizer};
+use critbatch_report::format;
 use critbatch_tuner::Metaparameter;
 use serde::Serialize;
 
 use crate::args::Workloads;
+use crate::console;
 use crate::exit::Exit;
 use crate::summary::RULED;
-use crate::{console, format};
 
 /// Height, width and channels of MNIST's examples, and its number of classes.
 const MNIST: ([usize; 3], usize) = ([28, 28, 1], 10);

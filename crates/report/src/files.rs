@@ -4,15 +4,15 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::Context;
+use crate::error::ReportError;
 
 /// Writes a file beside its place and then moves it there, so that a reader never sees half of it
-/// and a full disk leaves the old one.
+/// and a full disk leaves the old one. Makes its folder if need be.
 ///
 /// # Errors
 ///
 /// Where the folder cannot be made or the file not be written.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
     let write = || -> io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new(""));
         fs::create_dir_all(folder)?;
@@ -27,7 +27,7 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> 
         }
         written
     };
-    write().with_context(|| format!("cannot write '{}'", path.display()))
+    write().map_err(|source| ReportError::File { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use critbatch_tuner::{Goal, Threshold, Workload};
+use critbatch_tuner::{Goal, Question, Threshold, Workload};
 
 /// A count with commas: `12,800`.
-pub(crate) fn count(n: u64) -> String {
+#[must_use]
+pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -18,7 +19,8 @@ pub(crate) fn count(n: u64) -> String {
 }
 
 /// Four significant digits. Just below 1, as momenta are, three digits of the distance to 1.
-pub(crate) fn number(value: f64) -> String {
+#[must_use]
+pub fn number(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return value.to_string();
     }
@@ -48,7 +50,8 @@ fn without_zeros(text: &str) -> &str {
 }
 
 /// A rate with a unit prefix: `8.1k`.
-pub(crate) fn rate(per_second: f64) -> String {
+#[must_use]
+pub fn rate(per_second: f64) -> String {
     let (scaled, prefix) = match per_second {
         r if r >= 1e9 => (r / 1e9, "G"),
         r if r >= 1e6 => (r / 1e6, "M"),
@@ -62,7 +65,8 @@ pub(crate) fn rate(per_second: f64) -> String {
 }
 
 /// A duration by its two largest units: `3 min 12 s`.
-pub(crate) fn duration(duration: Duration) -> String {
+#[must_use]
+pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60) {
         (0, 0, 0, seconds) => format!("{seconds} s"),
@@ -73,20 +77,66 @@ pub(crate) fn duration(duration: Duration) -> String {
 }
 
 /// `mnist / simple_cnn_base / momentum`.
-pub(crate) fn workload(workload: &Workload) -> String {
+#[must_use]
+pub fn workload(workload: &Workload) -> String {
     format!("{} / {} / {}", workload.dataset, workload.model, workload.optimizer)
 }
 
 /// `val/classification_error < 0.08`.
-pub(crate) fn goal(goal: &Goal) -> String {
+#[must_use]
+pub fn goal(goal: &Goal) -> String {
     match goal.threshold {
         Threshold::Below(value) => format!("{} < {}", goal.metric, number(value)),
         Threshold::Above(value) => format!("{} > {}", goal.metric, number(value)),
     }
 }
 
+/// A goal with its budgets: `val/classification_error < 0.08 within 2,000 steps`.
+#[must_use]
+pub fn question(question: &Question) -> String {
+    let steps = question.max_steps.map(|steps| format!("{} steps", count(steps)));
+    let examples = question.max_examples.map(|examples| format!("{} examples", count(examples)));
+    let budgets: Vec<String> = steps.into_iter().chain(examples).collect();
+    match budgets.is_empty() {
+        true => goal(&question.goal),
+        false => format!("{} within {}", goal(&question.goal), list(&budgets)),
+    }
+}
+
+/// A number of which only the order matters, to two digits or as a whole number: `310`, `4.2`.
+#[must_use]
+pub fn rounded(value: f64) -> String {
+    if !(1.0..1e15).contains(&value.abs()) {
+        return number(value);
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "an exponent of an f64 is small")]
+    let digits = value.abs().log10().floor() as i32;
+    match digits {
+        0 => without_zeros(&format!("{value:.1}")).to_owned(),
+        digits => {
+            let unit = 10.0_f64.powi((digits - 1).max(0));
+            let rounded = (value / unit).round() * unit;
+            let sign = if rounded < 0.0 { "-" } else { "" };
+            format!("{sign}{}", count(rounded.abs().round() as u64))
+        }
+    }
+}
+
+/// A duration in seconds, also of less than a second: `12 ms`, `3 min 12 s`.
+#[must_use]
+pub fn seconds(seconds: f64) -> String {
+    match seconds {
+        s if !(s.is_finite() && s >= 0.0) => "unknown".to_owned(),
+        s if s < 1e-3 => format!("{} µs", rounded(s * 1e6)),
+        s if s < 1.0 => format!("{} ms", rounded(s * 1e3)),
+        s if s < 10.0 => format!("{} s", rounded(s)),
+        s => Duration::try_from_secs_f64(s).map_or("unknown".to_owned(), duration),
+    }
+}
+
 /// `2, 8 and 32`.
-pub(crate) fn list(items: &[String]) -> String {
+#[must_use]
+pub fn list(items: &[String]) -> String {
     match items {
         [] => String::new(),
         [only] => only.clone(),
@@ -122,6 +172,15 @@ mod tests {
         let seconds = [0, 192, 3_900, 100_000];
         let texts = seconds.map(|seconds| duration(Duration::from_secs(seconds)));
         assert_eq!(texts, ["0 s", "3 min 12 s", "1 h 5 min", "1 d 3 h"]);
+    }
+
+    #[test]
+    fn orders_of_magnitude_are_short() {
+        let values = [0.0, 0.123_45, 1.26, 9.96, 31.4, 314.2, 31_415.9, 1e18, -42.4];
+        let expected = ["0", "0.1235", "1.3", "10", "31", "310", "31,000", "1e18", "-42"];
+        assert_eq!(values.map(rounded), expected);
+        let durations = [2e-6, 0.0123, 1.26, 75.0, -1.0];
+        assert_eq!(durations.map(seconds), ["2 µs", "12 ms", "1.3 s", "1 min 15 s", "unknown"]);
     }
 
     #[test]

@@ -1,0 +1,212 @@
+//! Several experiments on one axis.
+
+use critbatch_tuner::{
+    ComparedExperiment, ComparedPoint, Comparison, Determination, FitParameters, Regimes,
+};
+
+use super::{ReportInput, answer, labels};
+use crate::figure::{
+    Axis, AxisScale, Color, Direction, Figure, Mark, Marker, Panel, Point, Series, Shape, Stroke,
+};
+use crate::format;
+use crate::page::{Block, Listing, Page, Plot, Section};
+use crate::table::Table;
+
+/// Experiments side by side.
+#[derive(Debug, Clone, Copy)]
+pub struct ComparisonInput<'a> {
+    /// Their curves on one axis.
+    pub comparison: &'a Comparison,
+    /// The experiments in the comparison's order; the first goal of each is the one compared.
+    pub experiments: &'a [ReportInput<'a>],
+}
+
+/// The comparison: curves on one axis, where they bend, and each experiment's own answer.
+pub(crate) fn page(input: &ComparisonInput<'_>) -> Page {
+    let comparison = input.comparison;
+    let sections = [
+        Section::of("curves", "Curves", curves(comparison)),
+        Section::of(
+            "regimes",
+            "Where the curves bend",
+            vec![Listing::block(
+                regimes(input),
+                "Batch sizes at which the regimes end; empty where these data do not say.",
+            )],
+        ),
+        Section::of("answers", "Each experiment's own answer", vec![Block::Facts(answers(input))]),
+        Section::of(
+            "points",
+            "Points",
+            vec![Listing::block(points(comparison), "Every point of the figures.")],
+        ),
+    ];
+    let labels: Vec<String> =
+        comparison.experiments.iter().map(|experiment| experiment.label.clone()).collect();
+    Page {
+        title: "Comparison".to_owned(),
+        subtitle: format::list(&labels),
+        goals: vec![],
+        lead: vec![Block::Answer(lead(comparison))],
+        sections: sections.into_iter().flatten().collect(),
+    }
+}
+
+/// How far each experiment's batches are useful, in order.
+fn lead(comparison: &Comparison) -> String {
+    let mut useful: Vec<(u64, String)> = comparison
+        .experiments
+        .iter()
+        .filter_map(|experiment| {
+            let useful = experiment.regimes.maximum_useful_batch_size?;
+            let bound = match useful.determination {
+                Determination::OnlyLowerBound => "at least ",
+                _ => "",
+            };
+            let size = format::count(useful.value);
+            Some((useful.value, format!("{} up to {bound}{size}", experiment.label)))
+        })
+        .collect();
+    useful.sort_by_key(|(value, _)| std::cmp::Reverse(*value));
+    let texts: Vec<String> = useful.into_iter().map(|(_, text)| text).collect();
+    match texts.is_empty() {
+        true => "No experiment has a result yet, so there is nothing to compare.".to_owned(),
+        false => format!("Larger batches save steps in {}.", format::list(&texts)),
+    }
+}
+
+fn curves(comparison: &Comparison) -> Vec<Block> {
+    let has_points = comparison.experiments.iter().any(|experiment| !experiment.points.is_empty());
+    let mut blocks = vec![];
+    if let Some(at) = comparison.normalising_batch_size {
+        let caption = format!(
+            "Each curve is divided by its own steps at batch size {}, so that different goals and \
+             workloads can be compared: what matters is where a curve leaves the dashed line of \
+             perfect scaling.",
+            format::count(at)
+        );
+        blocks.push(Plot::block(normalised(comparison, at), &caption));
+    }
+    if has_points {
+        let caption = "Steps to result as they are, with bootstrap intervals over trials.";
+        blocks.push(Plot::block(absolute(comparison), caption));
+    }
+    blocks
+}
+
+fn answers(input: &ComparisonInput<'_>) -> Vec<(String, String)> {
+    let labelled = input.comparison.experiments.iter().zip(input.experiments);
+    let answer = |(compared, experiment): (&ComparedExperiment, &ReportInput<'_>)| {
+        let goal = experiment.analysis.goals.first()?;
+        Some((compared.label.clone(), answer::sentences(experiment, goal)))
+    };
+    labelled.filter_map(answer).collect()
+}
+
+/// The fit, where the data determine it.
+fn determined(regimes: &Regimes) -> Option<FitParameters> {
+    let is_determined = regimes.fit.determination == Determination::Determined;
+    regimes.fit.parameters.filter(|_| is_determined)
+}
+
+fn regimes(input: &ComparisonInput<'_>) -> Table {
+    let rows = || input.comparison.experiments.iter();
+    let end = |regimes: &Regimes| Some(regimes.end_of_perfect_scaling?.value);
+    let useful = |regimes: &Regimes| Some(regimes.maximum_useful_batch_size?.value);
+    let fewest =
+        |experiment: &ComparedExperiment| experiment.points.iter().map(|point| point.steps).min();
+    let workloads = input.experiments.iter().map(|experiment| labels::workload(experiment.record));
+    let workloads = workloads.map(Some).chain(std::iter::repeat(None)).take(rows().count());
+    Table::new("regimes")
+        .texts("experiment", rows().map(|experiment| experiment.label.clone()))
+        .texts("workload", workloads)
+        .texts("goal", rows().map(|experiment| format::question(&experiment.question)))
+        .counts("end_of_perfect_scaling", rows().map(|experiment| end(&experiment.regimes)))
+        .counts("maximum_useful", rows().map(|experiment| useful(&experiment.regimes)))
+        .numbers(
+            "B_crit",
+            rows()
+                .map(|experiment| Some(determined(&experiment.regimes)?.critical_batch_size.value)),
+        )
+        .counts("fewest_steps", rows().map(fewest))
+}
+
+fn points(comparison: &Comparison) -> Table {
+    let rows = || {
+        let experiments = comparison.experiments.iter();
+        experiments.flat_map(|experiment| experiment.points.iter().map(move |p| (experiment, p)))
+    };
+    Table::new("comparison")
+        .texts("experiment", rows().map(|(experiment, _)| experiment.label.clone()))
+        .counts("batch_size", rows().map(|(_, point)| point.batch_size))
+        .counts("steps", rows().map(|(_, point)| point.steps))
+        .counts("low", rows().map(|(_, point)| labels::steps(point.interval.low)))
+        .counts("high", rows().map(|(_, point)| labels::steps(point.interval.high)))
+        .numbers("relative_steps", rows().map(|(_, point)| point.relative_steps))
+}
+
+const MARKERS: [Marker; 4] = [Marker::Triangle, Marker::Disc, Marker::Square, Marker::Diamond];
+
+/// Colours repeat after six experiments and markers after four: twelve differ in one of them.
+fn series(
+    comparison: &Comparison,
+    value: fn(&ComparedPoint) -> Option<f64>,
+) -> impl Iterator<Item = Series> {
+    let joined = move |(index, experiment): (usize, &ComparedExperiment)| {
+        let points = experiment.points.iter().filter_map(|point| {
+            let mut tooltip = vec![
+                format!("{}, batch size {}", experiment.label, format::count(point.batch_size)),
+                format!("steps: {}", format::count(point.steps)),
+                format!("interval: {}", labels::interval(&point.interval)),
+            ];
+            tooltip
+                .extend(point.relative_steps.map(|r| format!("relative: {}", format::number(r))));
+            Some(Point { x: point.batch_size as f64, y: value(point)?, tooltip })
+        });
+        let marker = MARKERS[index % MARKERS.len()];
+        Series::joined(&experiment.label, Color::distinct(index), points.collect(), marker)
+    };
+    comparison.experiments.iter().enumerate().flat_map(joined)
+}
+
+fn batch_sizes(comparison: &Comparison) -> Axis {
+    let points = comparison.experiments.iter().flat_map(|experiment| &experiment.points);
+    Axis::around("batch size", AxisScale::Log2, points.map(|point| point.batch_size as f64))
+}
+
+fn normalised(comparison: &Comparison, at: u64) -> Figure {
+    let points = comparison.experiments.iter().flat_map(|experiment| &experiment.points);
+    let heights = points.filter_map(|point| point.relative_steps);
+    let x = batch_sizes(comparison);
+    let y = Axis::around("steps, relative", AxisScale::Log2, heights);
+    let base = at as f64;
+    let line = vec![(x.from, base / x.from), (x.to, base / x.to)];
+    let ideal = Series::new("perfect scaling", Color::Muted, Shape::Line(line, Stroke::Dashed));
+    let series = [ideal].into_iter().chain(series(comparison, |point| point.relative_steps));
+    let mark = Mark {
+        direction: Direction::Vertical,
+        at: base,
+        label: format!("normalised at {}", format::count(at)),
+        color: Color::Muted,
+    };
+    let panel = Panel { marks: vec![mark], ..Panel::new(x, y, series.collect()) };
+    Figure::single("comparison_normalised", "Steps to result, normalised", "", panel)
+}
+
+fn absolute(comparison: &Comparison) -> Figure {
+    let points = || comparison.experiments.iter().flat_map(|experiment| &experiment.points);
+    let bars = |(index, experiment): (usize, &ComparedExperiment)| {
+        let bar = |point: &ComparedPoint| {
+            let ends = (labels::height(point.interval.low), labels::height(point.interval.high));
+            (point.batch_size as f64, ends.0, ends.1)
+        };
+        let bars = experiment.points.iter().map(bar).collect();
+        Series::unnamed(Color::distinct(index), Shape::ErrorBars(bars))
+    };
+    let bars: Vec<Series> = comparison.experiments.iter().enumerate().map(bars).collect();
+    let heights = points().map(|point| point.steps as f64);
+    let y = Axis::around("steps to result", AxisScale::Log2, heights);
+    let series = bars.into_iter().chain(series(comparison, |point| Some(point.steps as f64)));
+    let panel = Panel::new(batch_sizes(comparison), y, series.collect());
+    Figure::single("comparison", "Steps to result", "", panel)
+}

@@ -1,0 +1,199 @@
+use critbatch_tuner::{Analysis, AnalysisOptions, Comparison, Question, Record, TrialStatus};
+
+use super::*;
+use crate::testing;
+
+fn analysis(record: &Record) -> Analysis {
+    let question = |below| Question::of_goal(testing::goal(below));
+    Analysis::of(record, &[question(0.1), question(0.05)], &AnalysisOptions::default())
+}
+
+fn input<'a>(record: &'a Record, analysis: &'a Analysis) -> ReportInput<'a> {
+    ReportInput { record, analysis, experiment: None, provenance: None, measure_again: None }
+}
+
+fn ids(page: &Page) -> Vec<&str> {
+    page.sections.iter().map(|section| section.id).collect()
+}
+
+/// The text of the page's first block, which is the answer.
+fn answer(page: &Page) -> String {
+    match &page.lead[..] {
+        [Block::PerGoal(goals)] => match &goals[0][..] {
+            [Block::Answer(answer), ..] => answer.clone(),
+            other => panic!("no answer first: {other:?}"),
+        },
+        other => panic!("no goals: {other:?}"),
+    }
+}
+
+fn written(input: &ReportInput<'_>) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let paths = crate::write(input, directory.path()).unwrap();
+    std::fs::read_to_string(&paths[0]).unwrap()
+}
+
+#[test]
+fn a_whole_record_has_every_section_in_order() {
+    let record = testing::record();
+    let analysis = analysis(&record);
+    let (experiment, provenance) = (testing::experiment(), testing::provenance());
+    let input = ReportInput {
+        experiment: Some(&experiment),
+        provenance: Some(&provenance),
+        measure_again: Some("critbatch run experiment.toml"),
+        ..input(&record, &analysis)
+    };
+    let expected = [
+        "curve",
+        "trust",
+        "search",
+        "repeats",
+        "metaparameters",
+        "good-regions",
+        "solution-quality",
+        "label-smoothing",
+        "noise-scale",
+        "time",
+        "trials",
+        "how-it-was-measured",
+        "left-out",
+    ];
+    assert_eq!(ids(&page(&input)), expected);
+    let html = written(&input);
+    for unsafe_text in ["<script>alert", "<b>mnist", "ascending steps <script>"] {
+        assert!(!html.contains(unsafe_text), "{unsafe_text}");
+    }
+    for address in ["http", "src=", "@import", "url("] {
+        assert!(!html.contains(address), "the page has {address}");
+    }
+    assert!(html.len() < 1_500_000, "a small page, not {} bytes", html.len());
+}
+
+#[test]
+fn an_imported_record_has_no_empty_section() {
+    let mut record = testing::record();
+    record.omissions.clear();
+    for study in &mut record.studies {
+        study.facts.seconds_per_step = None;
+        study.facts.budget_steps = None;
+        study.facts.n_trials = None;
+        study.facts.space = critbatch_tuner::Space::default();
+        study.repeats.clear();
+        for trial in &mut study.trials {
+            trial.trial.parameters.remove("label_smoothing");
+            trial.curve.metrics.retain(|name, _| !name.contains("gradient"));
+        }
+    }
+    let analysis = analysis(&record);
+    let page = page(&input(&record, &analysis));
+    let absent = ["repeats", "label-smoothing", "noise-scale", "time", "left-out"];
+    assert!(absent.iter().all(|id| !ids(&page).contains(id)), "{:?}", ids(&page));
+    assert!(answer(&page).contains("learning_rate"), "the rate varies, so it was searched");
+    assert!(!written(&input(&record, &analysis)).contains("<dd></dd>"));
+}
+
+#[test]
+fn the_answer_is_two_sentences_with_batch_sizes_and_metaparameters() {
+    let record = testing::record();
+    let analysis = analysis(&record);
+    let answer = answer(&page(&input(&record, &analysis)));
+    assert!(answer.starts_with("Use batches of up to "), "{answer}");
+    assert!(answer.contains("there is no gain"), "{answer}");
+    for name in ["learning_rate", "momentum", "label_smoothing"] {
+        assert!(answer.contains(name), "{answer}");
+    }
+    assert_eq!(answer.matches(". ").count() + 1, 2, "{answer}");
+}
+
+#[test]
+fn without_a_plateau_the_answer_does_not_name_an_end() {
+    let mut record = testing::record();
+    record.studies.truncate(3);
+    let analysis = analysis(&record);
+    let answer = answer(&page(&input(&record, &analysis)));
+    assert!(answer.contains("at least") && answer.contains("not determined"), "{answer}");
+}
+
+#[test]
+fn a_run_that_just_began_has_a_page() {
+    let mut record = testing::record();
+    for study in &mut record.studies {
+        study.repeats.clear();
+        study.trials.truncate(1);
+        for trial in &mut study.trials {
+            trial.trial.status = TrialStatus::Incomplete;
+            trial.curve = critbatch_tuner::Curve::default();
+        }
+    }
+    let begun = analysis(&record);
+    let answer = answer(&page(&input(&record, &begun)));
+    assert!(answer.starts_with("No batch size reached the goal"), "{answer}");
+    assert!(written(&input(&record, &begun)).contains("</html>"));
+    record.studies.clear();
+    let empty = analysis(&record);
+    assert!(written(&input(&record, &empty)).contains("</html>"));
+}
+
+#[test]
+fn one_batch_size_is_no_curve() {
+    let mut record = testing::record();
+    record.studies.truncate(1);
+    let analysis = analysis(&record);
+    let answer = answer(&page(&input(&record, &analysis)));
+    assert!(answer.starts_with("Only batch size 8 reached the goal"), "{answer}");
+}
+
+#[test]
+fn drawn_curves_are_thinned_and_tables_are_whole() {
+    let record = testing::record();
+    let analysis = analysis(&record);
+    let page = page(&input(&record, &analysis));
+    let blocks = page.sections.iter().flat_map(|section| &section.blocks);
+    let mut n_tables = 0;
+    for block in blocks {
+        match block {
+            Block::Figure(plot) if plot.figure.name == "learning_curves" => {
+                let series = plot.figure.panels.iter().flat_map(|panel| &panel.series);
+                for series in series {
+                    let crate::figure::Shape::Line(points, _) = &series.shape else { continue };
+                    assert!(points.len() <= 61, "{}", points.len());
+                    assert_eq!(points.last().map(|p| p.0 as u64), record_end(&record, points));
+                }
+            }
+            Block::Table(listing) if listing.table.name == "trials" => {
+                let n_trials: usize =
+                    record.studies.iter().map(|s| s.trials.len() + s.repeats.len()).sum();
+                assert_eq!(listing.table.n_rows(), n_trials);
+                n_tables += 1;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(n_tables, 1);
+}
+
+/// The budget of the study whose curve ends where the points do.
+fn record_end(record: &Record, points: &[(f64, f64)]) -> Option<u64> {
+    let last = points.last()?.0 as u64;
+    let budgets = record.studies.iter().filter_map(|study| study.facts.budget_steps);
+    budgets.into_iter().find(|budget| *budget == last)
+}
+
+#[test]
+fn experiments_are_compared_on_one_page() {
+    let record = testing::record();
+    let analysis = analysis(&record);
+    let goals = [("first", &analysis.goals[0]), ("second <b>", &analysis.goals[1])];
+    let goals = goals.map(|(label, goal)| (label.to_owned(), goal.clone()));
+    let comparison = Comparison::of(&goals, None);
+    let input = input(&record, &analysis);
+    let inputs = [input, input];
+    let compared = ComparisonInput { comparison: &comparison, experiments: &inputs };
+    let directory = tempfile::tempdir().unwrap();
+    let paths = crate::write_comparison(&compared, directory.path()).unwrap();
+    let html = std::fs::read_to_string(&paths[0]).unwrap();
+    assert!(paths[0].ends_with("comparison.html") && html.contains("second &lt;b&gt;"));
+    assert!(directory.path().join("figures/comparison_normalised.png").is_file());
+    assert!(directory.path().join("tables/comparison.csv").is_file());
+}
