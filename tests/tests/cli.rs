@@ -186,6 +186,50 @@ fn overtaken_trials_are_stopped_and_the_saving_is_told() {
 }
 
 #[test]
+fn a_search_that_ended_on_an_edge_goes_on_in_a_wider_box() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = TINY.replace("trials = 2", "trials = 4").replace("[0.01, 0.05]", "[1e-4, 4e-4]");
+    let experiment = file(directory.path(), "narrow.toml", &text);
+    run(directory.path(), &experiment, "out", &[]).success();
+    let widen = |more: &[&str]| {
+        let mut command = critbatch();
+        command.current_dir(directory.path()).args(["widen", "out", "--device", "cpu"]);
+        command.args(more).assert()
+    };
+    let table = || -> Value { serde_json::from_str(&table_json(directory.path(), "out")).unwrap() };
+    let trials = |table: &Value, index: usize| table["studies"][index]["complete"].as_u64();
+    // No trial gets to half with such rates at batch size 64, so nobody knows where the best lies.
+    let before = table();
+    assert_eq!(before["studies"][1]["steps_to_result"], Value::Null, "{before}");
+    let assert = widen(&["--factor", "1"]).success();
+    let stderr = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+    let words = "is on an edge of { log = [0.0001, 0.0004] }, widened to { log = [0.0001, 0.00";
+    assert!(stderr.contains(words), "{stderr}");
+    let after = table();
+    assert_eq!((trials(&after, 0), trials(&after, 1)), (Some(8), Some(4)));
+    let steps = |table: &Value| table["studies"][0]["steps_to_result"].as_u64().unwrap();
+    assert!(steps(&after) < steps(&before), "{after}");
+    // The file goes on to fit the directory.
+    run(directory.path(), &experiment, "out", &[]).success();
+    assert_eq!(table(), after);
+    critbatch().args(["widen", "/no/such"]).assert().code(1);
+}
+
+#[test]
+fn nothing_is_widened_where_nothing_ended_on_an_edge() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = TINY.replace("{ log = [0.01, 0.05] }", "0.02");
+    let experiment = file(directory.path(), "fixed.toml", &text);
+    run(directory.path(), &experiment, "out", &[]).success();
+    let before = table_json(directory.path(), "out");
+    let assert =
+        critbatch().current_dir(directory.path()).args(["widen", "out"]).assert().success();
+    let stdout = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
+    assert!(stdout.contains("no study ended on an edge"), "{stdout}");
+    assert_eq!(table_json(directory.path(), "out"), before);
+}
+
+#[test]
 fn lanes_change_no_result() {
     let directory = tempfile::tempdir().unwrap();
     let experiment = file(directory.path(), "tiny.toml", TINY);

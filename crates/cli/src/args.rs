@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use critbatch_tuner::WIDENING_FACTOR;
 
 /// Measures how far larger batches speed up training: at every batch size it tunes the
 /// metaparameters and counts the steps to a goal.
@@ -27,6 +28,8 @@ pub(crate) enum Command {
     Quickstart(Quickstart),
     /// Run the experiment of a file, or what is left of it
     Run(Run),
+    /// Search on in a wider box where the best point lies on an edge of the search space
+    Widen(Widen),
     /// Write report.html and the figures of an experiment again
     Report(Report),
     /// Print the results of an experiment
@@ -66,6 +69,29 @@ pub(crate) struct Run {
     /// How to run.
     #[command(flatten)]
     pub(crate) how: How,
+}
+
+/// `critbatch widen`.
+#[derive(Debug, Args)]
+pub(crate) struct Widen {
+    /// Output directory of a run
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// How far an edge moves out, as a part of its scale's length
+    #[arg(long, value_name = "F", default_value_t = WIDENING_FACTOR, value_parser = factor)]
+    pub(crate) factor: f64,
+    /// Directory of the data sets, searched before CRITBATCH_DATA and /usr/share/datasets
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Where to train.
+    #[command(flatten)]
+    pub(crate) training: Training,
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    let factor: Option<f64> = text.parse().ok();
+    let sound = factor.filter(|factor| (0.01..=10.0).contains(factor));
+    sound.ok_or_else(|| "expected a number from 0.01 to 10".to_owned())
 }
 
 /// What all that train share.
@@ -147,6 +173,14 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn boxes_only_grow() {
+        for factor in ["0", "-1", "nan", "11", "much"] {
+            let parsed = Arguments::try_parse_from(["critbatch", "widen", "x", "--factor", factor]);
+            assert_eq!(parsed.unwrap_err().exit_code(), 2, "{factor}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod report;
 mod run;
 mod session;
 mod table;
+mod widen;
 mod workloads;
 
 use crate::args::{Arguments, Command};
@@ -21,6 +22,7 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
     match arguments.command {
         Command::Quickstart(quickstart) => quickstart::execute(&quickstart, verbose),
         Command::Run(run) => run::execute(&run, verbose),
+        Command::Widen(widen) => widen::execute(&widen, verbose),
         Command::Report(report) => report::execute(&report),
         Command::Table(table) => table::execute(&table),
         Command::Devices(listing) => devices::execute(listing),

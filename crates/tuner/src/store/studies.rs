@@ -1,9 +1,11 @@
 //! What the store knows of studies besides their trials: boxes, budgets, speed.
 
-use rusqlite::{OptionalExtension, params};
+use std::collections::BTreeMap;
+
+use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
-use super::open::read_meta;
+use super::open::{in_one_transaction, read_meta};
 use super::rows::{damaged, optional_unsigned, signed, unsigned};
 use super::{Origin, Store, TrialStatus};
 use crate::error::TunerError;
@@ -108,22 +110,47 @@ impl Store {
         last.ok_or_else(|| TunerError::NoStudy { path: self.path.clone(), batch_size })
     }
 
-    /// Gives a study that has ended a wider box, in which the next run goes on.
+    /// Gives studies that have ended wider boxes (by batch size), in which the next run goes on: all
+    /// of them or, where one is refused, none.
     ///
     /// All trials so far count on. Points that lie in an earlier box are not tried again, and the
     /// trials that count grow as the box does, so that they are equally dense in all of it:
     /// n_total = round(n / f), where f is the share of the old box in the new one, measured on the
-    /// new one's scales.
+    /// new one's scales. Trials that diverge are allowed for as before.
     ///
     /// # Errors
     ///
-    /// Where the study has not ended, the new box does not contain the old one or is no larger, or
+    /// Where a study has not ended, a new box does not contain the old one or is hardly larger, or
     /// the store cannot be written.
-    pub fn widen(&mut self, batch_size: u64, space: Space) -> Result<SearchBox, TunerError> {
-        let (boxes, trials) = (self.boxes(batch_size)?, self.trials(batch_size)?);
-        let Some(old) = boxes.last() else {
-            return Err(TunerError::NoStudy { path: self.path.clone(), batch_size });
+    pub fn widen(&mut self, spaces: &BTreeMap<u64, Space>) -> Result<Vec<SearchBox>, TunerError> {
+        let wider = spaces.iter().map(|(size, space)| self.widened_box(*size, space));
+        let wider: Vec<(usize, SearchBox)> = wider.collect::<Result<_, _>>()?;
+        let failure = self.failure("write");
+        let write = |transaction: &Transaction<'_>| {
+            for (batch_size, (index, searched)) in spaces.keys().zip(&wider) {
+                let space = serde_json::to_string(&searched.space).expect("scales are JSON");
+                let SearchBox { first_trial_id, n_trials, max_trials, .. } = *searched;
+                let [first, n, max] = [first_trial_id, n_trials, max_trials].map(signed);
+                let key = (signed(*batch_size), signed(*index as u64));
+                transaction.execute(
+                    "INSERT INTO boxes VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    params![key.0, key.1, space, first, n, max],
+                )?;
+            }
+            Ok(())
         };
+        in_one_transaction(&mut self.connection, write).map_err(failure)?;
+        Ok(wider.into_iter().map(|(_, searched)| searched).collect())
+    }
+
+    /// The box that a study would go on in, and its index.
+    fn widened_box(
+        &self,
+        batch_size: u64,
+        space: &Space,
+    ) -> Result<(usize, SearchBox), TunerError> {
+        let (boxes, trials) = (self.boxes(batch_size)?, self.trials(batch_size)?);
+        let old = self.last_box(batch_size)?;
         let n_complete =
             trials.iter().filter(|trial| trial.status == TrialStatus::Complete).count() as u64;
         let is_under_way = trials.iter().any(|trial| trial.status == TrialStatus::Incomplete);
@@ -131,32 +158,14 @@ impl Store {
         if is_under_way || (n_complete < old.n_trials && first_trial_id < old.max_trials) {
             return Err(TunerError::NotEnded { path: self.path.clone(), batch_size });
         }
-        let share = share_of(&old.space, &space)
+        let share = share_of(&old.space, space)
             .map_err(|problem| TunerError::NotWider { batch_size, problem })?;
         let n_trials = ((old.n_trials as f64 / share).round() as u64).max(old.n_trials + 1);
-        // The same allowance for diverged trials as before.
         let starts_per_trial = old.max_trials.div_ceil(old.n_trials.max(1));
-        let n_more = n_trials.saturating_sub(n_complete);
-        let wider = SearchBox {
-            space,
-            first_trial_id,
-            n_trials,
-            max_trials: first_trial_id + n_more.saturating_mul(starts_per_trial),
-        };
-        let json = serde_json::to_string(&wider.space).expect("scales by name are JSON");
-        let insert = self.connection.execute(
-            "INSERT INTO boxes VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![
-                signed(batch_size),
-                signed(boxes.len() as u64),
-                json,
-                signed(wider.first_trial_id),
-                signed(wider.n_trials),
-                signed(wider.max_trials),
-            ],
-        );
-        insert.map_err(self.failure("write"))?;
-        Ok(wider)
+        let n_starts = n_trials.saturating_sub(n_complete).saturating_mul(starts_per_trial);
+        let max_trials = first_trial_id + n_starts;
+        let space = space.clone();
+        Ok((boxes.len(), SearchBox { space, first_trial_id, n_trials, max_trials }))
     }
 
     /// How fast a study trains, if it was measured.

@@ -316,6 +316,10 @@ fn an_imported_record_comes_back_whole_and_is_no_experiment() {
     assert!(again.contains("already holds measurements; choose a new"), "{again}");
 }
 
+fn widen(store: &mut Store, lo: f64, hi: f64) -> Result<SearchBox, TunerError> {
+    store.widen(&[(32, space(lo, hi))].into()).map(|mut boxes| boxes.remove(0))
+}
+
 #[test]
 fn a_study_begins_with_the_box_of_its_experiment_and_may_be_widened_when_it_has_ended() {
     let directory = tempfile::tempdir().unwrap();
@@ -333,7 +337,7 @@ fn a_study_begins_with_the_box_of_its_experiment_and_may_be_widened_when_it_has_
     let mut store = Store::open_or_create(directory.path(), &experiment, &provenance).unwrap();
     let first = SearchBox { space: space(0.1, 1.0), first_trial_id: 0, n_trials: 2, max_trials: 5 };
     assert_eq!(store.boxes(32).unwrap(), std::slice::from_ref(&first));
-    let early = store.widen(32, space(0.01, 1.0)).unwrap_err().to_string();
+    let early = widen(&mut store, 0.01, 1.0).unwrap_err().to_string();
     assert!(early.contains("has not ended; run it to its end before widening it"), "{early}");
     let mut round = store.begin().unwrap();
     for (trial_id, status) in
@@ -343,10 +347,14 @@ fn a_study_begins_with_the_box_of_its_experiment_and_may_be_widened_when_it_has_
         round.finish(name(trial_id, 0), status, 100).unwrap();
     }
     round.commit().unwrap();
-    let narrow = store.widen(32, space(0.2, 1.0)).unwrap_err().to_string();
+    let narrow = widen(&mut store, 0.2, 1.0).unwrap_err().to_string();
     assert!(narrow.contains("cannot widen the study of batch size 32: { log = [0.2"), "{narrow}");
     // The old box is a third of the new one: six trials in all, so four more.
-    let wider = store.widen(32, space(0.01, 10.0)).unwrap();
+    let both = [(8, space(0.01, 10.0)), (32, space(0.01, 10.0))].into();
+    let other = store.widen(&both).unwrap_err().to_string();
+    assert!(other.contains("batch size 8") && other.contains("has not ended"), "{other}");
+    assert_eq!(store.boxes(32).unwrap().len(), 1, "all or none");
+    let wider = widen(&mut store, 0.01, 10.0).unwrap();
     let expected = SearchBox {
         space: space(0.01, 10.0),
         first_trial_id: 3,
