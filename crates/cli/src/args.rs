@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Report(Report),
     /// Print the results of an experiment
     Table(Table),
+    /// Put several experiments on one axis
+    Compare(Compare),
     /// List the devices that can train
     Devices(Listing),
     /// List data sets, models and optimizers; any combination is a workload
@@ -127,20 +129,79 @@ pub(crate) enum Device {
     Wgpu,
 }
 
+/// What is asked of measurements.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Asked {
+    /// Metric of the goal, such as val/classification_error [default: that of the experiment's goal]
+    #[arg(long, value_name = "METRIC")]
+    pub(crate) metric: Option<String>,
+    /// A goal: the metric below X [default: the experiment's]; several are answered one by one
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub(crate) below: Vec<f64>,
+    /// A goal: the metric above X
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub(crate) above: Vec<f64>,
+    /// Count measurements up to N steps only
+    #[arg(long, value_name = "N")]
+    pub(crate) max_steps: Option<u64>,
+    /// Count measurements up to N examples (steps times batch size) only
+    #[arg(long, value_name = "N")]
+    pub(crate) max_examples: Option<u64>,
+}
+
+impl Asked {
+    /// Whether the goal is left to the experiment.
+    pub(crate) fn names_no_goal(&self) -> bool {
+        self.below.is_empty() && self.above.is_empty()
+    }
+}
+
 /// `critbatch report`.
 #[derive(Debug, Args)]
 pub(crate) struct Report {
-    /// Output directory of a run
+    /// Output directory of a run or an import, or a workload's folder of a published archive
     #[arg(value_name = "DIR")]
-    pub(crate) directory: PathBuf,
+    pub(crate) path: PathBuf,
+    /// Directory for the report [default: DIR]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// What is asked.
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+/// `critbatch compare`.
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// Output directories of runs or imports, or workloads' folders of a published archive
+    #[arg(value_name = "DIR", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// A name for each, in their order [default: the workload]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) label: Vec<String>,
+    /// Batch size at which all curves are 1 [default: the smallest that all have]
+    #[arg(long, value_name = "B", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) normalise_at: Option<u64>,
+    /// Directory for a page, figures and tables
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// What is asked.
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// In which form.
+    #[command(flatten)]
+    pub(crate) listing: Listing,
 }
 
 /// `critbatch table`.
 #[derive(Debug, Args)]
 pub(crate) struct Table {
-    /// Output directory of a run
+    /// Output directory of a run or an import, or a folder of a published archive
     #[arg(value_name = "DIR")]
-    pub(crate) directory: PathBuf,
+    pub(crate) path: PathBuf,
+    /// What is asked.
+    #[command(flatten)]
+    pub(crate) asked: Asked,
     /// In which form.
     #[command(flatten)]
     pub(crate) listing: Listing,

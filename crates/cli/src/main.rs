@@ -1,7 +1,7 @@
 //! `critbatch`: how far can data parallelism speed up a training run?
 //!
 //! `args.rs` reads the command line, `commands/` has one file for each verb, `plan.rs` says what a
-//! run will take, `progress.rs` tells on stderr how it goes, `results.rs` reads what was measured,
+//! run will take, `progress.rs` tells on stderr how it goes, `source.rs` reads what was measured,
 //! `summary.rs` turns it into text, and `report.rs` has critbatch-report draw it. stdout has results
 //! and nothing else.
 
@@ -12,7 +12,7 @@ mod exit;
 mod plan;
 mod progress;
 mod report;
-mod results;
+mod source;
 mod summary;
 
 use std::process::ExitCode;

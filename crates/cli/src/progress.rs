@@ -7,7 +7,6 @@ use critbatch_tuner::{Event, Progress, StoppedEarly, StudySummary, TrialRecord};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::console;
-use crate::results::lack;
 
 /// Time between two lines where there is no bar.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
@@ -215,6 +214,30 @@ fn log_trial(trial: &TrialRecord, reached_at: Option<u64>) {
     );
 }
 
+/// Whether a study has run to its end.
+fn is_finished(study: &StudySummary) -> bool {
+    study.complete >= study.trials || study.trials_exhausted
+}
+
+/// Why a study has no result, or `None` where it has one.
+fn lack(study: &StudySummary) -> Option<String> {
+    let StudySummary { complete, trials, infeasible, budget_steps, .. } = *study;
+    let steps = |steps| format!(" within {} steps", format::count(steps));
+    let within = budget_steps.map_or(String::new(), steps);
+    if study.steps_to_result.is_some() {
+        return None;
+    }
+    Some(match (is_finished(study), complete) {
+        (false, 0) if study.incomplete == 0 && infeasible == 0 => "not run yet".to_owned(),
+        (false, _) => format!("not finished, {complete} of {trials} trials complete"),
+        (true, 0) => format!("all {infeasible} trials diverged"),
+        (true, 1) => format!("the one complete trial did not reach the goal{within}"),
+        (true, _) => {
+            format!("none of {complete} complete trials reached the goal{within}")
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,5 +282,35 @@ mod tests {
         );
         let repeating = Progress { n_repeats_done: 2, ..progress };
         assert!(describe(&repeating, 0.0).contains("3/16 trials and 2/6 repeats, 12 running"));
+    }
+
+    #[test]
+    fn every_lack_has_its_reason() {
+        let study = || StudySummary {
+            batch_size: 8,
+            steps_to_result: None,
+            trial_id: None,
+            complete: 16,
+            infeasible: 3,
+            reached: 0,
+            parameters: None,
+            examples: None,
+            value: None,
+            incomplete: 0,
+            trials: 16,
+            trials_exhausted: false,
+            budget_steps: Some(2_000),
+        };
+        let of = |change: fn(&mut StudySummary)| {
+            let mut study = study();
+            change(&mut study);
+            lack(&study).unwrap_or_default()
+        };
+        assert_eq!(of(|_| ()), "none of 16 complete trials reached the goal within 2,000 steps");
+        assert_eq!(of(|s| (s.complete, s.infeasible) = (0, 0)), "not run yet");
+        assert_eq!(of(|s| s.complete = 3), "not finished, 3 of 16 trials complete");
+        let exhausted = of(|s| (s.complete, s.infeasible, s.trials_exhausted) = (0, 160, true));
+        assert_eq!(exhausted, "all 160 trials diverged");
+        assert_eq!(lack(&StudySummary { steps_to_result: Some(3), ..study() }), None);
     }
 }

@@ -1,32 +1,36 @@
-//! The report of an output directory: what is measured there, analysed and drawn.
+//! The report of what a path holds, analysed and drawn.
 
 use std::path::{Path, PathBuf};
 
-use critbatch_report::{REPORT_FILE_NAME, ReportInput};
-use critbatch_tuner::{Analysis, AnalysisOptions, Question, Record, Store};
+use critbatch_report::REPORT_FILE_NAME;
+use critbatch_tuner::{Analysis, AnalysisOptions, Question};
 
-/// Where an output directory's report is.
+use crate::args::Asked;
+use crate::source::{Source, easier_goals};
+
+/// Where a directory's report is.
 pub(crate) fn path(directory: &Path) -> PathBuf {
     directory.join(REPORT_FILE_NAME)
 }
 
-/// Writes the page, the figures and the tables into the directory; returns their paths.
+/// Writes the page, the figures and the tables into a directory; returns their paths.
 ///
 /// # Errors
 ///
-/// Where the store cannot be read or a file not be written.
-pub(crate) fn write(store: &Store, directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let (record, experiment) = (Record::of_store(store)?, store.experiment()?);
-    let question = Question::of_goal(experiment.goal.clone());
-    let analysis = Analysis::of(&record, &[question], &AnalysisOptions::default());
-    let seed = experiment.search.seed;
-    let command = format!("critbatch run experiment.toml --seed {seed} --out DIRECTORY");
-    let input = ReportInput {
-        record: &record,
-        analysis: &analysis,
-        experiment: Some(experiment),
-        provenance: Some(store.provenance()),
-        measure_again: Some(&command),
-    };
-    Ok(critbatch_report::write(&input, directory)?)
+/// Where no goal is known, or a file cannot be written.
+pub(crate) fn write(
+    source: &Source,
+    asked: &Asked,
+    directory: &Path,
+) -> anyhow::Result<Vec<PathBuf>> {
+    let record = &source.record;
+    let mut questions = asked.questions(source.goal(), &record.workload)?;
+    if let ([only], true) = (&questions[..], asked.names_no_goal()) {
+        let easier = easier_goals(&only.goal).into_iter();
+        let easier: Vec<Question> =
+            easier.map(|goal| Question { goal, ..questions[0].clone() }).collect();
+        questions.extend(easier);
+    }
+    let analysis = Analysis::of(record, &questions, &AnalysisOptions::default());
+    Ok(critbatch_report::write(&source.with_analysis(&analysis), directory)?)
 }

@@ -1,18 +1,17 @@
-//! Results as text: the table and what it says.
+//! Answers as text: the table, which of its points cannot be trusted, and what the curve says.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use critbatch_report::format;
 use critbatch_tuner::{
-    ExperimentSummary, StudySummary, end_of_perfect_scaling, maximum_useful_batch_size,
+    BatchSizeEstimate, Boundary, Comparison, CurveFit, Determination, FitParameters, GoalAnalysis,
+    Interval, Omission, Regimes, Scale, StepsInterval, StepsQuantile, StudyAnalysis, StudySummary,
+    Workload,
 };
+use serde::Serialize;
 
-use crate::results::{Results, is_finished, lack};
-
-/// More examples than the fewest, by which perfect scaling is said to end.
-pub(crate) const SCALING_TOLERANCE: f64 = 0.2;
-
-/// More steps than the fewest that still count as the fewest.
-pub(crate) const USEFUL_TOLERANCE: f64 = 0.1;
+use crate::source::Answers;
 
 /// Rules above and below the header and at the end, none between rows.
 pub(crate) const RULED: TableStyle =
@@ -20,142 +19,384 @@ pub(crate) const RULED: TableStyle =
 
 const RULE: LineStyle = LineStyle::none().fill('─').junction('─');
 
-/// A table of text, for the terminal and for the page.
-#[derive(Debug)]
-pub(crate) struct Grid {
-    /// Names of the columns.
-    pub(crate) header: Vec<String>,
-    /// As many cells each as there are columns.
-    pub(crate) rows: Vec<Vec<String>>,
+/// Omissions that are printed one by one.
+const MOST_PRINTED_OMISSIONS: usize = 5;
+
+/// What was measured, the table, and what it says.
+pub(crate) fn text(answers: &Answers, analysis: &GoalAnalysis) -> String {
+    let mut lines = vec![
+        format!(
+            "{}, steps to {}",
+            format::workload(&answers.workload),
+            format::question(&answers.question)
+        ),
+        table(analysis),
+    ];
+    lines.extend(doubts(analysis));
+    lines.extend(regimes(&analysis.regimes));
+    lines.extend(omissions(&answers.omissions));
+    lines.join("\n")
 }
 
-/// One row for each batch size.
-pub(crate) fn grid(results: &Results) -> Grid {
-    let searched = results.searched();
-    let fixed = ["batch size", "steps to result", "examples", "complete", "infeasible", "reached"];
-    let columns = fixed.into_iter().chain(searched.iter().copied());
-    let row = |study: &StudySummary| {
-        let count = |n: Option<u64>| n.map_or("-".to_owned(), format::count);
-        let complete = match study.complete < study.trials {
-            true => format!("{} of {}", study.complete, study.trials),
-            false => study.complete.to_string(),
-        };
-        let mut row = vec![
-            format::count(study.batch_size),
-            count(study.steps_to_result),
-            count(study.examples),
-            complete,
-            study.infeasible.to_string(),
-            study.reached.to_string(),
-        ];
-        row.extend(searched.iter().map(|name| parameter(study, name)));
-        row
-    };
-    Grid {
-        header: columns.map(str::to_owned).collect(),
-        rows: results.summary.studies.iter().map(row).collect(),
-    }
-}
-
-/// A metaparameter of the trial that got to the goal first.
-pub(crate) fn parameter(study: &StudySummary, name: &str) -> String {
-    let value = study.parameters.as_ref().and_then(|parameters| parameters.get(name));
-    value.map_or("-".to_owned(), |value| format::number(*value))
-}
-
-/// The grid as a table for the terminal.
-fn draw(grid: &Grid) -> String {
+/// A table with its cells to the right. A name of two words takes two lines, so that many columns
+/// fit a terminal.
+fn ruled(header: &[String], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(RULED);
-    // A name of two words takes two lines, so that many columns fit a terminal.
-    table.set_header(grid.header.iter().map(|name| name.replace(' ', "\n").replace('_', "_\n")));
-    table.add_rows(&grid.rows);
+    table.set_header(header.iter().map(|name| name.replace(' ', "\n").replace('_', "_\n")));
+    table.add_rows(rows);
     for column in table.column_iter_mut() {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.to_string()
 }
 
-/// What was measured, the table, and what it says.
-pub(crate) fn text(results: &Results) -> String {
-    let mut lines = vec![
-        format!("{}, steps to {}", format::workload(&results.summary.workload), {
-            format::goal(&results.summary.goal)
-        }),
-        draw(&grid(results)),
+fn table(analysis: &GoalAnalysis) -> String {
+    let searched = searched(analysis);
+    let fixed = [
+        "batch size",
+        "steps to result",
+        "95 % interval",
+        "examples",
+        "complete",
+        "infeasible",
+        "reached",
     ];
-    lines.extend(remarks(results));
+    let header: Vec<String> =
+        fixed.into_iter().chain(searched.iter().copied()).map(str::to_owned).collect();
+    let rows = analysis.studies.iter().map(|study| row(study, &searched));
+    ruled(&header, rows.collect())
+}
+
+/// Names of the metaparameters that were searched, not fixed.
+fn searched(analysis: &GoalAnalysis) -> Vec<&str> {
+    let scales = analysis.studies.iter().flat_map(|study| &study.facts.space.scales);
+    let searched = scales.filter(|(_, scale)| !matches!(scale, Scale::Fixed(_)));
+    let names: BTreeSet<&str> = searched.map(|(name, _)| name.as_str()).collect();
+    names.into_iter().collect()
+}
+
+fn row(study: &StudyAnalysis, searched: &[&str]) -> Vec<String> {
+    let (counts, result) = (&study.counts, study.result.as_ref());
+    let count = |n: Option<u64>| n.map_or("-".to_owned(), format::count);
+    let complete = match counts.n_wanted {
+        Some(wanted) if counts.n_complete < wanted => format!("{} of {wanted}", counts.n_complete),
+        _ => counts.n_complete.to_string(),
+    };
+    let parameter = |name: &&str| {
+        let value = result.and_then(|result| result.parameters.get(*name));
+        value.map_or("-".to_owned(), |value| format::number(*value))
+    };
+    let mut row = vec![
+        format::count(study.facts.batch_size),
+        count(result.map(|result| result.steps)),
+        study.interval.as_ref().map_or("-".to_owned(), interval),
+        count(result.map(|result| result.examples)),
+        complete,
+        counts.n_infeasible.to_string(),
+        counts.n_reached.to_string(),
+    ];
+    row.extend(searched.iter().map(parameter));
+    row
+}
+
+/// `198 to 240`; an end that is not known is a sign and not a number.
+fn interval(interval: &StepsInterval) -> String {
+    let end = |quantile| match quantile {
+        StepsQuantile::Steps(steps) => format::count(steps),
+        StepsQuantile::NotReached => "∞".to_owned(),
+        StepsQuantile::After(steps) => format!(">{}", format::count(steps)),
+    };
+    format!("{} to {}", end(interval.low), end(interval.high))
+}
+
+/// Every reason not to trust a point.
+fn doubts(analysis: &GoalAnalysis) -> Vec<String> {
+    let warnings = analysis.warnings().map(|(batch_size, warning)| {
+        format!("  batch size {}: {warning}", format::count(batch_size))
+    });
+    let warnings: Vec<String> = warnings.collect();
+    match warnings.is_empty() {
+        true => vec!["no point of the curve gives reason for doubt".to_owned()],
+        false => [vec!["cannot be trusted yet:".to_owned()], warnings].concat(),
+    }
+}
+
+/// Where the curve bends.
+fn regimes(regimes: &Regimes) -> Vec<String> {
+    let named = |name: &str, estimate: Option<BatchSizeEstimate>| {
+        estimate.map(|estimate| format!("{name}: {}", batch_size(estimate)))
+    };
+    let end = named("end of perfect scaling", regimes.end_of_perfect_scaling);
+    let useful = named("maximum useful batch size", regimes.maximum_useful_batch_size);
+    let critical = format!("critical batch size of S_min (1 + B_crit / B): {}", fit(&regimes.fit));
+    let is_curve = end.is_some();
+    let lines = end.into_iter().chain(useful);
+    lines.chain(is_curve.then_some(critical)).collect()
+}
+
+fn batch_size(estimate: BatchSizeEstimate) -> String {
+    let bound = match estimate.determination {
+        Determination::OnlyLowerBound => "at least ",
+        Determination::OnlyUpperBound => "at most ",
+        _ => "",
+    };
+    let interval = estimate.interval.map_or(String::new(), |(low, high)| {
+        format!(" (95 % interval {} to {})", format::count(low), format::count(high))
+    });
+    format!("{bound}{}{interval}", format::count(estimate.value))
+}
+
+fn fit(fit: &CurveFit) -> String {
+    let Some(parameters) = &fit.parameters else {
+        return format!("not determined, {} with a result are too few", points(fit.n_points));
+    };
+    let value = critical(parameters);
+    match fit.determination {
+        Determination::Determined => value,
+        Determination::OnlyLowerBound => {
+            format!("not determined, the sweep ends before the plateau (fit: {value})")
+        }
+        Determination::OnlyUpperBound => {
+            format!("not determined, no perfect scaling was seen (fit: {value})")
+        }
+        Determination::NotDetermined => format!("not determined by these data (fit: {value})"),
+        Determination::PoorFit => format!(
+            "not determined, the curve has another shape: a point is off the fit by a factor of {}",
+            format::number(parameters.largest_residual_factor)
+        ),
+        Determination::TooFewPoints => {
+            format!("not determined, {} with a result are too few", points(fit.n_points))
+        }
+    }
+}
+
+fn points(n: u64) -> String {
+    if n == 1 { "1 batch size".to_owned() } else { format!("{n} batch sizes") }
+}
+
+fn critical(parameters: &FitParameters) -> String {
+    let estimate = &parameters.critical_batch_size;
+    let value = format::count(whole(estimate.value));
+    match estimate.interval {
+        None => value,
+        Some(Interval { low, high: Some(high) }) => {
+            let (low, high) = (format::count(whole(low)), format::count(whole(high)));
+            format!("{value} (95 % interval {low} to {high})")
+        }
+        Some(Interval { low, high: None }) => {
+            format!("{value} (95 % interval from {} on)", format::count(whole(low)))
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a batch size")]
+fn whole(value: f64) -> u64 {
+    value.round() as u64
+}
+
+/// What could not be read: how much, and the first few.
+fn omissions(omissions: &[Omission]) -> Vec<String> {
+    if omissions.is_empty() {
+        return vec![];
+    }
+    let mut lines = vec![format!("left out: {}", format::count(omissions.len() as u64))];
+    lines.extend(omissions.iter().take(MOST_PRINTED_OMISSIONS).map(|omission| {
+        let line = omission.line.map_or(String::new(), |line| format!(":{line}"));
+        format!("  {}{line}: {}", omission.path.display(), omission.problem)
+    }));
+    let n_more = omissions.len().saturating_sub(MOST_PRINTED_OMISSIONS);
+    lines.extend((n_more > 0).then(|| format!("  and {n_more} more")));
+    lines
+}
+
+/// Curves on one axis: relative steps, a row a batch size, a column an experiment; then where each
+/// of them bends.
+pub(crate) fn comparison(comparison: &Comparison) -> String {
+    let experiments = &comparison.experiments;
+    let labels = experiments.iter().map(|experiment| experiment.label.clone());
+    let header: Vec<String> = std::iter::once("batch size".to_owned()).chain(labels).collect();
+    let sizes: BTreeSet<u64> =
+        experiments.iter().flat_map(|e| e.points.iter().map(|p| p.batch_size)).collect();
+    let row = |size: &u64| {
+        let cells = experiments.iter().map(|experiment| {
+            let point = experiment.points.iter().find(|point| point.batch_size == *size);
+            let relative = |ratio| format!(" ({})", format::number(ratio));
+            point.map_or("-".to_owned(), |point| {
+                let ratio = point.relative_steps.map_or(String::new(), relative);
+                format!("{}{ratio}", format::count(point.steps))
+            })
+        });
+        std::iter::once(format::count(*size)).chain(cells).collect()
+    };
+    let at = comparison.normalising_batch_size.map_or(
+        "steps to result; no batch size has a result in all".to_owned(),
+        |size| {
+            let size = format::count(size);
+            format!("steps to result (relative to those at batch size {size})")
+        },
+    );
+    let mut lines = vec![at, ruled(&header, sizes.iter().map(row).collect())];
+    for experiment in experiments {
+        let question = format::question(&experiment.question);
+        lines.push(format!("{}, steps to {question}", experiment.label));
+        lines.extend(regimes(&experiment.regimes).iter().map(|line| format!("  {line}")));
+    }
     lines.join("\n")
 }
 
-/// Batch sizes without a result or with too few trials, and where the regimes end.
-pub(crate) fn remarks(results: &Results) -> Vec<String> {
-    let studies = &results.summary.studies;
-    let mut remarks: Vec<String> = studies.iter().filter_map(remark).collect();
-    remarks.extend(ends(&results.summary));
-    remarks
+/// What `critbatch table --json` prints.
+#[derive(Debug, Serialize)]
+pub(crate) struct Json<'answers> {
+    workload: &'answers Workload,
+    #[serde(flatten)]
+    question: &'answers critbatch_tuner::Question,
+    studies: Vec<JsonStudy<'answers>>,
+    regimes: &'answers Regimes,
+    omissions: &'answers [Omission],
 }
 
-fn remark(study: &StudySummary) -> Option<String> {
-    let batch_size = format::count(study.batch_size);
-    if let Some(reason) = lack(study) {
-        return Some(format!("no result at batch size {batch_size}: {reason}"));
-    }
-    let (complete, trials) = (study.complete, study.trials);
-    match (is_finished(study), complete < trials) {
-        (false, _) => Some(format!(
-            "batch size {batch_size} is not finished: {complete} of {trials} trials complete, \
-             so its steps may still fall"
-        )),
-        (true, true) => Some(format!(
-            "batch size {batch_size} has only {complete} of {trials} trials complete: {} diverged",
-            study.infeasible
-        )),
-        (true, false) => None,
-    }
+#[derive(Debug, Serialize)]
+struct JsonStudy<'answers> {
+    #[serde(flatten)]
+    summary: StudySummary,
+    interval: Option<StepsInterval>,
+    boundaries: &'answers BTreeMap<String, Boundary>,
+    /// Reasons not to trust the point, in words.
+    warnings: Vec<String>,
 }
 
-fn ends(summary: &ExperimentSummary) -> Vec<String> {
-    let curve = summary.curve();
-    if curve.len() < 2 {
-        return vec![];
+impl<'answers> Json<'answers> {
+    /// From the answers and their analysis, which has one study for each of theirs.
+    pub(crate) fn of(answers: &'answers Answers, analysis: &'answers GoalAnalysis) -> Self {
+        let studies = answers.studies.iter().zip(&analysis.studies);
+        let study =
+            |(outcomes, study): (&critbatch_tuner::StudyOutcomes, &'answers StudyAnalysis)| {
+                let max_trials = answers.max_trials.get(&study.facts.batch_size).copied();
+                JsonStudy {
+                    summary: StudySummary::of(outcomes, &answers.question, max_trials),
+                    interval: study.interval,
+                    boundaries: &study.boundaries,
+                    warnings: study.warnings.iter().map(ToString::to_string).collect(),
+                }
+            };
+        Json {
+            workload: &answers.workload,
+            question: &answers.question,
+            studies: studies.map(study).collect(),
+            regimes: &analysis.regimes,
+            omissions: &answers.omissions,
+        }
     }
-    let end = end_of_perfect_scaling(&curve, SCALING_TOLERANCE).map(|batch_size| {
-        let (batch_size, percent) = (format::count(batch_size), SCALING_TOLERANCE * 100.0);
-        format!("end of perfect scaling: {batch_size} (within {percent}% of the fewest examples)")
-    });
-    let useful = maximum_useful_batch_size(&curve, USEFUL_TOLERANCE).map(|batch_size| {
-        let (batch_size, percent) = (format::count(batch_size), USEFUL_TOLERANCE * 100.0);
-        format!("maximum useful batch size: {batch_size} (within {percent}% of the fewest steps)")
-    });
-    end.into_iter().chain(useful).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::tests::{results, study};
+    use critbatch_tuner::{
+        AnalysisOptions, Goal, Question, Reached, Space, StudyFacts, StudyOutcomes, Threshold,
+        TrialOutcome, TrialRecord, TrialStatus,
+    };
 
-    fn of(steps: &[(u64, Option<u64>)]) -> Results {
-        results(steps.iter().map(|&(batch_size, steps)| study(batch_size, steps)).collect())
+    /// A study in which four trials reached the goal, from `steps` on, or none.
+    fn study(batch_size: u64, steps: Option<u64>) -> StudyOutcomes {
+        let scale = |lo, hi| Scale::Log(lo, hi);
+        let scales = [("learning_rate", scale(1e-4, 10.0)), ("warm_up", Scale::Fixed(1.0))];
+        let scales = scales.map(|(name, scale)| (name.to_owned(), scale)).into();
+        let trial = |trial_id: u64| {
+            let step = steps.map(|steps| steps + trial_id);
+            let rate = [("learning_rate".to_owned(), 0.012_345_6)];
+            TrialOutcome {
+                trial: TrialRecord {
+                    batch_size,
+                    trial_id,
+                    repeat: 0,
+                    parameters: rate.into(),
+                    status: TrialStatus::Complete,
+                    steps: step.unwrap_or(10_000),
+                },
+                reached: step.map(|step| Reached {
+                    step,
+                    value: 0.05,
+                    previous_step: Some(step - 1),
+                }),
+            }
+        };
+        StudyOutcomes {
+            facts: StudyFacts {
+                batch_size,
+                space: Space { scales },
+                budget_steps: Some(10_000),
+                n_trials: Some(4),
+                seconds_per_step: None,
+            },
+            trials: (0..4).map(trial).collect(),
+            repeats: vec![],
+        }
+    }
+
+    fn answers(steps: &[(u64, Option<u64>)]) -> (Answers, GoalAnalysis) {
+        let name = |name: &str| name.to_owned();
+        let goal = Goal { metric: name("val/error"), threshold: Threshold::Below(0.08) };
+        let question = Question::of_goal(goal);
+        let studies: Vec<_> = steps.iter().map(|&(size, steps)| study(size, steps)).collect();
+        let analysis = GoalAnalysis::of(&studies, &question, &AnalysisOptions::default());
+        let workload = Workload { dataset: name("d"), model: name("m"), optimizer: name("o") };
+        let omission = Omission { path: "a/b.csv".into(), line: Some(3), problem: name("odd") };
+        let (max_trials, omissions) = ([(2, 4)].into(), vec![omission; 7]);
+        (Answers { workload, question, studies, max_trials, omissions }, analysis)
     }
 
     #[test]
-    fn the_table_has_searched_metaparameters_and_dashes_for_no_result() {
-        let results = of(&[(2, Some(1_000)), (2048, None)]);
-        let grid = grid(&results);
-        assert_eq!(grid.header.len(), 8);
-        assert_eq!(grid.rows[0], ["2", "1,000", "2,000", "16", "3", "5", "0.01235", "0.95"]);
-        assert_eq!(grid.rows[1], ["2,048", "-", "-", "16", "3", "0", "-", "-"]);
-        let text = text(&results);
-        assert!(text.contains("no result at batch size 2,048: none of 16"), "{text}");
+    fn the_table_has_intervals_searched_metaparameters_and_dashes_for_no_result() {
+        let (_, analysis) = answers(&[(2, Some(1_000)), (2048, None)]);
+        let searched = searched(&analysis);
+        assert_eq!(searched, ["learning_rate"]);
+        let row_of_2 = row(&analysis.studies[0], &searched);
+        assert_eq!(row_of_2, ["2", "1,000", "1,000 to 1,002", "2,000", "4", "0", "4", "0.01235"]);
+        let row_of_2048 = row(&analysis.studies[1], &searched);
+        assert_eq!(row_of_2048, ["2,048", "-", "∞ to ∞", "-", "4", "0", "0", "-"]);
     }
 
     #[test]
-    fn studies_short_of_trials_are_pointed_out() {
-        let mut short = study(8, Some(10));
-        (short.complete, short.trials_exhausted, short.infeasible) = (9, true, 151);
-        let remarks = remarks(&results(vec![short]));
-        assert_eq!(remarks, ["batch size 8 has only 9 of 16 trials complete: 151 diverged"]);
+    fn text_says_what_cannot_be_trusted_and_where_the_curve_bends() {
+        let curve = [(1, 800), (2, 400), (4, 210), (8, 130), (16, 100), (32, 98)];
+        let curve = curve.map(|(batch_size, steps)| (batch_size, Some(steps)));
+        let (sure, analysis) = answers(&curve);
+        let sure = text(&sure, &analysis);
+        assert!(sure.contains("no point of the curve gives reason for doubt"), "{sure}");
+        assert!(sure.contains("end of perfect scaling: 4"), "{sure}");
+        assert!(sure.contains("maximum useful batch size: 16"), "{sure}");
+        assert!(sure.contains("B_crit / B): 8 (95 % interval"), "{sure}");
+        assert!(sure.contains("left out: 7\n  a/b.csv:3: odd") && sure.contains("and 2 more"));
+        let (unsure, analysis) = answers(&[(1, Some(800)), (2, None)]);
+        let unsure = text(&unsure, &analysis);
+        assert!(unsure.contains("cannot be trusted yet:\n  batch size 2: none of 4"), "{unsure}");
+        assert!(unsure.contains("1 batch size with a result are too few"), "{unsure}");
+    }
+
+    #[test]
+    fn json_has_the_summary_and_what_to_think_of_it() {
+        let (answers, analysis) = answers(&[(2, Some(1_000)), (2048, None)]);
+        let json = serde_json::to_value(Json::of(&answers, &analysis)).unwrap();
+        assert_eq!(json["goal"]["below"], 0.08);
+        assert_eq!(json["studies"][0]["steps_to_result"], 1000);
+        assert_eq!(json["studies"][1]["warnings"].as_array().map(Vec::len), Some(1));
+        assert_eq!(json["regimes"]["fit"]["n_points"], 1);
+    }
+
+    #[test]
+    fn compared_curves_stand_side_by_side() {
+        let goals: Vec<(String, GoalAnalysis)> = [("a", 800), ("b", 80)]
+            .map(|(label, steps)| {
+                (label.to_owned(), answers(&[(1, Some(steps)), (2, Some(steps / 2))]).1)
+            })
+            .into();
+        let text = comparison(&Comparison::of(&goals, None));
+        assert!(text.contains("relative to those at batch size 1"), "{text}");
+        let has_row = |cells: &[&str]| {
+            text.lines().any(|line| line.split_whitespace().eq(cells.iter().copied()))
+        };
+        assert!(has_row(&["2", "400", "(0.5)", "40", "(0.5)"]), "{text}");
     }
 }

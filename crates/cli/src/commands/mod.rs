@@ -1,5 +1,6 @@
 //! One file for each verb.
 
+mod compare;
 mod devices;
 mod quickstart;
 mod report;
@@ -25,6 +26,7 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Widen(widen) => widen::execute(&widen, verbose),
         Command::Report(report) => report::execute(&report),
         Command::Table(table) => table::execute(&table),
+        Command::Compare(compare) => compare::execute(&compare),
         Command::Devices(listing) => devices::execute(listing),
         Command::Workloads(workloads) => workloads::execute(&workloads),
     }

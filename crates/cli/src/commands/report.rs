@@ -1,9 +1,10 @@
-//! `critbatch report`: the page and the figures again.
+//! `critbatch report`: the page, the figures and the tables again.
 
-use critbatch_tuner::Store;
+use std::path::Path;
 
 use crate::args::Report;
-use crate::exit::Exit;
+use crate::exit::{Exit, UsageError};
+use crate::source::Source;
 use crate::{console, report};
 
 /// Writes them and prints their paths.
@@ -12,9 +13,21 @@ use crate::{console, report};
 ///
 /// Where there are no results or the files cannot be written.
 pub(crate) fn execute(arguments: &Report) -> anyhow::Result<Exit> {
-    let directory = &arguments.directory;
-    for path in report::write(&Store::open_read_only(directory)?, directory)? {
+    let source = Source::open(&arguments.path)?;
+    for path in report::write(&source, &arguments.asked, directory(arguments, &source)?)? {
         console::print(&path.display().to_string())?;
     }
     Ok(Exit::Done)
+}
+
+/// A report goes beside the measurements, but never into somebody's archive.
+fn directory<'a>(arguments: &'a Report, source: &Source) -> Result<&'a Path, UsageError> {
+    match (&arguments.out, &source.provenance) {
+        (Some(out), _) => Ok(out),
+        (None, Some(_)) => Ok(&arguments.path),
+        (None, None) => {
+            let path = arguments.path.display();
+            Err(UsageError(format!("'{path}' is an archive; give a directory by --out DIR")))
+        }
+    }
 }

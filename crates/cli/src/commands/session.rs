@@ -9,13 +9,14 @@ use anyhow::Context;
 use critbatch_models::{Compute, DeviceChoice, EvaluationSplit, Measured, Workload};
 use critbatch_report::format;
 use critbatch_tuner::{
-    CheckedExperiment, Evaluation, Event, Outcome, Plan, RunOptions, Split, Store,
+    AnalysisOptions, CheckedExperiment, Evaluation, Event, GoalAnalysis, Outcome, Plan, RunOptions,
+    Split, Store,
 };
 
-use crate::args::{Device, Training};
+use crate::args::{Asked, Device, Training};
 use crate::exit::Exit;
 use crate::progress::{Display, Reporter};
-use crate::results::Results;
+use crate::source::{Answers, Source};
 use crate::{console, plan, report, summary};
 
 /// So that a signal is answered soon.
@@ -151,8 +152,13 @@ fn stop_on_signal(display: &Display) -> anyhow::Result<Arc<AtomicBool>> {
 }
 
 fn finish(store: &Store, directory: &Path) -> anyhow::Result<()> {
-    report::write(store, directory)?;
-    console::print(&summary::text(&Results::of_store(store)?))?;
+    let asked = Asked::default();
+    report::write(&Source::of_store(store)?, &asked, directory)?;
+    for answers in Answers::of_store(store, &asked)? {
+        let options = AnalysisOptions::default();
+        let analysis = GoalAnalysis::of(&answers.studies, &answers.question, &options);
+        console::print(&summary::text(&answers, &analysis))?;
+    }
     console::print(&format!("report: {}", report::path(directory).display()))?;
     Ok(())
 }

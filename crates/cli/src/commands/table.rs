@@ -1,24 +1,31 @@
 //! `critbatch table`: the results so far.
 
+use critbatch_tuner::{AnalysisOptions, GoalAnalysis};
+
 use crate::args::Table;
 use crate::exit::Exit;
-use crate::results::Results;
+use crate::source::Answers;
 use crate::{console, report, summary};
 
-/// Prints them as a table or as the JSON of `ExperimentSummary`.
+/// Prints them as a table, or one line of JSON for each workload and goal.
 ///
 /// # Errors
 ///
 /// Where there are no results.
 pub(crate) fn execute(arguments: &Table) -> anyhow::Result<Exit> {
-    let results = Results::read(&arguments.directory)?;
-    if arguments.listing.json {
-        console::print_json(&results.summary)?;
-        return Ok(Exit::Done);
+    let all = Answers::read(&arguments.path, &arguments.asked)?;
+    for (index, answers) in all.iter().enumerate() {
+        let options = AnalysisOptions::default();
+        let analysis = GoalAnalysis::of(&answers.studies, &answers.question, &options);
+        if arguments.listing.json {
+            console::print_json(&summary::Json::of(answers, &analysis))?;
+            continue;
+        }
+        let separator = if index > 0 { "\n" } else { "" };
+        console::print(&format!("{separator}{}", summary::text(answers, &analysis)))?;
     }
-    console::print(&summary::text(&results))?;
-    let path = report::path(&arguments.directory);
-    if path.is_file() {
+    let path = report::path(&arguments.path);
+    if path.is_file() && !arguments.listing.json {
         console::print(&format!("report: {}", path.display()))?;
     }
     Ok(Exit::Done)

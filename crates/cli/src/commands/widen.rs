@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use critbatch_report::format;
 use critbatch_tuner::{
     Boundary, CheckedExperiment, Question, Record, Space, Store, Tolerances, TrainerFactory,
     not_widened, widened_space,
@@ -9,8 +10,8 @@ use critbatch_tuner::{
 
 use crate::args::Widen;
 use crate::commands::session::{self, Session, load_workload};
+use crate::console;
 use crate::exit::Exit;
-use crate::{console, format};
 
 /// A study that ended on an edge.
 struct Edge {
@@ -40,9 +41,9 @@ pub(crate) fn execute(arguments: &Widen, verbose: bool) -> anyhow::Result<Exit> 
         console::print("no study ended on an edge that could be moved; nothing was changed")?;
         return Ok(Exit::Done);
     }
-    let (splits, training) = (&experiment.evaluation.splits, arguments.training);
+    let (evaluation, training) = (&experiment.evaluation, arguments.training);
     let data_dir = arguments.data_dir.as_deref();
-    let workload = load_workload(&experiment.workload, splits, data_dir, training.device)?;
+    let workload = load_workload(&experiment.workload, evaluation, data_dir, training.device)?;
     // Another device or another version gives other bits: the store refuses them.
     provenance.device = workload.facts().device;
     env!("CARGO_PKG_VERSION").clone_into(&mut provenance.version);

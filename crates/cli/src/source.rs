@@ -1,0 +1,281 @@
+//! What a path holds that a user gave: an experiment's directory, or a workload of a published
+//! archive. Everything that is printed or drawn starts here.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use critbatch_report::{ReportInput, format};
+use critbatch_tuner::archive::{
+    default_goal, find_workloads, read_outcomes, read_record, read_workload,
+};
+use critbatch_tuner::{
+    Analysis, CheckedExperiment, Goal, Omission, Origin, Provenance, Question, Record,
+    STORE_FILE_NAME, Store, StudyOutcomes, Threshold, Workload,
+};
+
+use crate::args::Asked;
+use crate::exit::UsageError;
+
+/// Workloads that an error message lists.
+const MOST_LISTED: usize = 5;
+
+/// All measurements that a path holds.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// The measurements.
+    pub(crate) record: Record,
+    /// What was asked for; `None` where it was measured elsewhere.
+    pub(crate) experiment: Option<CheckedExperiment>,
+    /// What measured it; `None` for an archive.
+    pub(crate) provenance: Option<Provenance>,
+    measure_again: Option<String>,
+}
+
+/// The answers to one question that a path holds, without its curves.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    /// What was trained.
+    pub(crate) workload: Workload,
+    /// What was asked.
+    pub(crate) question: Question,
+    /// The studies by ascending batch size.
+    pub(crate) studies: Vec<StudyOutcomes>,
+    /// The most trials that a study may start, by batch size; empty where it was measured elsewhere.
+    pub(crate) max_trials: BTreeMap<u64, u64>,
+    /// What could not be read.
+    pub(crate) omissions: Vec<Omission>,
+}
+
+/// Whether a path is an experiment's directory; else it should be an archive's folder.
+fn is_store(path: &Path) -> bool {
+    path.join(STORE_FILE_NAME).is_file()
+}
+
+impl Source {
+    /// Reads an experiment's directory, also while a run writes to it, or one workload of an archive.
+    ///
+    /// # Errors
+    ///
+    /// Where the path holds neither, or several workloads.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Source> {
+        if is_store(path) || !path.is_dir() {
+            return Source::of_store(&Store::open_read_only(path)?);
+        }
+        let (folders, omissions) = find_workloads(path)?;
+        let [folder] = &folders[..] else { return Err(several(path, &folders).into()) };
+        let mut record = read_record(folder)?;
+        record.omissions.splice(..0, omissions);
+        Ok(Source { record, experiment: None, provenance: None, measure_again: None })
+    }
+
+    /// Reads an open store.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read.
+    pub(crate) fn of_store(store: &Store) -> anyhow::Result<Source> {
+        let experiment = match store.origin() {
+            Origin::Measured(experiment) => Some(experiment.clone()),
+            Origin::Imported { .. } => None,
+        };
+        let provenance = Some(store.provenance().clone());
+        let measure_again = experiment.as_ref().map(|experiment| {
+            let seed = experiment.search.seed;
+            format!("critbatch run experiment.toml --seed {seed} --out DIRECTORY")
+        });
+        let record = Record::of_store(store)?;
+        Ok(Source { record, experiment, provenance, measure_again })
+    }
+
+    /// The goal of the experiment, or the paper's for its workload.
+    pub(crate) fn goal(&self) -> Option<Goal> {
+        let own = self.experiment.as_ref().map(|experiment| experiment.goal.clone());
+        own.or_else(|| default_goal(&self.record.workload))
+    }
+
+    /// All of it for a report; it has the command that measures it again, if it was measured here.
+    pub(crate) fn with_analysis<'a>(&'a self, analysis: &'a Analysis) -> ReportInput<'a> {
+        ReportInput {
+            record: &self.record,
+            analysis,
+            experiment: self.experiment.as_ref(),
+            provenance: self.provenance.as_ref(),
+            measure_again: self.measure_again.as_deref(),
+        }
+    }
+}
+
+impl Answers {
+    /// The answers to each question, for each workload that a path holds.
+    ///
+    /// # Errors
+    ///
+    /// Where the path holds no measurements, or nobody knows a goal.
+    pub(crate) fn read(path: &Path, asked: &Asked) -> anyhow::Result<Vec<Answers>> {
+        if is_store(path) || !path.is_dir() {
+            return Answers::of_store(&Store::open_read_only(path)?, asked);
+        }
+        let (folders, mut omissions) = find_workloads(path)?;
+        let mut answers = Vec::new();
+        for folder in &folders {
+            let workload = read_workload(folder)?;
+            for question in asked.questions(default_goal(&workload), &workload)? {
+                let read = read_outcomes(folder, &question)?;
+                omissions.extend(read.omissions);
+                answers.push(Answers {
+                    workload: workload.clone(),
+                    question,
+                    studies: read.studies,
+                    max_trials: BTreeMap::new(),
+                    omissions: std::mem::take(&mut omissions),
+                });
+            }
+        }
+        Ok(answers)
+    }
+
+    /// The answers of an open store.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Answers::read).
+    pub(crate) fn of_store(store: &Store, asked: &Asked) -> anyhow::Result<Vec<Answers>> {
+        let source = Source::of_store(store)?;
+        let Source { record, experiment, .. } = &source;
+        let mut max_trials = BTreeMap::new();
+        for study in record.studies.iter().filter(|_| experiment.is_some()) {
+            let batch_size = study.facts.batch_size;
+            max_trials.insert(batch_size, store.last_box(batch_size)?.max_trials);
+        }
+        let questions = asked.questions(source.goal(), &record.workload)?.into_iter();
+        let answers = |question| Answers {
+            workload: record.workload.clone(),
+            studies: record.outcomes(&question),
+            question,
+            max_trials: max_trials.clone(),
+            omissions: record.omissions.clone(),
+        };
+        Ok(questions.map(answers).collect())
+    }
+}
+
+fn several(path: &Path, folders: &[PathBuf]) -> UsageError {
+    let listed: Vec<String> =
+        folders.iter().take(MOST_LISTED).map(|folder| folder.display().to_string()).collect();
+    let more = match folders.len().saturating_sub(MOST_LISTED) {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    UsageError(format!(
+        "'{}' holds {} workloads; give one of them: {}{more}",
+        path.display(),
+        folders.len(),
+        listed.join(", ")
+    ))
+}
+
+impl Asked {
+    /// One question for each goal, or that of `default`.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no goal, or a metric without one.
+    pub(crate) fn questions(
+        &self,
+        default: Option<Goal>,
+        workload: &Workload,
+    ) -> Result<Vec<Question>, UsageError> {
+        let below = self.below.iter().map(|value| Threshold::Below(*value));
+        let thresholds = below.chain(self.above.iter().map(|value| Threshold::Above(*value)));
+        let thresholds: Vec<Threshold> = thresholds.collect();
+        if thresholds.is_empty() && self.metric.is_some() {
+            return Err(UsageError("--metric needs a goal: --below X or --above X".to_owned()));
+        }
+        let unknown = || {
+            let workload = format::workload(workload);
+            UsageError(format!(
+                "no goal is known for {workload}; give one, such as \
+                 --metric val/classification_error --below 0.1"
+            ))
+        };
+        let default_metric = default.as_ref().map(|goal| goal.metric.clone());
+        let goals: Vec<Goal> = if thresholds.is_empty() {
+            vec![default.ok_or_else(unknown)?]
+        } else {
+            let metric = self.metric.clone().or(default_metric).ok_or_else(unknown)?;
+            let goal = |threshold| Goal { metric: metric.clone(), threshold };
+            thresholds.into_iter().map(goal).collect()
+        };
+        let (max_steps, max_examples) = (self.max_steps, self.max_examples);
+        Ok(goals.into_iter().map(|goal| Question { goal, max_steps, max_examples }).collect())
+    }
+}
+
+/// Easier goals beside a goal, for a look at how much the curve depends on it: 1.25, 1.5 and 2 times
+/// a threshold that is not to be exceeded, or its 1.25th, 1.5th part and half.
+pub(crate) fn easier_goals(goal: &Goal) -> Vec<Goal> {
+    let eased = |factor: f64| match goal.threshold {
+        Threshold::Below(value) => Threshold::Below(rounded(value * factor)),
+        Threshold::Above(value) => Threshold::Above(rounded(value / factor)),
+    };
+    let (Threshold::Below(value) | Threshold::Above(value)) = goal.threshold;
+    if value <= 0.0 {
+        return vec![];
+    }
+    let goal = |factor| Goal { metric: goal.metric.clone(), threshold: eased(factor) };
+    [1.25, 1.5, 2.0].map(goal).into()
+}
+
+/// To three significant digits, as people set goals.
+fn rounded(value: f64) -> f64 {
+    format!("{value:.2e}").parse().unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(metric: Option<&str>, below: &[f64], above: &[f64]) -> Asked {
+        let metric = metric.map(str::to_owned);
+        let (below, above) = (below.to_vec(), above.to_vec());
+        Asked { metric, below, above, max_steps: Some(7), max_examples: None }
+    }
+
+    fn workload() -> Workload {
+        let name = |name: &str| name.to_owned();
+        Workload { dataset: name("d"), model: name("m"), optimizer: name("o") }
+    }
+
+    fn goal(metric: &str, threshold: Threshold) -> Goal {
+        Goal { metric: metric.to_owned(), threshold }
+    }
+
+    #[test]
+    fn goals_come_from_the_command_line_or_the_experiment() {
+        let default = || Some(goal("val/error", Threshold::Below(0.1)));
+        let goals = |asked: &Asked| -> Vec<Goal> {
+            let questions = asked.questions(default(), &workload()).unwrap();
+            assert!(questions.iter().all(|question| question.max_steps == Some(7)));
+            questions.into_iter().map(|question| question.goal).collect()
+        };
+        assert_eq!(goals(&asked(None, &[], &[])), [default().unwrap()]);
+        let two = [Threshold::Below(0.2), Threshold::Above(0.5)];
+        assert_eq!(goals(&asked(None, &[0.2], &[0.5])), two.map(|t| goal("val/error", t)));
+        assert_eq!(goals(&asked(Some("x/y"), &[0.2], &[0.5])), two.map(|t| goal("x/y", t)));
+        assert!(asked(Some("x/y"), &[], &[]).questions(default(), &workload()).is_err());
+        let error = asked(None, &[], &[]).questions(None, &workload()).unwrap_err();
+        assert!(error.to_string().contains("d / m / o"), "{error}");
+    }
+
+    #[test]
+    fn easier_goals_lie_on_the_easy_side() {
+        let thresholds = |threshold| -> Vec<Threshold> {
+            easier_goals(&goal("m", threshold)).iter().map(|goal| goal.threshold).collect()
+        };
+        let below = [0.0375, 0.045, 0.06].map(Threshold::Below);
+        assert_eq!(thresholds(Threshold::Below(0.03)), below);
+        let above = [0.248, 0.207, 0.155].map(Threshold::Above);
+        assert_eq!(thresholds(Threshold::Above(0.31)), above);
+        assert!(thresholds(Threshold::Below(-1.0)).is_empty());
+    }
+}
