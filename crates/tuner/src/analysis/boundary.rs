@@ -199,7 +199,8 @@ mod tests {
     #[test]
     fn what_was_not_searched_has_no_verdict() {
         let best = Outcome::reached(10).at("learning_rate", 0.1).at("other", 2.0);
-        let fixed = study_in(8, space("learning_rate", Scale::Fixed(0.1)), &[best.clone()]);
+        let fixed =
+            study_in(8, space("learning_rate", Scale::Fixed(0.1)), std::slice::from_ref(&best));
         assert!(fixed.boundaries(0.1).is_empty());
         let unknown = study_in(8, Space::default(), &[best]);
         assert!(unknown.boundaries(0.1).is_empty());

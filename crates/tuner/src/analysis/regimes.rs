@@ -247,7 +247,7 @@ mod tests {
             outcomes.push(Outcome::reached(steps));
             study(batch_size, &outcomes)
         };
-        assert!(400 < BUDGET_STEPS, "or nothing would be stopped early");
+        const { assert!(400 < BUDGET_STEPS, "or nothing would be stopped early") }
         let studies = [(1, 400), (2, 200), (4, 100), (8, 90)].map(|(b, s)| best_only(b, s));
         let regimes = Regimes::of(&studies, &question(), &quick());
         assert!(regimes.is_cut_short);
