@@ -11,7 +11,9 @@
 //! 3. [`Plan`] says what is left to do and what that takes;
 //! 4. [`run`] trains the points of [`StudySampler`] in the lanes of a [`LaneTrainer`], measures
 //!    them on the [`EvaluationGrid`] and tells an [`Observer`] what happens;
-//! 5. [`ExperimentSummary::read`] answers the question from the store.
+//! 5. [`ExperimentSummary::read`] answers the question from the store;
+//! 6. [`Analysis::of`] says what else follows from a [`Record`] of any origin: intervals, regimes,
+//!    verdicts on the search space and warnings, each with its numbers.
 //!
 //! [`archive`] reads and writes the format in which the paper's measurements were published.
 //!

@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 
 use critbatch_tuner::{
     Analysis, AnalysisOptions, Comparison, CurvePoint, Determination, ExperimentSummary, Goal,
-    Heuristic, NoisyQuadratic, QualityBudget, Question, Record, RunOptions, Store, Threshold,
-    Verdict, Warning, widened_space,
+    Heuristic, NoisyQuadratic, QualityBudget, Question, Record, RunOptions, StepsQuantile, Store,
+    Threshold, Verdict, Warning, widened_space,
 };
 
 const METRIC: &str = "val/cross_entropy_error";
@@ -239,4 +239,38 @@ fn everything_is_json_without_holes() {
     let comparison = serde_json::to_value(Comparison::of(&pair, None)).unwrap();
     assert_eq!(comparison["normalising_batch_size"], 1);
     assert_eq!(comparison["experiments"][1]["points"][0]["relative_steps"], 1.0);
+}
+
+#[test]
+fn trials_stopped_for_an_incumbent_leave_the_result_and_open_the_interval() {
+    let analysed = |stop: &str| {
+        let space = "learning_rate = { log = [0.02, 4.0] }";
+        let budget = format!("steps = {{ at_batch_size = 64, steps = 600 }}\nstop = '{stop}'");
+        let text = support::text("sgd", "list = [64, 256, 1024]", 20, space, &budget)
+            .replace("below = 0.02", "below = 0.05");
+        let mut factory = NoisyQuadratic { max_lanes: 7, ..NoisyQuadratic::default() };
+        let experiment = support::check(&text, &factory);
+        let directory = tempfile::tempdir().unwrap();
+        let options = RunOptions::default();
+        support::go_on(directory.path(), &experiment, &mut factory, &options, |_, _| ()).unwrap();
+        let record = Record::of_store(&Store::open_read_only(directory.path()).unwrap()).unwrap();
+        let goal = question(0.05);
+        Analysis::of(&record, &[goal], &quick()).goals.remove(0)
+    };
+    let (whole, cut) = (analysed("budget"), analysed("incumbent"));
+    assert_eq!(whole.curve(), cut.curve());
+    assert_eq!(whole.curve().len(), 3);
+    assert!(cut.regimes.is_cut_short && !whole.regimes.is_cut_short);
+    for (whole, cut) in whole.studies.iter().zip(&cut.studies) {
+        assert!(cut.counts.n_stopped_early > 0, "{:?}", cut.counts);
+        let (truth, said) = (whole.interval.unwrap(), cut.interval.unwrap());
+        assert_eq!(said.low, truth.low);
+        assert!(
+            matches!(said.high, StepsQuantile::After(step)
+            if truth.high.steps().is_none_or(|truth| truth > step)),
+            "{said:?} {truth:?}"
+        );
+        let is_stopped = |warning: &Warning| matches!(warning, Warning::StoppedBeforeResult { .. });
+        assert!(!cut.warnings.iter().any(is_stopped), "{:?}", cut.warnings);
+    }
 }
