@@ -5,7 +5,9 @@ use crate::testing;
 
 fn analysis(record: &Record) -> Analysis {
     let question = |below| Question::of_goal(testing::goal(below));
-    Analysis::of(record, &[question(0.1), question(0.05)], &AnalysisOptions::default())
+    // Few resamples: what the intervals are is for others to test.
+    let options = AnalysisOptions { n_resamples: 50, ..AnalysisOptions::default() };
+    Analysis::of(record, &[question(0.1), question(0.05)], &options)
 }
 
 fn input<'a>(record: &'a Record, analysis: &'a Analysis) -> ReportInput<'a> {
