@@ -77,6 +77,8 @@ fn a_reader_finds_the_numbers_hovers_points_and_switches_goal_and_axes() {
     assert_eq!(texts(&browser, cells), expected_steps(&report, 0));
     assert_eq!(texts(&browser, ".answer").len(), 1);
     let n_trials: usize = report.record.studies.iter().map(|s| s.trials.len()).sum();
+    assert!(texts(&browser, "#table-trials tbody tr").is_empty(), "long tables are folded");
+    browser.click("#trials summary");
     assert!(texts(&browser, "#table-trials tbody tr").len() >= n_trials);
 
     assert!(texts(&browser, "#tooltip").is_empty());
@@ -121,9 +123,9 @@ fn a_reader_finds_the_numbers_hovers_points_and_switches_goal_and_axes() {
 fn tables_sort_by_a_click_on_a_heading() {
     let report = report();
     let browser = opened(&report.page, DESK);
-    let learning_rates = "#table-steps_to_result td:nth-child(2)";
+    let steps = "#table-steps_to_result td:nth-child(2)";
     let numbers = || -> Vec<f64> {
-        let cells = texts(&browser, learning_rates);
+        let cells = texts(&browser, steps);
         cells.iter().map(|cell| cell.replace(',', "").parse().unwrap()).collect()
     };
     browser.click("#table-steps_to_result th:nth-child(2)");

@@ -204,7 +204,8 @@ fn absolute(comparison: &Comparison) -> Figure {
         Series::unnamed(Color::distinct(index), Shape::ErrorBars(bars))
     };
     let bars: Vec<Series> = comparison.experiments.iter().enumerate().map(bars).collect();
-    let heights = points().map(|point| point.steps as f64);
+    let highs = points().map(|point| labels::height(point.interval.high));
+    let heights = points().map(|point| point.steps as f64).chain(highs);
     let y = Axis::around("steps to result", AxisScale::Log2, heights);
     let series = bars.into_iter().chain(series(comparison, |point| Some(point.steps as f64)));
     let panel = Panel::new(batch_sizes(comparison), y, series.collect());

@@ -32,12 +32,19 @@ function showTooltip(hit) {
   hit.classList.add("shown");
   tooltip.textContent = hit.getAttribute("aria-label");
   tooltip.hidden = false;
-  const point = hit.getBoundingClientRect();
+  placeTooltip();
+}
+
+// Beside its point, within the window. The point may move: focusing it may scroll the page.
+function placeTooltip() {
+  if (!shown) return;
+  const point = shown.getBoundingClientRect();
   const box = tooltip.getBoundingClientRect();
   const gap = 8;
   const left = point.left + point.width / 2 - box.width / 2;
   const above = point.top - box.height - gap;
-  tooltip.style.left = Math.max(gap, Math.min(left, document.documentElement.clientWidth - box.width - gap)) + "px";
+  const last = document.documentElement.clientWidth - box.width - gap;
+  tooltip.style.left = Math.max(gap, Math.min(left, last)) + "px";
   tooltip.style.top = (above >= gap ? above : point.bottom + gap) + "px";
 }
 
@@ -77,7 +84,7 @@ for (const kind of ["pointerover", "focusin", "click"]) {
   });
 }
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") hideTooltip(); });
-document.addEventListener("scroll", hideTooltip, { capture: true, passive: true });
+document.addEventListener("scroll", placeTooltip, { capture: true, passive: true });
 
 // A click on a column's heading sorts by it; cells that are no numbers come last.
 function sortKey(text) {

@@ -38,11 +38,11 @@ fn draw(figure: &Figure, layout: &Layout, canvas: &Canvas<'_>) -> Result<(), Str
     frame::words(figure, layout, canvas)?;
     for (panel, place) in figure.panels.iter().zip(&layout.panels) {
         frame::grid(panel, place, canvas)?;
+        frame::marks(panel, place, canvas)?;
         for series in &panel.series {
             shapes::series(panel, place, series, canvas)?;
         }
         frame::axes(panel, place, canvas)?;
-        frame::marks(panel, place, canvas)?;
     }
     Ok(())
 }
