@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Table(Table),
     /// Put several experiments on one axis
     Compare(Compare),
+    /// Print the points an experiment would search at a batch size; needs no data and no device
+    Sample(Sample),
     /// List the devices that can train
     Devices(Listing),
     /// List data sets, models and optimizers; any combination is a workload
@@ -202,6 +204,29 @@ pub(crate) struct Table {
     /// What is asked.
     #[command(flatten)]
     pub(crate) asked: Asked,
+    /// In which form.
+    #[command(flatten)]
+    pub(crate) listing: Listing,
+}
+
+/// `critbatch sample`.
+#[derive(Debug, Args)]
+pub(crate) struct Sample {
+    /// The experiment file
+    #[arg(value_name = "EXPERIMENT.toml")]
+    pub(crate) experiment: PathBuf,
+    /// One of the experiment's batch sizes: a number, or full
+    #[arg(long, value_name = "B")]
+    pub(crate) batch_size: String,
+    /// Number of points [default: the file's search.trials]
+    #[arg(long = "n", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) n_points: Option<u64>,
+    /// Print a header of metaparameter names and a row a point, all digits
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+    /// Seed, instead of the file's search.seed
+    #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub(crate) seed: Option<u64>,
     /// In which form.
     #[command(flatten)]
     pub(crate) listing: Listing,

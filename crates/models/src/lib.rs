@@ -12,6 +12,7 @@
 
 mod compute;
 mod error;
+mod facts;
 mod fully_connected;
 mod gradient_noise;
 mod initialise;
@@ -24,6 +25,7 @@ mod workload;
 
 pub use compute::{Compute, DeviceChoice, DeviceInfo, devices};
 pub use error::ModelError;
+pub use facts::workload_facts;
 pub use initialise::{initial_parameters, trial_key};
 pub use model::{Layer, Mode, Model};
 pub use optimizer::Optimizer;

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use critbatch_data::{Dataset, Split as DataSplit};
 use critbatch_kernels::{Graph, Node, Plan, Program, Sampling, Source, Split};
-use critbatch_tuner::{
-    GRADIENT_NOISE_METRICS, LaneTrainer, TrainerError, TrainerFactory, WorkloadFacts,
-};
+use critbatch_tuner::{LaneTrainer, TrainerError, TrainerFactory, WorkloadFacts};
 
 use crate::compute::Compute;
 use crate::error::ModelError;
+use crate::facts::facts;
 use crate::gradient_noise::{self, MICRO_BATCH_SIZE, N_MICRO_BATCHES};
 use crate::model::{Mode, Model};
 use crate::optimizer::Optimizer;
@@ -52,7 +51,7 @@ impl EvaluationSplit {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             EvaluationSplit::Validation => "val",
             EvaluationSplit::Train => "train",
@@ -67,7 +66,7 @@ pub struct Measured<'splits> {
     /// The splits on which loss and error are measured.
     pub splits: &'splits [EvaluationSplit],
     /// Whether the gradient noise is measured too: two more metrics,
-    /// [`GRADIENT_NOISE_METRICS`].
+    /// [`GRADIENT_NOISE_METRICS`](critbatch_tuner::GRADIENT_NOISE_METRICS).
     pub gradient_noise_scale: bool,
 }
 
@@ -273,19 +272,13 @@ fn device_split(split: &DataSplit, n: usize) -> Split {
 
 impl TrainerFactory for Workload {
     fn facts(&self) -> WorkloadFacts {
-        let metrics = self.evaluated.iter().flat_map(|(split, _)| {
-            let name = split.name();
-            [format!("{name}/cross_entropy_error"), format!("{name}/classification_error")]
-        });
-        let noise = GRADIENT_NOISE_METRICS.iter().filter(|_| self.gradient_noise_scale);
+        let splits: Vec<EvaluationSplit> = self.evaluated.iter().map(|(split, _)| *split).collect();
+        let gradient_noise_scale = self.gradient_noise_scale;
+        let measured = Measured { splits: &splits, gradient_noise_scale };
+        let n_train = self.train.len() as u64;
         WorkloadFacts {
-            dataset: self.dataset.to_owned(),
-            model: self.model.name().to_owned(),
-            optimizer: self.optimizer.name().to_owned(),
-            n_train: self.train.len() as u64,
-            metrics: metrics.chain(noise.map(|&name| name.to_owned())).collect(),
-            metaparameters: self.optimizer.metaparameters(),
             device: self.compute.description(),
+            ..facts(self.dataset, n_train, &self.model, self.optimizer, measured)
         }
     }
 

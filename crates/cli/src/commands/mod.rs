@@ -5,6 +5,7 @@ mod devices;
 mod quickstart;
 mod report;
 mod run;
+mod sample;
 mod session;
 mod table;
 mod widen;
@@ -27,6 +28,7 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Report(report) => report::execute(&report),
         Command::Table(table) => table::execute(&table),
         Command::Compare(compare) => compare::execute(&compare),
+        Command::Sample(sample) => sample::execute(&sample),
         Command::Devices(listing) => devices::execute(listing),
         Command::Workloads(workloads) => workloads::execute(&workloads),
     }

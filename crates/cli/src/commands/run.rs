@@ -58,7 +58,12 @@ pub(crate) fn execute(arguments: &Run, verbose: bool) -> anyhow::Result<Exit> {
     })
 }
 
-fn read_experiment(path: &Path) -> anyhow::Result<String> {
+/// The text of an experiment file.
+///
+/// # Errors
+///
+/// Where it cannot be read.
+pub(crate) fn read_experiment(path: &Path) -> anyhow::Result<String> {
     let mut text = String::new();
     File::open(path)
         .and_then(|file| file.take(LARGEST_READ_BYTES).read_to_string(&mut text))

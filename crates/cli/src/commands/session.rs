@@ -67,7 +67,8 @@ fn choice(device: Device) -> DeviceChoice {
     }
 }
 
-fn split(split: &Split) -> EvaluationSplit {
+/// A split as the models name it.
+pub(crate) fn split(split: &Split) -> EvaluationSplit {
     match split {
         Split::Train => EvaluationSplit::Train,
         Split::Val => EvaluationSplit::Validation,

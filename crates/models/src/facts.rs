@@ -1,0 +1,79 @@
+//! What a workload is and accepts, known from its names alone.
+
+use critbatch_tuner::{GRADIENT_NOISE_METRICS, WorkloadFacts};
+
+use crate::error::ModelError;
+use crate::model::Model;
+use crate::optimizer::Optimizer;
+use crate::workload::Measured;
+
+/// The facts of a workload without its data and without a device, to check an experiment where it
+/// is not trained: those of a [`Workload`](crate::Workload), but that `device` is empty.
+///
+/// # Errors
+/// If a name is unknown or the model does not fit the examples.
+pub fn workload_facts(
+    [dataset, model, optimizer]: [&str; 3],
+    measured: Measured<'_>,
+) -> Result<WorkloadFacts, ModelError> {
+    let dataset = critbatch_data::find(dataset)?;
+    let (model, optimizer) = (Model::find(model)?, Optimizer::find(optimizer)?);
+    model.n_parameters(dataset.example_shape, dataset.n_classes)?;
+    Ok(facts(dataset.name, dataset.n_train as u64, &model, optimizer, measured))
+}
+
+/// The facts of a workload, on no device yet.
+pub(crate) fn facts(
+    dataset: &str,
+    n_train: u64,
+    model: &Model,
+    optimizer: Optimizer,
+    measured: Measured<'_>,
+) -> WorkloadFacts {
+    let metrics = measured.splits.iter().flat_map(|split| {
+        let name = split.name();
+        [format!("{name}/cross_entropy_error"), format!("{name}/classification_error")]
+    });
+    let noise = GRADIENT_NOISE_METRICS.iter().filter(|_| measured.gradient_noise_scale);
+    WorkloadFacts {
+        dataset: dataset.to_owned(),
+        model: model.name().to_owned(),
+        optimizer: optimizer.name().to_owned(),
+        n_train,
+        metrics: metrics.chain(noise.map(|&name| name.to_owned())).collect(),
+        metaparameters: optimizer.metaparameters(),
+        device: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use critbatch_tuner::TrainerFactory;
+
+    use super::*;
+    use crate::{Compute, DeviceChoice, EvaluationSplit, Workload};
+
+    #[test]
+    fn facts_without_data_are_those_of_the_loaded_workload() {
+        let names = ["mnist_5k", "fc_64_64_64", "nesterov_momentum"];
+        let splits = [EvaluationSplit::Validation, EvaluationSplit::Test];
+        for gradient_noise_scale in [false, true] {
+            let measured = Measured { splits: &splits, gradient_noise_scale };
+            let (compute, _) = Compute::choose(DeviceChoice::Cpu).unwrap();
+            let loaded = Workload::load(names, measured, None, compute).unwrap().facts();
+            let known = workload_facts(names, measured).unwrap();
+            assert_eq!(known.n_train, 4000);
+            assert_eq!(known.metrics.len(), if gradient_noise_scale { 6 } else { 4 });
+            assert_eq!(known, WorkloadFacts { device: String::new(), ..loaded });
+        }
+    }
+
+    #[test]
+    fn unknown_names_are_refused() {
+        let measured = Measured { splits: &[], gradient_noise_scale: false };
+        let refused = |names| workload_facts(names, measured).unwrap_err().to_string();
+        assert!(refused(["cifar", "fc_64_64_64", "sgd"]).contains("cifar"));
+        assert!(refused(["mnist", "fc", "sgd"]).contains("unknown model 'fc'"));
+        assert!(refused(["mnist", "fc_64_64_64", "adam"]).contains("unknown optimizer 'adam'"));
+    }
+}
