@@ -38,6 +38,10 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Print the points an experiment would search at a batch size; needs no data and no device
     Sample(Sample),
+    /// Turn workloads of a published archive into experiment directories
+    Import(Import),
+    /// Write an experiment in the format of the published archive
+    Export(Export),
     /// List the devices that can train
     Devices(Listing),
     /// List data sets, models and optimizers; any combination is a workload
@@ -230,6 +234,28 @@ pub(crate) struct Sample {
     /// In which form.
     #[command(flatten)]
     pub(crate) listing: Listing,
+}
+
+/// `critbatch import`.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// An archive, or any folder in it that holds one workload or several
+    #[arg(value_name = "ARCHIVE")]
+    pub(crate) archive: PathBuf,
+    /// Directory for the measurements; several workloads go to DATASET/MODEL/OPTIMIZER below it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+/// `critbatch export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Output directory of a run or an import
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// The archive; the workload's folder DATASET/MODEL/OPTIMIZER is made in it
+    #[arg(long, value_name = "ARCHIVE")]
+    pub(crate) to: PathBuf,
 }
 
 /// `critbatch workloads`.

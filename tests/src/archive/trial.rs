@@ -101,7 +101,7 @@ pub(super) fn measurements(
     let n_rows = 150 + random.below(437);
     let interval = (train_steps / (2 * n_rows)).max(1);
     // How near the end of the curve this trial comes, and how fast.
-    let (quality, half_life) = (0.9 + 0.6 * random.unit(), 0.02 + 0.2 * random.unit());
+    let (quality, half_life) = (0.7 + 0.6 * random.unit(), 0.02 + 0.2 * random.unit());
     let diverges_at = if diverges { random.below(n_rows) } else { u64::MAX };
     let mut step = 0;
     for row in 0..n_rows {

@@ -2,6 +2,8 @@
 
 mod compare;
 mod devices;
+mod export;
+mod import;
 mod quickstart;
 mod report;
 mod run;
@@ -29,6 +31,8 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Table(table) => table::execute(&table),
         Command::Compare(compare) => compare::execute(&compare),
         Command::Sample(sample) => sample::execute(&sample),
+        Command::Import(import) => import::execute(&import),
+        Command::Export(export) => export::execute(&export),
         Command::Devices(listing) => devices::execute(listing),
         Command::Workloads(workloads) => workloads::execute(&workloads),
     }
