@@ -127,7 +127,8 @@ impl Browser {
 
     fn point_at(&self, selector: &str, then: &[Value]) {
         let found = self.post("/element", &json!({ "using": "css selector", "value": selector }));
-        let into_view = "arguments[0].scrollIntoView({ block: 'center', inline: 'center' })";
+        let into_view = "arguments[0].scrollIntoView(
+            { block: 'center', inline: 'center', behavior: 'instant' })";
         self.post("/execute/sync", &json!({ "script": into_view, "args": [found] }));
         let origin = json!({ ELEMENT: found[ELEMENT] });
         let mut actions =

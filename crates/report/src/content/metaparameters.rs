@@ -38,11 +38,14 @@ pub(super) fn blocks(input: &ReportInput<'_>, goal: &GoalAnalysis) -> Vec<Block>
     blocks
 }
 
+/// What a study's best trial gives.
+type Value<'a> = Box<dyn Fn(&StudyAnalysis) -> Option<f64> + 'a>;
+
 /// One quantity against batch size.
 struct Quantity<'a> {
     name: String,
     scale: AxisScale,
-    value: Box<dyn Fn(&StudyAnalysis) -> Option<f64> + 'a>,
+    value: Value<'a>,
 }
 
 fn panels(input: &ReportInput<'_>, goal: &GoalAnalysis) -> Vec<Panel> {
