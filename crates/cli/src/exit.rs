@@ -38,6 +38,11 @@ impl Exit {
             cause.is::<UsageError>()
                 || matches!(cause.downcast_ref(), Some(TunerError::Experiment { .. }))
                 || matches!(cause.downcast_ref(), Some(ModelError::Unknown { .. }))
+                // Transparent, so that the data set's error is no link of the chain itself.
+                || matches!(
+                    cause.downcast_ref(),
+                    Some(ModelError::Data(DataError::UnknownDataset { .. }))
+                )
                 || matches!(cause.downcast_ref(), Some(DataError::UnknownDataset { .. }))
         });
         if is_usage { Exit::Usage } else { Exit::Failed }
@@ -88,6 +93,8 @@ mod tests {
         let unknown = critbatch_models::Model::find("resnet_9000").unwrap_err();
         let error = Err::<(), _>(unknown).context("experiment.toml").unwrap_err();
         assert_eq!(Exit::of(&error), Exit::Usage);
+        let unknown = ModelError::from(critbatch_data::find("cifar").unwrap_err());
+        assert_eq!(Exit::of(&unknown.into()), Exit::Usage);
         assert_eq!(Exit::of(&anyhow::anyhow!("no space")), Exit::Failed);
     }
 }
