@@ -1,7 +1,7 @@
 //! The authors' archive format at 1/100 of their archive: reading to the answers of a question,
 //! reading all, writing. Elements are rows of measurements; files are warm.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use critbatch_tests::archive::generate;
 use critbatch_tuner::archive::{
@@ -11,7 +11,7 @@ use critbatch_tuner::{Goal, Question, Record, Threshold};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 /// The paper's goal; of the two workloads without one, some goal.
-fn question(folder: &PathBuf) -> Question {
+fn question(folder: &Path) -> Question {
     let workload = read_workload(folder).expect("it was generated");
     let any = || {
         let metric = "val/classification_error".to_owned();
@@ -32,7 +32,7 @@ fn archive(criterion: &mut Criterion) {
     let read = |folder: &PathBuf| read_record(folder).expect("it was generated");
     let records: Vec<Record> = folders.iter().map(read).collect();
     assert_eq!(records.iter().map(rows).sum::<u64>(), generated.n_rows, "nothing is left out");
-    let questions: Vec<Question> = folders.iter().map(question).collect();
+    let questions: Vec<Question> = folders.iter().map(|folder| question(folder)).collect();
 
     let mut group = criterion.benchmark_group("archive");
     group.throughput(Throughput::Elements(generated.n_rows));

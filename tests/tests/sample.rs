@@ -66,7 +66,9 @@ fn parse(csv: &str) -> (Vec<&str>, Vec<Vec<f64>>) {
 
 /// Names and values of the trials that a run in `directory` has stored.
 fn stored(directory: &Path, batch_size: u64) -> (Vec<String>, Vec<Vec<f64>>) {
-    let trials = Store::open_read_only(directory).unwrap().trials(batch_size).unwrap();
+    let trials = Store::open_read_only(directory)
+        .and_then(|store| store.trials(batch_size))
+        .expect("the run has ended");
     let names = trials[0].parameters.keys().cloned().collect();
     (names, trials.into_iter().map(|trial| trial.parameters.into_values().collect()).collect())
 }

@@ -41,7 +41,7 @@ pub fn write(input: &ReportInput<'_>, directory: &Path) -> Result<Vec<PathBuf>, 
     page::write(content::page(input), REPORT_FILE_NAME, directory)
 }
 
-/// Writes a comparison of experiments into a directory, as [`write`] does a report.
+/// Writes a comparison of experiments into a directory, as [`write`](fn@write) does a report.
 ///
 /// # Errors
 ///

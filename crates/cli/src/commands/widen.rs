@@ -55,6 +55,13 @@ pub(crate) fn execute(arguments: &Widen, verbose: bool) -> anyhow::Result<Exit> 
 fn edges(store: &Store, experiment: &CheckedExperiment, factor: f64) -> anyhow::Result<Vec<Edge>> {
     let question = Question::of_goal(experiment.goal.clone());
     let outcomes = Record::of_store(store)?.outcomes(&question);
+    for study in outcomes.iter().filter(|study| study.winner().is_none()) {
+        let batch_size = format::count(study.facts.batch_size);
+        console::line(&format!(
+            "batch size {batch_size}: no trial reached the goal, so nothing says where the best \
+             point lies; start an experiment with another space or a larger budget"
+        ));
+    }
     let edge = |study: critbatch_tuner::StudyOutcomes| {
         let boundaries = study.boundaries(Tolerances::default().edge);
         let has_edge = boundaries.values().any(|boundary| boundary.verdict.is_edge());

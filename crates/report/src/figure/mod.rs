@@ -1,5 +1,5 @@
-//! Figures as numbers and words: what is drawn, without a pixel. [`draw`] makes an SVG document of
-//! it, [`raster`] a picture.
+//! Figures as numbers and words: what is drawn, without a pixel. `draw` makes an SVG document of
+//! it, `raster` a picture.
 
 mod axis;
 mod draw;

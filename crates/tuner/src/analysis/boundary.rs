@@ -12,7 +12,8 @@
 //! 3. else `edge_low` or `edge_high`: search again in a wider box.
 //!
 //! Fixed metaparameters were not searched and have no verdict, nor have names without a scale (as in
-//! some archives), nor studies without a result. A discrete scale of one point is interior.
+//! some archives), nor studies without a result. A discrete scale of one or two points is
+//! interior: it is a choice, and every point of it an end.
 //!
 //! # Source
 //!
@@ -120,7 +121,7 @@ impl StudyOutcomes {
             }
         };
         let verdict = match () {
-            () if !is_near || lower >= upper => Verdict::Interior,
+            () if !is_near || is_choice(scale) => Verdict::Interior,
             () if is_limit => Verdict::NaturalLimit,
             () if !beyond.is_empty() && n_diverged == beyond.len() => Verdict::InfeasibleEdge,
             () if is_low => Verdict::EdgeLow,
@@ -129,6 +130,12 @@ impl StudyOutcomes {
         let (n_beyond, n_diverged_beyond) = (beyond.len() as u64, n_diverged as u64);
         Boundary { verdict, value, unit, bound, n_beyond, n_diverged_beyond }
     }
+}
+
+/// Whether all points of a scale are its ends, so that being near one says nothing.
+fn is_choice(scale: &Scale) -> bool {
+    let (lower, upper) = scale.bounds();
+    lower >= upper || matches!(scale, Scale::Discrete(points) if points.len() < 3)
 }
 
 #[cfg(test)]
@@ -194,6 +201,9 @@ mod tests {
         let expected = [Verdict::EdgeLow, Verdict::Interior, Verdict::EdgeHigh];
         assert_eq!([2.0, 3.0, 4.0].map(layers), expected);
         assert_eq!(verdict("x", Scale::Discrete(vec![3.0]), 3.0, &[]), Verdict::Interior);
+        let choice = || Scale::Discrete(vec![0.0, 3.0]);
+        assert_eq!(verdict("x", choice(), 0.0, &[]), Verdict::Interior, "every point is an end");
+        assert_eq!(verdict("x", choice(), 3.0, &[]), Verdict::Interior);
     }
 
     #[test]

@@ -20,7 +20,7 @@
 //!
 //! # What is left out
 //!
-//! Whatever cannot be read becomes an [`Omission`](crate::Omission), and the rest is kept: a bad
+//! Whatever cannot be read becomes an [`Omission`], and the rest is kept: a bad
 //! row leaves out that row, a bad header or `metadata.json` that trial, a bad `study.json` that
 //! study. Only a folder without any workload is an error.
 //!
