@@ -24,12 +24,17 @@ import struct
 import subprocess
 import sys
 import tempfile
+import warnings
 
 import pandas as pd
 
 STUDY_KEYS = {"batch_size", "dataset", "early_stopping", "model", "optimizer", "train_steps"}
 STUDY_KEYS |= {"parameter_configs"}
 TRIAL_KEYS = {"parameters", "status", "steps", "trial_id"}
+
+
+# From pandas 3 on the default parser is to become the exact one, and naming it warns.
+warnings.filterwarnings("ignore", message=".*float_precision.*")
 
 
 def bits(value):
