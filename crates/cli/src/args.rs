@@ -153,6 +153,10 @@ pub(crate) struct Asked {
     /// Count measurements up to N examples (steps times batch size) only
     #[arg(long, value_name = "N")]
     pub(crate) max_examples: Option<u64>,
+    /// Count the first N complete trials of each study only [default: as many as the experiment asks
+    /// for; all of an archive, of which the paper's figures take 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) trials: Option<u64>,
 }
 
 impl Asked {

@@ -10,7 +10,7 @@ use critbatch_tuner::archive::{
 };
 use critbatch_tuner::{
     Analysis, CheckedExperiment, Goal, Omission, Origin, Provenance, Question, Record,
-    STORE_FILE_NAME, Store, StudyOutcomes, Threshold, Workload,
+    STORE_FILE_NAME, Store, StudyFacts, StudyOutcomes, Threshold, Workload,
 };
 
 use crate::args::Asked;
@@ -57,14 +57,15 @@ impl Source {
     /// # Errors
     ///
     /// Where the path holds neither, or several workloads.
-    pub(crate) fn open(path: &Path) -> anyhow::Result<Source> {
+    pub(crate) fn open(path: &Path, asked: &Asked) -> anyhow::Result<Source> {
         if is_store(path) || !path.is_dir() {
-            return Source::of_store(&Store::open_read_only(path)?);
+            return Source::of_store(&Store::open_read_only(path)?, asked);
         }
         let (folders, omissions) = find_workloads(path)?;
         let [folder] = &folders[..] else { return Err(several(path, &folders).into()) };
         let mut record = read_record(folder)?;
         record.omissions.splice(..0, omissions);
+        asked.limit(record.studies.iter_mut().map(|study| &mut study.facts));
         Ok(Source { record, experiment: None, provenance: None, measure_again: None })
     }
 
@@ -73,7 +74,7 @@ impl Source {
     /// # Errors
     ///
     /// Where it cannot be read.
-    pub(crate) fn of_store(store: &Store) -> anyhow::Result<Source> {
+    pub(crate) fn of_store(store: &Store, asked: &Asked) -> anyhow::Result<Source> {
         let experiment = match store.origin() {
             Origin::Measured(experiment) => Some(experiment.clone()),
             Origin::Imported { .. } => None,
@@ -83,7 +84,8 @@ impl Source {
             let seed = experiment.search.seed;
             format!("critbatch run experiment.toml --seed {seed} --out DIRECTORY")
         });
-        let record = Record::of_store(store)?;
+        let mut record = Record::of_store(store)?;
+        asked.limit(record.studies.iter_mut().map(|study| &mut study.facts));
         Ok(Source { record, experiment, provenance, measure_again })
     }
 
@@ -120,7 +122,8 @@ impl Answers {
         for folder in &folders {
             let workload = read_workload(folder)?;
             for question in asked.questions(default_goal(&workload), &workload)? {
-                let read = read_outcomes(folder, &question)?;
+                let mut read = read_outcomes(folder, &question)?;
+                asked.limit(read.studies.iter_mut().map(|study| &mut study.facts));
                 omissions.extend(read.omissions);
                 answers.push(Answers {
                     workload: workload.clone(),
@@ -140,7 +143,7 @@ impl Answers {
     ///
     /// As [`read`](Answers::read).
     pub(crate) fn of_store(store: &Store, asked: &Asked) -> anyhow::Result<Vec<Answers>> {
-        let source = Source::of_store(store)?;
+        let source = Source::of_store(store, asked)?;
         let Source { record, experiment, .. } = &source;
         let mut max_trials = BTreeMap::new();
         for study in record.studies.iter().filter(|_| experiment.is_some()) {
@@ -175,6 +178,13 @@ fn several(path: &Path, folders: &[PathBuf]) -> UsageError {
 }
 
 impl Asked {
+    /// Lets the first trials count only, if so asked.
+    fn limit<'a>(&self, studies: impl Iterator<Item = &'a mut StudyFacts>) {
+        if let Some(n_trials) = self.trials {
+            studies.for_each(|facts| facts.n_trials = Some(n_trials));
+        }
+    }
+
     /// One question for each goal, or that of `default`.
     ///
     /// # Errors
@@ -238,7 +248,7 @@ mod tests {
     fn asked(metric: Option<&str>, below: &[f64], above: &[f64]) -> Asked {
         let metric = metric.map(str::to_owned);
         let (below, above) = (below.to_vec(), above.to_vec());
-        Asked { metric, below, above, max_steps: Some(7), max_examples: None }
+        Asked { metric, below, above, max_steps: Some(7), max_examples: None, trials: None }
     }
 
     fn workload() -> Workload {
@@ -277,5 +287,21 @@ mod tests {
         let above = [0.248, 0.207, 0.155].map(Threshold::Above);
         assert_eq!(thresholds(Threshold::Above(0.31)), above);
         assert!(thresholds(Threshold::Below(-1.0)).is_empty());
+    }
+
+    #[test]
+    fn fewer_trials_may_count() {
+        let facts = || StudyFacts {
+            batch_size: 2,
+            space: critbatch_tuner::Space::default(),
+            budget_steps: None,
+            n_trials: None,
+            seconds_per_step: None,
+        };
+        let mut studies = [facts(), facts()];
+        asked(None, &[], &[]).limit(studies.iter_mut());
+        assert_eq!(studies, [facts(), facts()]);
+        Asked { trials: Some(3), ..asked(None, &[], &[]) }.limit(studies.iter_mut());
+        assert!(studies.iter().all(|study| study.n_trials == Some(3)));
     }
 }

@@ -367,7 +367,7 @@ mod tests {
         assert!(sure.contains("no point of the curve gives reason for doubt"), "{sure}");
         assert!(sure.contains("end of perfect scaling: 4"), "{sure}");
         assert!(sure.contains("maximum useful batch size: 16"), "{sure}");
-        assert!(sure.contains("B_crit / B): 8 (95 % interval"), "{sure}");
+        assert!(sure.contains("B_crit / B): 10 (95 % interval"), "{sure}");
         assert!(sure.contains("left out: 7\n  a/b.csv:3: odd") && sure.contains("and 2 more"));
         let (unsure, analysis) = answers(&[(1, Some(800)), (2, None)]);
         let unsure = text(&unsure, &analysis);

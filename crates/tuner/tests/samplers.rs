@@ -311,7 +311,7 @@ fn scipys() -> Vec<Scipy> {
 
 /// Ours are no worse than SciPy's where the difference of the means is below three of its standard
 /// errors: were both the same, one comparison in 740 would go beyond that by chance, and there are
-/// 32. What 20 seeds are too few to show (3 standard errors are 2 to 11 %), 1,000 do (0.3 to 1.6 %).
+/// 32. What 20 seeds are too few to show (3 standard errors are 0.9 to 11 %), 1,000 do (0.2 to 1.8 %).
 #[test]
 fn quasi_random_points_are_as_even_as_scipys() {
     let rows = scipys();

@@ -16,7 +16,7 @@ use crate::{console, summary};
 ///
 /// Where a path holds no results, or files cannot be written.
 pub(crate) fn execute(arguments: &Compare) -> anyhow::Result<Exit> {
-    let sources = arguments.paths.iter().map(|path| Source::open(path));
+    let sources = arguments.paths.iter().map(|path| Source::open(path, &arguments.asked));
     let sources = sources.collect::<anyhow::Result<Vec<Source>>>()?;
     let labels = labels(arguments, &sources)?;
     let options = AnalysisOptions::default();

@@ -13,7 +13,7 @@ use crate::{console, report};
 ///
 /// Where there are no results or the files cannot be written.
 pub(crate) fn execute(arguments: &Report) -> anyhow::Result<Exit> {
-    let source = Source::open(&arguments.path)?;
+    let source = Source::open(&arguments.path, &arguments.asked)?;
     for path in report::write(&source, &arguments.asked, directory(arguments, &source)?)? {
         console::print(&path.display().to_string())?;
     }

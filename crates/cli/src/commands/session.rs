@@ -154,7 +154,7 @@ fn stop_on_signal(display: &Display) -> anyhow::Result<Arc<AtomicBool>> {
 
 fn finish(store: &Store, directory: &Path) -> anyhow::Result<()> {
     let asked = Asked::default();
-    report::write(&Source::of_store(store)?, &asked, directory)?;
+    report::write(&Source::of_store(store, &asked)?, &asked, directory)?;
     for answers in Answers::of_store(store, &asked)? {
         let options = AnalysisOptions::default();
         let analysis = GoalAnalysis::of(&answers.studies, &answers.question, &options);
