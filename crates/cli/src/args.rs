@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use critbatch_tuner::WIDENING_FACTOR;
+use critbatch_tuner::{AnalysisOptions, Tolerances, WIDENING_FACTOR};
 
 /// Measures how far larger batches speed up training: at every batch size it tunes the
 /// metaparameters and counts the steps to a goal.
@@ -136,7 +136,7 @@ pub(crate) enum Device {
 }
 
 /// What is asked of measurements.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Asked {
     /// Metric of the goal, such as val/classification_error [default: that of the experiment's goal]
     #[arg(long, value_name = "METRIC")]
@@ -157,9 +157,52 @@ pub(crate) struct Asked {
     /// for; all of an archive, of which the paper's figures take 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) trials: Option<u64>,
+    /// Perfect scaling ends where more than this fraction is added to the fewest examples
+    #[arg(long, value_name = "T", default_value_t = Tolerances::default().perfect_scaling, value_parser = tolerance)]
+    pub(crate) scaling_tolerance: f64,
+    /// A batch size is useful up to where no larger one saves more than this fraction of steps
+    #[arg(long, value_name = "T", default_value_t = Tolerances::default().useful, value_parser = tolerance)]
+    pub(crate) useful_tolerance: f64,
+    /// Batch size at which learning-rate rules are anchored [default: the smallest with a result]
+    #[arg(long, value_name = "B", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) base_batch_size: Option<u64>,
+}
+
+fn tolerance(text: &str) -> Result<f64, String> {
+    let tolerance: Option<f64> = text.parse().ok();
+    let sound = tolerance.filter(|tolerance| (0.0..=10.0).contains(tolerance));
+    sound.ok_or_else(|| "expected a fraction from 0 to 10, such as 0.1".to_owned())
+}
+
+/// What an experiment is asked if nobody asks for anything else.
+impl Default for Asked {
+    fn default() -> Asked {
+        let Tolerances { perfect_scaling, useful, .. } = Tolerances::default();
+        Asked {
+            metric: None,
+            below: vec![],
+            above: vec![],
+            max_steps: None,
+            max_examples: None,
+            trials: None,
+            scaling_tolerance: perfect_scaling,
+            useful_tolerance: useful,
+            base_batch_size: None,
+        }
+    }
 }
 
 impl Asked {
+    /// How to analyse.
+    pub(crate) fn options(&self) -> AnalysisOptions {
+        let (perfect_scaling, useful) = (self.scaling_tolerance, self.useful_tolerance);
+        AnalysisOptions {
+            tolerances: Tolerances { perfect_scaling, useful, ..Tolerances::default() },
+            base_batch_size: self.base_batch_size,
+            ..AnalysisOptions::default()
+        }
+    }
+
     /// Whether the goal is left to the experiment.
     pub(crate) fn names_no_goal(&self) -> bool {
         self.below.is_empty() && self.above.is_empty()
@@ -289,6 +332,20 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn tolerances_reach_the_analysis_and_are_fractions() {
+        let parse = |value: &str| {
+            Arguments::try_parse_from(["critbatch", "table", "x", "--useful-tolerance", value])
+        };
+        let Command::Table(table) = parse("0.5").unwrap().command else { panic!("a table") };
+        let options = table.asked.options();
+        assert_eq!((options.tolerances.useful, options.tolerances.perfect_scaling), (0.5, 0.2));
+        assert_eq!(Asked::default().options(), AnalysisOptions::default());
+        for value in ["-0.1", "nan", "much"] {
+            assert_eq!(parse(value).unwrap_err().exit_code(), 2, "{value}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use critbatch_report::REPORT_FILE_NAME;
-use critbatch_tuner::{Analysis, AnalysisOptions, Question};
+use critbatch_tuner::{Analysis, Question};
 
 use crate::args::Asked;
 use crate::source::{Source, easier_goals};
@@ -31,6 +31,6 @@ pub(crate) fn write(
             easier.map(|goal| Question { goal, ..questions[0].clone() }).collect();
         questions.extend(easier);
     }
-    let analysis = Analysis::of(record, &questions, &AnalysisOptions::default());
+    let analysis = Analysis::of(record, &questions, &asked.options());
     Ok(critbatch_report::write(&source.with_analysis(&analysis), directory)?)
 }

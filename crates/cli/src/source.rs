@@ -248,7 +248,7 @@ mod tests {
     fn asked(metric: Option<&str>, below: &[f64], above: &[f64]) -> Asked {
         let metric = metric.map(str::to_owned);
         let (below, above) = (below.to_vec(), above.to_vec());
-        Asked { metric, below, above, max_steps: Some(7), max_examples: None, trials: None }
+        Asked { metric, below, above, max_steps: Some(7), ..Asked::default() }
     }
 
     fn workload() -> Workload {

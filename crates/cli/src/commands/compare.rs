@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use critbatch_report::{ComparisonInput, ReportInput, format};
-use critbatch_tuner::{Analysis, AnalysisOptions, Comparison, GoalAnalysis};
+use critbatch_tuner::{Analysis, Comparison, GoalAnalysis};
 
 use crate::args::Compare;
 use crate::exit::{Exit, UsageError};
@@ -19,7 +19,7 @@ pub(crate) fn execute(arguments: &Compare) -> anyhow::Result<Exit> {
     let sources = arguments.paths.iter().map(|path| Source::open(path, &arguments.asked));
     let sources = sources.collect::<anyhow::Result<Vec<Source>>>()?;
     let labels = labels(arguments, &sources)?;
-    let options = AnalysisOptions::default();
+    let options = arguments.asked.options();
     let mut analyses = Vec::new();
     for source in &sources {
         let questions = arguments.asked.questions(source.goal(), &source.record.workload)?;

@@ -9,8 +9,7 @@ use anyhow::Context;
 use critbatch_models::{Compute, DeviceChoice, EvaluationSplit, Measured, Workload};
 use critbatch_report::format;
 use critbatch_tuner::{
-    AnalysisOptions, CheckedExperiment, Evaluation, Event, GoalAnalysis, Outcome, Plan, RunOptions,
-    Split, Store,
+    CheckedExperiment, Evaluation, Event, GoalAnalysis, Outcome, Plan, RunOptions, Split, Store,
 };
 
 use crate::args::{Asked, Device, Training};
@@ -156,7 +155,7 @@ fn finish(store: &Store, directory: &Path) -> anyhow::Result<()> {
     let asked = Asked::default();
     report::write(&Source::of_store(store, &asked)?, &asked, directory)?;
     for answers in Answers::of_store(store, &asked)? {
-        let options = AnalysisOptions::default();
+        let options = asked.options();
         let analysis = GoalAnalysis::of(&answers.studies, &answers.question, &options);
         console::print(&summary::text(&answers, &analysis))?;
     }

@@ -1,6 +1,6 @@
 //! `critbatch table`: the results so far.
 
-use critbatch_tuner::{AnalysisOptions, GoalAnalysis};
+use critbatch_tuner::GoalAnalysis;
 
 use crate::args::Table;
 use crate::exit::Exit;
@@ -15,7 +15,7 @@ use crate::{console, report, summary};
 pub(crate) fn execute(arguments: &Table) -> anyhow::Result<Exit> {
     let all = Answers::read(&arguments.path, &arguments.asked)?;
     for (index, answers) in all.iter().enumerate() {
-        let options = AnalysisOptions::default();
+        let options = arguments.asked.options();
         let analysis = GoalAnalysis::of(&answers.studies, &answers.question, &options);
         if arguments.listing.json {
             console::print_json(&summary::Json::of(answers, &analysis))?;

@@ -280,7 +280,7 @@ mod tests {
     fn edges_are_named_with_what_to_do() {
         let scales = [
             ("learning_rate", Scale::Log(0.01, 1.0)),
-            ("label_smoothing", Scale::Discrete(vec![0.0, 0.1])),
+            ("label_smoothing", Scale::Discrete(vec![0.0, 0.05, 0.1])),
             ("momentum", Scale::ReverseLog(0.0, 0.99)),
         ];
         let space = Space { scales: scales.map(|(name, scale)| (name.to_owned(), scale)).into() };
