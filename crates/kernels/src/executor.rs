@@ -1,6 +1,7 @@
 //! What both executors do: hold lanes, run plans over them, hand back results.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::Error;
 use crate::graph::Node;
@@ -75,9 +76,18 @@ impl Program {
 
     /// Elements of one lane that outlive a step: parameters, velocities, gradients and what each
     /// plan keeps. Scratch comes on top.
-    pub fn lane_len(&self) -> usize {
+    pub(crate) fn lane_len(&self) -> usize {
         3 * self.n_parameters() + self.plans.iter().map(Plan::outputs_len).sum::<usize>()
     }
+}
+
+/// Dispatches, and the time of the host that recorded and submitted them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HostCost {
+    /// Kernels dispatched.
+    pub n_dispatches: u64,
+    /// Time spent on them, waits for the device not counted.
+    pub time: Duration,
 }
 
 /// Runs the plans of one [`Program`] over its lanes.
@@ -117,6 +127,12 @@ pub trait Executor<T: Real> {
     /// # Errors
     /// If the plan records nothing or the device failed.
     fn records(&mut self, plan: usize, lane: usize) -> Result<Vec<Vec<T>>, Error>;
+
+    /// What the host spent on telling the device what to do since the executor was made; `None`
+    /// where the host is the device.
+    fn host_cost(&self) -> Option<HostCost> {
+        None
+    }
 
     /// Fills all that a plan must write before it reads it with NaN, so that a test sees what
     /// was not written.

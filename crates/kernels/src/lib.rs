@@ -67,6 +67,7 @@ mod executor;
 pub mod gpu;
 mod graph;
 mod lane;
+mod memory;
 mod ops;
 mod plan;
 mod random;
@@ -76,7 +77,7 @@ mod shape;
 pub mod testing;
 
 pub use error::Error;
-pub use executor::{Executor, Program, Split};
+pub use executor::{Executor, HostCost, Program, Split};
 pub use graph::{Graph, Initialiser, Node, Parameter};
 pub use lane::{LaneState, Snapshot};
 pub use ops::conv2d::Padding;

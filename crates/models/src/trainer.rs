@@ -1,7 +1,7 @@
 //! The lane trainer: the tuner's trait on top of an executor.
 
 use bytemuck::{bytes_of, cast_slice, pod_read_unaligned};
-use critbatch_kernels::{Executor, LaneState, Parameter, Snapshot};
+use critbatch_kernels::{Executor, HostCost, LaneState, Parameter, Snapshot};
 use critbatch_tuner::{LaneTrainer, Metrics, TrainerError, Trial};
 
 use crate::error::ModelError;
@@ -38,6 +38,11 @@ impl Trainer {
             Some(true) => Ok(()),
             _ => Err(ModelError::EmptyLane(lane)),
         }
+    }
+
+    /// What the host spent on telling the device what to do, where it is not the device itself.
+    pub fn host_cost(&self) -> Option<HostCost> {
+        self.executor.host_cost()
     }
 
     fn n_parameters(&self) -> usize {

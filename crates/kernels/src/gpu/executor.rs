@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::device::Device;
 use super::dispatch::{Builder, Command};
 use super::lower::{Storage, lower};
 use super::memory::Memory;
 use crate::error::Error;
-use crate::executor::{Executor, Program, check_lane, check_run, check_snapshot};
+use crate::executor::{Executor, HostCost, Program, check_lane, check_run, check_snapshot};
 use crate::graph::Node;
 use crate::lane::{LaneState, Snapshot};
 
@@ -31,6 +32,7 @@ pub struct GpuExecutor {
     commands: Vec<Vec<Command>>,
     /// The lanes' states as they were after the last call.
     states: Vec<LaneState>,
+    host_cost: HostCost,
 }
 
 impl GpuExecutor {
@@ -56,17 +58,19 @@ impl GpuExecutor {
             memory,
             commands,
             states: vec![LaneState::default(); lanes],
+            host_cost: HostCost::default(),
         })
     }
 
     /// Records and submits so many iterations of a plan, without waiting for them to end.
-    fn submit(&self, plan: usize, n_iterations: u32) -> Result<(), Error> {
+    fn submit(&mut self, plan: usize, n_iterations: u32) -> Result<(), Error> {
         let per_submission = self.iterations_per_submission(plan);
         let mut ahead = VecDeque::new();
         let mut n_left = n_iterations;
         while n_left > 0 {
             let n_now = n_left.min(per_submission);
             n_left -= n_now;
+            let began = Instant::now();
             let mut encoder = self.device.device.create_command_encoder(&Default::default());
             {
                 let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -75,6 +79,8 @@ impl GpuExecutor {
                 }
             }
             ahead.push_back(self.device.queue.submit([encoder.finish()]));
+            self.host_cost.time += began.elapsed();
+            self.host_cost.n_dispatches += u64::from(n_now) * self.commands[plan].len() as u64;
             if ahead.len() > MAX_AHEAD {
                 self.device.wait(ahead.pop_front())?;
             }
@@ -195,6 +201,10 @@ impl Executor<f32> for GpuExecutor {
         let n_rows = n_rows.min(self.states[lane].cursor as usize);
         let values = self.read_lane(Storage::Records(plan), lane, 0, n_rows * n_values)?;
         Ok(values.chunks(n_values.max(1)).map(<[f32]>::to_vec).collect())
+    }
+
+    fn host_cost(&self) -> Option<HostCost> {
+        Some(self.host_cost)
     }
 
     fn poison(&mut self) -> Result<(), Error> {
