@@ -346,7 +346,7 @@ fn a_directory_that_cannot_be_written_is_refused_before_training() {
 fn impossible_arguments_are_refused_with_the_possible_ones() {
     let cases = [
         (&["quickstart", "--device", "tpu"][..], "[possible values: auto, cpu, wgpu]"),
-        (&["quickstart", "--lanes", "0"], "0 is not in 1.."),
+        (&["quickstart", "--lanes", "0"], "expected auto, or a whole number from 1"),
         (&["quickstart", "--seed", "-1"], "--seed"),
         (&["run", "x.toml"], "--out <DIR>"),
         (&["frobnicate"], "unrecognized subcommand"),

@@ -21,8 +21,7 @@ impl Program {
     /// plan has run: parameters, velocities, gradients, kept values and records of each lane, and
     /// each thread's scratch. The data, which the program already holds, are not among them.
     ///
-    /// Scratch that an op takes for itself is bounded, not counted, so that this is an upper bound;
-    /// it is off by a few MB a thread at most.
+    /// What an op takes for itself is bounded, not counted: up to 1 MB a thread less may be taken.
     pub fn native_memory_bytes(&self, lanes: usize, n_threads: usize) -> u64 {
         let n_working = lanes.min(n_threads);
         let mut buffers: HashMap<usize, usize> = HashMap::new();
@@ -38,21 +37,21 @@ impl Program {
         }
         let slots_len: usize = buffers.iter().map(|(len, count)| len * count).sum();
         let op_len = self.plans().iter().flat_map(own_scratch).max().unwrap_or(0);
-        let len = lanes * self.lane_len() + slots_len + n_threads * op_len;
+        let scratch_len = slots_len + n_working * op_len + n_threads * PIECE_LEN;
+        let len = lanes * self.lane_len() + scratch_len;
         (len * size_of::<f32>()) as u64
     }
 }
 
-/// Elements that each dispatch of a plan takes beside its operands, at most.
+/// Elements that each dispatch of a plan takes beside its operands and pieces of them, at most.
 fn own_scratch(plan: &Plan) -> impl Iterator<Item = usize> {
     plan.dispatches.iter().map(|Dispatch { op, .. }| match op {
-        Op::Conv2d(op) | Op::Conv2dGradInput(op) => PIECE_LEN + op.patch_len() * op.out_channels,
+        Op::Conv2d(op) | Op::Conv2dGradInput(op) => op.patch_len() * op.out_channels,
         Op::Conv2dGradFilter(op) => {
-            PIECE_LEN + MAX_FILTER_PARTS.min(op.batch) * op.patch_len() * op.out_channels
+            MAX_FILTER_PARTS.min(op.batch) * op.patch_len() * op.out_channels
         }
         // The result and an operand, transposed.
-        Op::Matmul(op) if op.transpose_rhs => PIECE_LEN + op.m * (op.n + op.k),
-        Op::Matmul(_) => PIECE_LEN,
+        Op::Matmul(op) if op.transpose_rhs => op.m * (op.n + op.k),
         _ => 0,
     })
 }

@@ -11,7 +11,7 @@ use crate::compute::Compute;
 use crate::error::ModelError;
 use crate::facts::facts;
 use crate::gradient_noise::{self, MICRO_BATCH_SIZE, N_MICRO_BATCHES};
-use crate::memory::{peak_memory_bytes, resident_bytes};
+use crate::memory::{RUNTIME_BYTES, peak_memory_bytes, resident_bytes};
 use crate::model::{Mode, Model};
 use crate::optimizer::Optimizer;
 use crate::trainer::{Evaluation, Trainer};
@@ -174,7 +174,7 @@ impl Workload {
         let &[resident, peak] = self.base_bytes.get_or_init(base);
         let bytes = self.compute.memory_bytes(&self.program(batch_size)?, lanes);
         Ok(match self.compute {
-            Compute::Cpu => peak.max(resident + bytes),
+            Compute::Cpu => peak.max(resident + bytes + RUNTIME_BYTES),
             Compute::Gpu(_) => bytes,
         })
     }
