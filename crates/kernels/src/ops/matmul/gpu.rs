@@ -12,18 +12,28 @@ impl Matmul {
         let Self { m, k, n, .. } = self;
         let plain = self.epilogue == Epilogue::default();
         let gemm = if plain { Gemm::split(m, k, n) } else { Gemm::whole(m, k, n) };
-        put_together(gemm, m * n, |target| {
-            Launch::new(MATMUL, gemm.n_workgroups())
-                .constants(gemm.constants())
-                .constants([
-                    ("TRANSPOSE_LHS", flag(self.transpose_lhs)),
-                    ("TRANSPOSE_RHS", flag(self.transpose_rhs)),
-                ])
-                .constants(self.epilogue.constants())
-                .reads([Operand::Input(0), Operand::Input(1), self.epilogue.bias_operand()])
-                .writes([target])
-                .words([word(m), word(k), word(n), gemm.k_per_part()])
-        })
+        put_together(gemm, m * n, |target| self.launch_gemm(gemm, target))
+    }
+
+    /// Into how many parts the sum over k is cut, and the launch that writes them one after the
+    /// other.
+    pub(crate) fn launch_parts(self) -> (usize, impl FnOnce(Operand) -> Launch) {
+        let gemm = Gemm::split(self.m, self.k, self.n);
+        (gemm.n_parts, move |target| self.launch_gemm(gemm, target))
+    }
+
+    fn launch_gemm(self, gemm: Gemm, target: Operand) -> Launch {
+        let Self { m, k, n, .. } = self;
+        Launch::new(MATMUL, gemm.n_workgroups())
+            .constants(gemm.constants())
+            .constants([
+                ("TRANSPOSE_LHS", flag(self.transpose_lhs)),
+                ("TRANSPOSE_RHS", flag(self.transpose_rhs)),
+            ])
+            .constants(self.epilogue.constants())
+            .reads([Operand::Input(0), Operand::Input(1), self.epilogue.bias_operand()])
+            .writes([target])
+            .words([word(m), word(k), word(n), gemm.k_per_part()])
     }
 }
 
