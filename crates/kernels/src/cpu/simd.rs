@@ -23,6 +23,9 @@ pub trait Vectors: Copy {
     /// As many elements as an instruction takes.
     type Vector<S: Simd>: Copy + bytemuck::Pod;
 
+    /// A small whole number.
+    fn whole(value: i8) -> Self;
+
     /// The same number in every element.
     fn splat<S: Simd>(simd: S, value: Self) -> Self::Vector<S>;
 
@@ -33,6 +36,12 @@ pub trait Vectors: Copy {
         b: Self::Vector<S>,
         c: Self::Vector<S>,
     ) -> Self::Vector<S>;
+
+    /// `a + b`.
+    fn add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+
+    /// `a - b`.
+    fn subtract<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
 
     /// Sum of the elements, in an order that the instruction set decides.
     fn reduce_sum<S: Simd>(simd: S, vector: Self::Vector<S>) -> Self;
@@ -50,9 +59,14 @@ pub(crate) const fn lanes<S: Simd, T: Vectors>() -> usize {
 }
 
 macro_rules! vectors {
-    ($real:ty, $vector:ident, $splat:ident, $mul_add:ident, $reduce:ident, $as:ident, $as_mut:ident) => {
+    ($real:ty, $vector:ident, $splat:ident, $mul_add:ident, $add:ident, $subtract:ident, $reduce:ident, $as:ident, $as_mut:ident) => {
         impl Vectors for $real {
             type Vector<S: Simd> = S::$vector;
+
+            #[inline(always)]
+            fn whole(value: i8) -> Self {
+                Self::from(value)
+            }
 
             #[inline(always)]
             fn splat<S: Simd>(simd: S, value: Self) -> Self::Vector<S> {
@@ -67,6 +81,20 @@ macro_rules! vectors {
                 c: Self::Vector<S>,
             ) -> Self::Vector<S> {
                 simd.$mul_add(a, b, c)
+            }
+
+            #[inline(always)]
+            fn add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S> {
+                simd.$add(a, b)
+            }
+
+            #[inline(always)]
+            fn subtract<S: Simd>(
+                simd: S,
+                a: Self::Vector<S>,
+                b: Self::Vector<S>,
+            ) -> Self::Vector<S> {
+                simd.$subtract(a, b)
             }
 
             #[inline(always)]
@@ -87,5 +115,25 @@ macro_rules! vectors {
     };
 }
 
-vectors!(f32, f32s, splat_f32s, mul_add_e_f32s, reduce_sum_f32s, as_simd_f32s, as_mut_simd_f32s);
-vectors!(f64, f64s, splat_f64s, mul_add_e_f64s, reduce_sum_f64s, as_simd_f64s, as_mut_simd_f64s);
+vectors!(
+    f32,
+    f32s,
+    splat_f32s,
+    mul_add_e_f32s,
+    add_f32s,
+    sub_f32s,
+    reduce_sum_f32s,
+    as_simd_f32s,
+    as_mut_simd_f32s
+);
+vectors!(
+    f64,
+    f64s,
+    splat_f64s,
+    mul_add_e_f64s,
+    add_f64s,
+    sub_f64s,
+    reduce_sum_f64s,
+    as_simd_f64s,
+    as_mut_simd_f64s
+);

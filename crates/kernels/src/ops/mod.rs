@@ -120,8 +120,10 @@ impl Op {
             (Op::MaxPoolGrad(op), [y]) => op.grad_cpu(context, inputs[0], inputs[1], y),
             (Op::AddBias(op), [y]) => op.add_cpu(inputs[0], inputs[1], y),
             (Op::SumRows(op), [y]) => op.sum_rows_cpu(context, inputs[0], y),
-            (Op::Relu { .. }, [y]) => relu::cpu(inputs[0], y),
-            (Op::ReluGrad { .. }, [y]) => relu::grad_cpu(inputs[0], inputs[1], y),
+            (Op::Relu { .. }, [y]) => relu::cpu(context.parallel, inputs[0], y),
+            (Op::ReluGrad { .. }, [y]) => {
+                relu::grad_cpu(context.parallel, inputs[0], inputs[1], y);
+            }
             (Op::Dropout(op), [y]) => op.cpu(context, inputs[0], y),
             (Op::Add { .. }, [y]) => add::cpu(inputs[0], inputs[1], y),
             (Op::SoftmaxCrossEntropy(op), [y]) => op.cpu(context, inputs, y),

@@ -64,8 +64,16 @@ impl<'a, T: Real> Panels<'a, T> {
         })
     }
 
+    /// A row-major matrix where it lies, of a multiple of half a tile's columns: the last panel may
+    /// be a single vector wide.
+    pub(crate) fn narrow(data: &'a [T], n_columns: usize) -> Self {
+        debug_assert!(n_columns.is_multiple_of(column_width::<T>() / 2), "{n_columns} columns");
+        let width = column_width::<T>();
+        Self { data, term_stride: n_columns, panel_stride: width, n_columns }
+    }
+
     /// From the given term on.
-    pub(crate) fn from_term(self, first: usize) -> Self {
+    pub(crate) fn starting_at(self, first: usize) -> Self {
         Self { data: &self.data[first * self.term_stride..], ..self }
     }
 }

@@ -91,7 +91,7 @@ impl<T: Real, const ROWS: usize, const VECTORS: usize> WithSimd for Tile<'_, '_,
         let mut rhs = self.target.rhs;
         for segment in 0..lhs.n_segments {
             let start = lhs.start(segment, self.first_row);
-            let from = (&lhs.data[start..], &rhs[..]);
+            let from = (&lhs.data[start..], rhs);
             let strides = (lhs.stride, self.target.rhs_stride);
             match lhs.order {
                 Order::TermsInside => add_terms(simd, from, strides, lhs.segment_len, &mut sums),

@@ -93,7 +93,7 @@ impl Matmul {
                 let first_element = first_column / width * rhs.panel_stride;
                 let rhs = Panels { data: &rhs.data[first_element..], n_columns, ..rhs };
                 let rows = Rows { y: &mut *y, stride, n_rows: m };
-                multiply(&lhs, &rhs.from_term(first), rows, first > 0);
+                multiply(&lhs, &rhs.starting_at(first), rows, first > 0);
             }
         });
     }
@@ -133,7 +133,7 @@ impl Matmul {
                     let pass_terms = PASS_TERMS.min(n_terms - pass);
                     let lhs = lhs.part(chunk * chunk_rows, first + pass, pass_terms);
                     let rows = Rows { n_rows: y.len() / n, y: &mut *y, stride: n };
-                    multiply(&lhs, &rhs.from_term(pass), rows, first + pass > 0);
+                    multiply(&lhs, &rhs.starting_at(pass), rows, first + pass > 0);
                 }
             });
         }
@@ -164,13 +164,26 @@ impl Matmul {
             swapped.product(context, rhs, lhs, &mut y_transposed);
         } else {
             let mut lhs_transposed = context.scratch.take(k * m);
-            transpose(lhs, [m, k], k, &mut lhs_transposed, m);
+            transpose_rows(context.parallel, lhs, [m, k], &mut lhs_transposed);
             swapped.product(context, rhs, &lhs_transposed, &mut y_transposed);
             context.scratch.give(lhs_transposed);
         }
-        transpose(&y_transposed, [n, m], m, y, n);
+        transpose_rows(context.parallel, &y_transposed, [n, m], y);
         context.scratch.give(y_transposed);
     }
+}
+
+/// `to = from^T` of a matrix without gaps.
+fn transpose_rows<T: Real>(
+    parallel: bool,
+    from: &[T],
+    [n_rows, n_columns]: [usize; 2],
+    to: &mut [T],
+) {
+    chunks::for_each(parallel, to, CHUNK_COLUMNS * n_rows, |chunk, to| {
+        let size = [n_rows, to.len() / n_rows];
+        transpose(&from[chunk * CHUNK_COLUMNS..], size, n_columns, to, n_rows);
+    });
 }
 
 /// Calls `work(first, n_columns, part, stride)` for parts of the columns of `y: [m, n]`, whose rows

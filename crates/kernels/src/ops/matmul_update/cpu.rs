@@ -9,6 +9,12 @@ use crate::real::Real;
 /// Elements of a block of rows, 64 KiB in f32.
 const BLOCK_LEN: usize = 1 << 14;
 
+/// Multiply-adds that an update is worth.
+const UPDATE_WORK: usize = 16;
+
+/// Less work stays on one thread: the weights would wander between the caches of several.
+const MIN_PARALLEL_WORK: usize = 1 << 23;
+
 /// Rows of a block at least: the tallest tile.
 const MIN_BLOCK_ROWS: usize = 8;
 
@@ -25,7 +31,8 @@ impl MatmulUpdate {
         pack(&Source { data: inputs[1], stride: n, n_terms: k, n_columns: n }, &mut packed);
         let rhs = Panels::packed(&packed, k, n);
         let block_rows = (BLOCK_LEN / n / MIN_BLOCK_ROWS).max(1) * MIN_BLOCK_ROWS;
-        self.update.in_blocks(context, outputs, block_rows * n, |block, update| {
+        let parallel = context.parallel && self.update.len * (k + UPDATE_WORK) >= MIN_PARALLEL_WORK;
+        self.update.in_blocks(context, parallel, outputs, block_rows * n, |block, update| {
             let n_rows = block_rows.min(self.matmul.m - block * block_rows);
             let mut grads = context.scratch.take(n_rows * n);
             gradient_rows(&lhs, &rhs, (block * block_rows, n_rows), &mut grads);
@@ -47,6 +54,6 @@ fn gradient_rows<T: Real>(
     for pass in (0..n_terms).step_by(PASS_TERMS) {
         let lhs = lhs.part(first, pass, PASS_TERMS.min(n_terms - pass));
         let rows = Rows { y: &mut *grads, stride: rhs.n_columns, n_rows };
-        multiply(&lhs, &rhs.from_term(pass), rows, pass > 0);
+        multiply(&lhs, &rhs.starting_at(pass), rows, pass > 0);
     }
 }

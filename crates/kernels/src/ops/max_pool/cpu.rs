@@ -5,8 +5,8 @@ use crate::cpu::simd::vectorised;
 use crate::cpu::{CpuContext, chunks};
 use crate::real::Real;
 
-/// Channels whose largest pixels are looked for at once.
-const N_CHANNELS: usize = 64;
+/// Channels whose largest pixels are looked for at once, in registers.
+const N_CHANNELS: usize = 16;
 
 impl MaxPool {
     pub(crate) fn cpu<T: Real>(self, context: &CpuContext<'_, T>, x: &[T], y: &mut [T]) {
@@ -39,43 +39,53 @@ impl MaxPool {
             let image = &x[n * in_len..(n + 1) * in_len];
             let grad_y = &grad_y[n * out_len..(n + 1) * out_len];
             grad_x.fill(T::zero());
-            vectorised(|| {
-                for (output, grad_y) in grad_y.chunks_exact(self.channels).enumerate() {
-                    for (block, grad_y) in grad_y.chunks(N_CHANNELS).enumerate() {
-                        self.add_to_largest(image, output, block * N_CHANNELS, grad_y, grad_x);
+            let mut pixels = Vec::with_capacity(self.window.len());
+            for (output, grad_y) in grad_y.chunks_exact(self.channels).enumerate() {
+                pixels.clear();
+                pixels.extend(self.pixels(output));
+                vectorised(|| {
+                    let (blocks, rest) = grad_y.as_chunks::<N_CHANNELS>();
+                    for (block, grad_y) in blocks.iter().enumerate() {
+                        self.add_to_largest(image, &pixels, block * N_CHANNELS, grad_y, grad_x);
                     }
-                }
-            });
+                    for (channel, grad_y) in (blocks.len() * N_CHANNELS..).zip(rest) {
+                        self.add_to_largest(image, &pixels, channel, &[*grad_y], grad_x);
+                    }
+                });
+            }
         });
     }
 
-    /// Adds the gradients of some channels of one window, from `first` on, each to its first
-    /// largest pixel.
+    /// Adds the gradients of `N` channels of one window, from `first` on, each to its first largest
+    /// pixel.
     #[inline(always)]
-    fn add_to_largest<T: Real>(
+    fn add_to_largest<T: Real, const N: usize>(
         self,
         image: &[T],
-        output: usize,
+        pixels: &[usize],
         first: usize,
-        grad_y: &[T],
+        grad_y: &[T; N],
         grad_x: &mut [T],
     ) {
-        let n_channels = grad_y.len();
-        let mut largest = [T::neg_infinity(); N_CHANNELS];
-        let mut place = [0_u32; N_CHANNELS];
-        for (index, pixel) in (0..).zip(self.pixels(output)) {
-            let x = &image[pixel + first..][..n_channels];
-            for ((largest, place), &x) in largest.iter_mut().zip(&mut place).zip(x) {
-                // The first pixel is taken whatever it holds.
-                let is_larger = x > *largest || index == 0;
-                *largest = if is_larger { x } else { *largest };
-                *place = if is_larger { index } else { *place };
+        let mut largest: [T; N] = *channels_at(image, pixels[0] + first);
+        let mut place = [0_u32; N];
+        for (&pixel, index) in pixels.iter().zip(0..).skip(1) {
+            let x: &[T; N] = channels_at(image, pixel + first);
+            for c in 0..N {
+                let is_larger = x[c] > largest[c];
+                largest[c] = if is_larger { x[c] } else { largest[c] };
+                place[c] = if is_larger { index } else { place[c] };
             }
         }
-        for (index, pixel) in (0..).zip(self.pixels(output)) {
-            let grad_x = &mut grad_x[pixel + first..][..n_channels];
-            for ((grad_x, &place), &grad_y) in grad_x.iter_mut().zip(&place).zip(grad_y) {
-                *grad_x += if place == index { grad_y } else { T::zero() };
+        let mut grad_y = *grad_y;
+        for c in 0..N {
+            let passes = !self.relu || largest[c] > T::zero();
+            grad_y[c] = if passes { grad_y[c] } else { T::zero() };
+        }
+        for (&pixel, index) in pixels.iter().zip(0..) {
+            let grad_x = &mut grad_x[pixel + first..][..N];
+            for c in 0..N {
+                grad_x[c] += if place[c] == index { grad_y[c] } else { T::zero() };
             }
         }
     }
@@ -96,4 +106,9 @@ impl MaxPool {
     fn image_lens(&self) -> (usize, usize) {
         (self.window.in_len() * self.channels, self.window.out_len() * self.channels)
     }
+}
+
+#[inline(always)]
+fn channels_at<T, const N: usize>(image: &[T], start: usize) -> &[T; N] {
+    image[start..].first_chunk().expect("pixels lie inside the image")
 }

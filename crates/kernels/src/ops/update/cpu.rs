@@ -18,7 +18,9 @@ impl Update {
         outputs: &mut [&mut [T]],
     ) {
         let grads = inputs[0];
-        self.in_blocks(context, outputs, CHUNK, |block, update| update(&grads[block * CHUNK..]));
+        self.in_blocks(context, context.parallel, outputs, CHUNK, |block, update| {
+            update(&grads[block * CHUNK..]);
+        });
     }
 
     /// Calls `work(block, update)` for every `block_len` parameters; it calls `update` with their
@@ -26,6 +28,7 @@ impl Update {
     pub(crate) fn in_blocks<T: Real>(
         self,
         context: &CpuContext<'_, T>,
+        parallel: bool,
         outputs: &mut [&mut [T]],
         block_len: usize,
         work: impl Fn(usize, &mut dyn FnMut(&[T])) + Sync,
@@ -35,12 +38,12 @@ impl Update {
         let fault = context.fault;
         match (self.rule, outputs) {
             (UpdateRule::Sgd, [w]) => {
-                chunks::for_each(context.parallel, w, block_len, |block, w| {
+                chunks::for_each(parallel, w, block_len, |block, w| {
                     work(block, &mut |grads| note(fault, sgd(eta, w, grads)));
                 });
             }
             (rule, [w, v]) => {
-                chunks::for_each_pair(context.parallel, w, v, block_len, |block, w, v| {
+                chunks::for_each_pair(parallel, w, v, block_len, |block, w, v| {
                     work(block, &mut |grads| match rule {
                         UpdateRule::NesterovMomentum => {
                             note(fault, momentum::<T, true>(eta, gamma, w, v, grads));
