@@ -85,7 +85,7 @@ class CompareTest(unittest.TestCase):
         cell = self.record(more=["--rounds", "3"])["cells"][0]
         pytorch = cell["contenders"]["pytorch"]
         self.assertIn("--mode compile", pytorch["variant"])
-        self.assertEqual(len(pytorch["tried"]), 6)
+        self.assertEqual(len(pytorch["tried"]), 8)
         self.assertEqual(pytorch["examples_per_second"], 500.0)
         self.assertEqual(len(pytorch["runs"]), 3)
         self.assertIn("| 8.00x | 4.00x |", self.text)
@@ -113,6 +113,16 @@ class CompareTest(unittest.TestCase):
         narrow["cells"][0]["contenders"]["critbatch"]["examples_per_second"] = 990.0
         text = report.goal_text(Figures(narrow["cells"][0], gpu=False))
         self.assertIn("not met: JAX x 0.99 of 1; share of ceiling", text)
+
+    def test_where_critbatch_is_behind_is_listed(self):
+        record = self.record()
+        cells = [Figures(cell, gpu=False) for cell in record["cells"]]
+        one_lane = ["- one lane, simple_cnn_base at 8: 0.90x JAX"]
+        self.assertEqual(report.behind(record, cells), one_lane)
+        record["cells"][0]["contenders"]["jax_lanes"]["examples_per_second"] = 5000.0
+        lines = report.behind(record, cells)
+        self.assertEqual(lines[0], "- all lanes, simple_cnn_base at 8: 0.80x JAX, several")
+        self.assertEqual(lines[1:], one_lane)
 
     def test_a_peer_that_fails_is_reported_and_the_others_go_on(self):
         cell = self.record(broken="torch_steps")["cells"][0]

@@ -92,15 +92,18 @@ def jax_variants(model, steps_per_call):
 def on_cpu(cell, threads):
     """Peers on a CPU: one network on all threads, then as many as people would run at once."""
     model = cell.model
-    one = torch_variants(model, "eager") + torch_variants(model, "compile", ("fused",))
     eager = torch_variants(model, "eager", ("fused",))
+    # Small networks may be faster without a second thread; the last --threads counts.
+    alone = tuple((*variant, "--threads", "1") for variant in eager)
+    one = torch_variants(model, "eager") + torch_variants(model, "compile", ("fused",)) + alone
+    jax_alone = tuple((*variant, "--threads", "1") for variant in jax_variants(model, (1,)))
     processes = [(*variant, "--processes", str(threads)) for variant in eager]
     vmap = lanes_of(torch_variants(model, "vmap", ("foreach",))[:1], (threads, 8))
     jax_processes = [(*v, "--processes", str(threads)) for v in jax_variants(model, (1,))]
     jax_vmap = lanes_of(jax_variants(model, (1,)), (threads, 8))
     return (
         Contender("pytorch", "PyTorch", "torch_steps.py", one),
-        Contender("jax", "JAX", "jax_steps.py", jax_variants(model, (1, 8))),
+        Contender("jax", "JAX", "jax_steps.py", jax_variants(model, (1, 8)) + jax_alone),
         Contender("pytorch_lanes", "PyTorch, several", "torch_steps.py", (*processes, *vmap)),
         Contender("jax_lanes", "JAX, several", "jax_steps.py", (*jax_processes, *jax_vmap)),
     )

@@ -113,6 +113,20 @@ def failures(record):
     return lines
 
 
+def behind(record, cells):
+    """Where a peer is faster: than all lanes, or, on the same one network, than one lane."""
+    lines, peers = [], peers_of(record)
+    for figures in cells:
+        rivals = [("all lanes", "critbatch", name) for name in peers]
+        rivals += [("one lane", "critbatch_one_lane", n) for n in peers if not n.endswith("_lanes")]
+        for what, own, name in rivals:
+            ratio = figures.ratio(own, name)
+            if ratio is not None and ratio < 1:
+                where = f"{figures.model} at {figures.batch_size}"
+                lines.append(f"- {what}, {where}: {times(ratio)} {peers[name]}")
+    return lines or ["Nowhere in these cells."]
+
+
 def warnings(cells):
     """Reasons not to believe the figures."""
     lines = []
@@ -164,6 +178,7 @@ def markdown(record):
     parts = [*heading(record), "", *warnings(cells), "", "Examples per second:", ""]
     parts += [rates_table(record, cells), "", "Near the limit (all lanes):", ""]
     parts += [ceilings_table(cells), "", "The peers' variants:", "", variants_table(record)]
+    parts += ["", "Where critbatch is behind:", "", *behind(record, cells)]
     failed = failures(record)
     if failed:
         parts += ["", "What did not run:", "", *failed]

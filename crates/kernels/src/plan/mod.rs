@@ -55,6 +55,21 @@ pub(crate) struct Dispatch {
     pub(crate) outputs: Vec<View>,
 }
 
+impl Dispatch {
+    /// As [`Plan::bytes`], of one dispatch.
+    fn bytes(&self) -> u64 {
+        let read: usize = self.inputs.iter().map(|view| view.len).sum();
+        let written: usize = self.outputs.iter().map(|view| view.len).sum();
+        let (in_place, data) = match &self.op {
+            Op::Update(_) | Op::Accumulate { .. } => (written, 0),
+            Op::GatherImages(gather) => (0, gather.batch * gather.example_len),
+            Op::GatherLabels(gather) => (0, gather.batch * size_of::<u32>()),
+            _ => (0, 0),
+        };
+        ((read + written + in_place) * size_of::<f32>() + data) as u64
+    }
+}
+
 /// A flat list of dispatches with the buffers that they use.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -194,6 +209,12 @@ impl Plan {
         self.dispatches.iter().map(|dispatch| dispatch.op.flops()).sum()
     }
 
+    /// Bytes per lane and iteration, in f32: every operand of every dispatch read or written once,
+    /// and what is changed in place both. Less cannot be moved without caches; with them it can.
+    pub fn bytes(&self) -> u64 {
+        self.dispatches.iter().map(Dispatch::bytes).sum()
+    }
+
     /// Elements of scratch per lane (or, on the native executor, per worker).
     pub fn scratch_len(&self) -> usize {
         self.slots.iter().sum()
@@ -257,5 +278,37 @@ impl fmt::Display for View {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (start, end) = (self.offset, self.offset + self.len);
         write!(formatter, "{:?}[{start}..{end}]", self.buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Initialiser;
+    use crate::ops::gather::{Sampling, Source};
+
+    #[test]
+    fn bytes_count_every_operand_once_and_changes_in_place_twice() {
+        let mut graph = Graph::new();
+        let weights = graph.parameter("weights", &[100], Initialiser::Zeros).unwrap();
+        let y = graph.relu(weights).unwrap();
+        let forward = Plan::forward(&graph, &[y]).unwrap();
+        assert_eq!(forward.bytes(), 4 * (100 + 100));
+
+        let loss = graph.squared_norm(weights).unwrap();
+        let training = Plan::training(graph, loss, UpdateRule::NesterovMomentum, &[]).unwrap();
+        // The norm; the seed of its gradient; the gradient; the update; the loss at the end.
+        let expected = (100 + 1) + 1 + (100 + 1 + 100) + (100 + 2 * 200) + 1;
+        assert_eq!(training.bytes(), 4 * expected, "{training}");
+    }
+
+    #[test]
+    fn bytes_of_a_gather_are_those_of_the_examples_and_of_the_batch() {
+        let mut graph = Graph::new();
+        let source = Source { split: 0, n_examples: 50, sampling: Sampling::Shuffled };
+        let images = graph.gather_images(source, 8, &[4, 4, 1], [1.0, 0.0]).unwrap();
+        let labels = graph.gather_labels(source, 8).unwrap();
+        let plan = Plan::forward(&graph, &[images, labels]).unwrap();
+        assert_eq!(plan.bytes(), 8 * 16 * (1 + 4) + 8 * (4 + 4));
     }
 }
