@@ -123,6 +123,9 @@ class CompareTest(unittest.TestCase):
         lines = report.behind(record, cells)
         self.assertEqual(lines[0], "- all lanes, simple_cnn_base at 8: 0.80x JAX, several")
         self.assertEqual(lines[1:], one_lane)
+        for contender in record["cells"][0]["contenders"].values():
+            contender.pop("examples_per_second")
+        self.assertEqual(report.behind(record, cells), ["Nowhere, in 0 ratios that could be taken."])
 
     def test_a_peer_that_fails_is_reported_and_the_others_go_on(self):
         cell = self.record(broken="torch_steps")["cells"][0]

@@ -115,16 +115,17 @@ def failures(record):
 
 def behind(record, cells):
     """Where a peer is faster: than all lanes, or, on the same one network, than one lane."""
-    lines, peers = [], peers_of(record)
+    lines, peers, n_compared = [], peers_of(record), 0
     for figures in cells:
         rivals = [("all lanes", "critbatch", name) for name in peers]
         rivals += [("one lane", "critbatch_one_lane", n) for n in peers if not n.endswith("_lanes")]
         for what, own, name in rivals:
             ratio = figures.ratio(own, name)
+            n_compared += ratio is not None
             if ratio is not None and ratio < 1:
                 where = f"{figures.model} at {figures.batch_size}"
                 lines.append(f"- {what}, {where}: {times(ratio)} {peers[name]}")
-    return lines or ["Nowhere in these cells."]
+    return lines or [f"Nowhere, in {n_compared} ratios that could be taken."]
 
 
 def warnings(cells):
