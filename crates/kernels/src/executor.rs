@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::error::Error;
 use crate::graph::Node;
 use crate::lane::{LaneState, Snapshot};
@@ -11,8 +13,8 @@ use crate::real::Real;
 /// Examples that stay on the device, shared by all lanes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
-    /// Bytes of all examples, `[n, example_len]`.
-    pub images: Vec<u8>,
+    /// Bytes of all examples, `[n, example_len]`; shared, so that they may lie in a mapped file.
+    pub images: Bytes,
     /// Class of each example.
     pub labels: Vec<u32>,
 }

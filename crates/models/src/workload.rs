@@ -111,9 +111,7 @@ impl Workload {
         measured: Measured<'_>,
         compute: Compute,
     ) -> Result<Self, ModelError> {
-        let &[_, height, width, channels] = dataset.train.images.shape() else {
-            unreachable!("images have four axes");
-        };
+        let (n_train, height, width, channels) = dataset.train.images().dim();
         let example_shape = [height, width, channels];
         model.n_parameters(example_shape, dataset.n_classes)?;
         let evaluated = measured
@@ -128,7 +126,7 @@ impl Workload {
             model,
             optimizer,
             compute,
-            train: Arc::new(device_split(&dataset.train, dataset.train.labels.len())),
+            train: Arc::new(device_split(&dataset.train, n_train)),
             evaluated,
             gradient_noise_scale: measured.gradient_noise_scale,
         })
@@ -249,24 +247,24 @@ fn evaluated_split(dataset: &Dataset, split: EvaluationSplit) -> Result<Split, M
         let dataset = dataset.name.to_owned();
         ModelError::NoSplit { dataset, split: split.name() }
     };
-    let n_validation = dataset.validation.labels.len();
+    let n_validation = dataset.validation.labels().len();
     Ok(match split {
         EvaluationSplit::Validation => device_split(&dataset.validation, n_validation),
         EvaluationSplit::Train => device_split(&dataset.train, n_validation),
         EvaluationSplit::Test => {
             let test = dataset.test.as_ref().ok_or_else(missing)?;
-            device_split(test, test.labels.len())
+            device_split(test, test.labels().len())
         }
     })
 }
 
-/// The first `n` examples as the device wants them.
+/// The first `n` examples as the device wants them; the images are shared, not copied.
 fn device_split(split: &DataSplit, n: usize) -> Split {
-    let n = n.min(split.labels.len());
-    let example_len: usize = split.images.shape()[1..].iter().product();
+    let n = n.min(split.labels().len());
+    let example_len: usize = split.images().shape()[1..].iter().product();
     Split {
-        images: split.images.iter().copied().take(n * example_len).collect(),
-        labels: split.labels.iter().copied().take(n).map(u32::from).collect(),
+        images: split.pixels().slice(..n * example_len),
+        labels: split.labels().iter().take(n).map(|&label| u32::from(label)).collect(),
     }
 }
 

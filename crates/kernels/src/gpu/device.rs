@@ -3,7 +3,7 @@
 //! Only this file reads the environment and the adapter's limits.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::error::Error;
 
@@ -60,7 +60,13 @@ pub fn adapters() -> Vec<Adapter> {
     enumerate().iter().map(|adapter| Adapter::new(&adapter.get_info())).collect()
 }
 
-fn enumerate() -> Vec<wgpu::Adapter> {
+/// The adapters, looked for once in a process: loading the drivers takes most of a CPU start-up.
+fn enumerate() -> &'static [wgpu::Adapter] {
+    static ADAPTERS: OnceLock<Vec<wgpu::Adapter>> = OnceLock::new();
+    ADAPTERS.get_or_init(look_for_adapters)
+}
+
+fn look_for_adapters() -> Vec<wgpu::Adapter> {
     let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
     let backends = descriptor.backends;
     let instance = wgpu::Instance::new(descriptor);

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::{check, check_values, gpu, lane};
 use crate::error::Error;
 use crate::executor::{Executor, Program, Split};
@@ -129,7 +131,7 @@ fn labels(graph: &mut Graph, rows: usize, classes: u32) -> (Node, Arc<Split>) {
     let n_examples = (rows - 1).max(1);
     let labels = (0..).map(|i| i * i % classes).take(n_examples).collect();
     let source = Source { split: 0, n_examples, sampling: Sampling::Sequential };
-    (graph.gather_labels(source, rows).unwrap(), Arc::new(Split { images: vec![], labels }))
+    (graph.gather_labels(source, rows).unwrap(), Arc::new(Split { images: Bytes::new(), labels }))
 }
 
 #[test]

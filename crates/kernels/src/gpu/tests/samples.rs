@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// Kernels of plans that together hold every op: all update rules, both kinds of sampling.
 pub(super) fn kernels() -> Vec<Kernel> {
-    let split = Split { images: vec![7; 9 * 64], labels: vec![1; 9] };
+    let split = Split { images: vec![7; 9 * 64].into(), labels: vec![1; 9] };
     let plans = [UpdateRule::Sgd, UpdateRule::Momentum, UpdateRule::NesterovMomentum]
         .into_iter()
         .map(|rule| {
