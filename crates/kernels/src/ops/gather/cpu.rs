@@ -8,7 +8,7 @@ use crate::real::Real;
 use crate::sampling::{drawn_index, shuffled_index};
 
 /// Examples of one parallel piece.
-const EXAMPLES_PER_CHUNK: usize = 16;
+const EXAMPLES_PER_CHUNK: usize = 64;
 
 impl Gather {
     pub(crate) fn images_cpu<T: Real>(&self, context: &CpuContext<'_, T>, y: &mut [T]) {

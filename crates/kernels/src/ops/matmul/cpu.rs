@@ -16,7 +16,7 @@ use crate::real::Real;
 const CHUNK_WORK: usize = 1 << 22;
 
 /// Rows of the smallest piece.
-const MIN_CHUNK_ROWS: usize = 64;
+const MIN_CHUNK_ROWS: usize = 32;
 
 /// Columns of a piece of a product of few rows.
 const CHUNK_COLUMNS: usize = 256;
@@ -30,8 +30,15 @@ const PACKED_LEN: usize = 1 << 18;
 /// Terms that one pass over panels sums: its part of a panel fits a first-level cache.
 pub(crate) const PASS_TERMS: usize = 256;
 
-/// Terms that one pass sums over a right operand in place, a stream from memory for each.
-const STREAMED_TERMS: usize = 16;
+/// Elements of a right operand in place that one pass sums over, an eighth of a second-level cache
+/// in f32.
+const STREAMED_LEN: usize = 1 << 15;
+
+/// Terms of such a pass at least: shorter ones spend their time on loading and storing sums.
+const MIN_STREAMED_TERMS: usize = 16;
+
+/// Panels of one parallel piece of copying.
+const CHUNK_PANELS: usize = 2;
 
 /// Products of at most so many rows with a transposed operand are dot products ...
 const MAX_DOT_ROWS: usize = 15;
@@ -87,9 +94,10 @@ impl Matmul {
     ) {
         let Self { m, k, n, .. } = self;
         let width = column_width::<T>();
+        let terms = (STREAMED_LEN / n).clamp(MIN_STREAMED_TERMS, PASS_TERMS);
         for_each_columns(context, y, [m, n], |first_column, n_columns, y, stride| {
-            for first in (0..k).step_by(STREAMED_TERMS) {
-                let lhs = lhs.part(0, first, STREAMED_TERMS.min(k - first));
+            for first in (0..k).step_by(terms) {
+                let lhs = lhs.part(0, first, terms.min(k - first));
                 let first_element = first_column / width * rhs.panel_stride;
                 let rhs = Panels { data: &rhs.data[first_element..], n_columns, ..rhs };
                 let rows = Rows { y: &mut *y, stride, n_rows: m };
@@ -116,17 +124,12 @@ impl Matmul {
             let packed = &mut packed[..packed_len::<T>(n_terms, n)];
             let rhs = Source { data: &rhs.data[first * n..], n_terms, ..*rhs };
             // Panels are cut between threads in whole panels.
-            let panels = CHUNK_COLUMNS.div_ceil(width);
-            chunks::for_each(
-                context.parallel,
-                packed,
-                panels * width * n_terms,
-                |chunk, packed| {
-                    let first_column = chunk * panels * width;
-                    let n_columns = (panels * width).min(n - first_column);
-                    pack(&Source { data: &rhs.data[first_column..], n_columns, ..rhs }, packed);
-                },
-            );
+            let columns = CHUNK_PANELS * width;
+            chunks::for_each(context.parallel, packed, columns * n_terms, |chunk, packed| {
+                let first_column = chunk * columns;
+                let n_columns = columns.min(n - first_column);
+                pack(&Source { data: &rhs.data[first_column..], n_columns, ..rhs }, packed);
+            });
             let rhs = Panels::packed(packed, n_terms, n);
             chunks::for_each(context.parallel, y, chunk_rows * n, |chunk, y| {
                 for pass in (0..n_terms).step_by(PASS_TERMS) {

@@ -5,7 +5,7 @@ use crate::cpu::{CpuContext, chunks};
 use crate::real::Real;
 
 /// Rows of one parallel piece.
-const ROWS_PER_CHUNK: usize = 32;
+const ROWS_PER_CHUNK: usize = 128;
 
 impl SoftmaxCrossEntropy {
     pub(crate) fn cpu<T: Real>(self, context: &CpuContext<'_, T>, inputs: &[&[T]], y: &mut [T]) {
