@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::gemm::Tiling;
 use crate::error::Error;
 
 /// What an adapter is.
@@ -79,6 +80,8 @@ fn enumerate() -> Vec<wgpu::Adapter> {
 pub struct Device {
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
+    /// How products are cut on it.
+    pub(crate) tiling: Tiling,
     /// Compiled kernels by shader and constants.
     pub(crate) pipelines: Mutex<HashMap<String, wgpu::ComputePipeline>>,
     adapter: Adapter,
@@ -102,7 +105,13 @@ impl Device {
             return Err(selection.none_of(&candidates.iter().map(info).collect::<Vec<_>>()));
         };
         let adapter = info(found);
+        let tiling = tiling(found);
+        let features = match tiling {
+            Tiling::Shared => wgpu::Features::empty(),
+            Tiling::Subgroup(_) => wgpu::Features::SUBGROUP,
+        };
         let descriptor = wgpu::DeviceDescriptor {
+            required_features: features,
             label: Some("critbatch"),
             required_limits: found.limits(),
             memory_hints: wgpu::MemoryHints::Performance,
@@ -117,7 +126,7 @@ impl Device {
         watch(&device, &failure);
         tracing::info!(name = adapter.name, kind = adapter.kind, "opened adapter");
         let pipelines = Mutex::new(HashMap::new());
-        Ok(Arc::new(Self { device, queue, pipelines, adapter, failure }))
+        Ok(Arc::new(Self { device, queue, tiling, pipelines, adapter, failure }))
     }
 
     /// What was opened.
@@ -141,6 +150,20 @@ impl Device {
         let poll = wgpu::PollType::Wait { submission_index: submission, timeout: None };
         self.device.poll(poll).map_err(|error| self.error(&error.to_string()))?;
         self.check()
+    }
+}
+
+/// Threads of a workgroup of a software device are elements of the host's vectors, from the first
+/// on, so a workgroup of that size is one subgroup. On a GPU shared memory is the faster way.
+fn tiling(adapter: &wgpu::Adapter) -> Tiling {
+    let info = adapter.get_info();
+    let size = info.subgroup_min_size;
+    let is_software = info.device_type == wgpu::DeviceType::Cpu;
+    let has_subgroups = adapter.features().contains(wgpu::Features::SUBGROUP);
+    if is_software && has_subgroups && size == info.subgroup_max_size && size >= 8 {
+        Tiling::Subgroup(size)
+    } else {
+        Tiling::Shared
     }
 }
 

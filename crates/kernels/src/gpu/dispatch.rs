@@ -153,7 +153,7 @@ impl Device {
     /// The pipeline of a launch, made once for each shader and constants: other executors on the
     /// device (other batch sizes, say) use it too.
     fn pipeline(&self, launch: &Launch) -> wgpu::ComputePipeline {
-        let key = format!("{} {:?}", launch.shader.name, launch.constants);
+        let key = format!("{} {:?} {:?}", launch.shader.name, launch.tiling, launch.constants);
         let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
         pipelines.entry(key).or_insert_with(|| create_pipeline(&self.device, launch)).clone()
     }
@@ -162,7 +162,7 @@ impl Device {
 fn create_pipeline(device: &wgpu::Device, launch: &Launch) -> wgpu::ComputePipeline {
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: Some(launch.shader.name),
-        source: wgpu::ShaderSource::Wgsl(launch.shader.resolve().into()),
+        source: wgpu::ShaderSource::Wgsl(launch.shader.resolve(launch.tiling).into()),
     });
     device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: Some(launch.shader.name),

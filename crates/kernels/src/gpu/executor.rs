@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::device::Device;
 use super::dispatch::{Builder, Command};
+use super::gemm::Tiling;
 use super::lower::{Storage, lower};
 use super::memory::Memory;
 use crate::error::Error;
@@ -39,11 +40,21 @@ impl GpuExecutor {
     /// # Errors
     /// If `lanes` is 0, a buffer or grid passes a limit of the device, or the device failed.
     pub fn new(device: &Arc<Device>, program: &Program, lanes: usize) -> Result<Self, Error> {
+        Self::with_tiling(device, program, lanes, device.tiling)
+    }
+
+    /// As [`GpuExecutor::new`], with products cut in a way that need not be the device's own.
+    pub(crate) fn with_tiling(
+        device: &Arc<Device>,
+        program: &Program,
+        lanes: usize,
+        tiling: Tiling,
+    ) -> Result<Self, Error> {
         if lanes == 0 {
             let expected = "at least one".to_owned();
             return Err(Error::Call { call: "new", got: "0 lanes".to_owned(), expected });
         }
-        let kernels = lower(program);
+        let kernels = lower(program, tiling);
         let memory = Memory::new(device, program, &kernels, lanes)?;
         device.check()?;
         let builder = Builder::new(device, &memory, lanes);
