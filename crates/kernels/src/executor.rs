@@ -73,10 +73,16 @@ impl Program {
         self.plans.first().map_or(0, Plan::n_parameters)
     }
 
-    /// Elements of one lane that outlive a step: parameters, velocities, gradients and what each
-    /// plan keeps. Scratch comes on top.
+    /// Elements per lane of the gradients that are stored within a step.
+    pub(crate) fn gradients_len(&self) -> usize {
+        self.plans.iter().map(|plan| plan.gradients_len).max().unwrap_or(0)
+    }
+
+    /// Elements of one lane that outlive a step: parameters, velocities, stored gradients and what
+    /// each plan keeps. Scratch comes on top.
     pub fn lane_len(&self) -> usize {
-        3 * self.n_parameters() + self.plans.iter().map(Plan::outputs_len).sum::<usize>()
+        let outputs = self.plans.iter().map(Plan::outputs_len).sum::<usize>();
+        2 * self.n_parameters() + self.gradients_len() + outputs
     }
 }
 

@@ -28,7 +28,7 @@ fn lens(program: &Program, kernels: &[Vec<Kernel>]) -> BTreeMap<Storage, usize> 
     let mut lens = BTreeMap::from([
         (Storage::Parameters, n_parameters),
         (Storage::Velocity, n_parameters),
-        (Storage::Gradients, n_parameters),
+        (Storage::Gradients, program.gradients_len()),
     ]);
     for (index, plan) in program.plans().iter().enumerate() {
         lens.insert(Storage::Records(index), plan.records.0 * plan.records.1);

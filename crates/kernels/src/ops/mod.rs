@@ -10,6 +10,7 @@ pub(crate) mod error_count;
 pub(crate) mod fill;
 pub(crate) mod gather;
 pub(crate) mod matmul;
+pub(crate) mod matmul_update;
 pub(crate) mod max_pool;
 pub(crate) mod relu;
 pub(crate) mod reshape;
@@ -55,6 +56,7 @@ pub(crate) enum Op {
     Accumulate { len: usize },
     Broadcast(sum::Broadcast),
     Update(update::Update),
+    MatmulUpdate(matmul_update::MatmulUpdate),
     Record(advance::Record),
     Advance(advance::Advance),
 }
@@ -89,6 +91,7 @@ impl Op {
             Op::Accumulate { .. } => "accumulate",
             Op::Broadcast(_) => "broadcast",
             Op::Update(_) => "update",
+            Op::MatmulUpdate(_) => "matmul_update",
             Op::Record(_) => "record",
             Op::Advance(_) => "advance",
         }
@@ -97,7 +100,7 @@ impl Op {
     /// Runs the op for one lane on the native executor.
     ///
     /// `outputs` hold whatever was there before; every op writes all of them, and only
-    /// `Update`, `Record` and `Accumulate` look at what was there.
+    /// updates, `Record` and `Accumulate` look at what was there.
     pub(crate) fn cpu<T: Real>(
         &self,
         context: &CpuContext<'_, T>,
@@ -106,6 +109,7 @@ impl Op {
     ) {
         match (self, outputs) {
             (Op::Update(op), outputs) => op.cpu(context, inputs, outputs),
+            (Op::MatmulUpdate(op), outputs) => op.cpu(context, inputs, outputs),
             (Op::Fill { value, .. }, [y]) => y.fill(T::of(f64::from(*value))),
             (Op::GatherImages(op), [y]) => op.images_cpu(context, y),
             (Op::GatherLabels(op), [y]) => op.labels_cpu(context, y),
@@ -139,6 +143,7 @@ impl Op {
         let launch = match self {
             Op::Parameter(_) | Op::Reshape => unreachable!("{} is no kernel", self.name()),
             Op::Matmul(op) => return op.launch(tiling),
+            Op::MatmulUpdate(op) => return op.launch(tiling),
             Op::Conv2d(op) => return op.launch(tiling),
             Op::Conv2dGradInput(op) => return op.launch_grad_input(tiling),
             Op::Conv2dGradFilter(op) => return op.launch_grad_filter(tiling),
@@ -173,6 +178,7 @@ impl Op {
     pub(crate) fn flops(&self) -> u64 {
         match self {
             Op::Matmul(op) => op.flops(),
+            Op::MatmulUpdate(op) => op.matmul.flops(),
             Op::Conv2d(op) | Op::Conv2dGradInput(op) | Op::Conv2dGradFilter(op) => op.flops(),
             _ => 0,
         }

@@ -6,6 +6,7 @@
 
 mod fuse;
 mod memory;
+mod updates;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,7 +17,7 @@ use crate::executor::Split;
 use crate::graph::{Graph, Node};
 use crate::ops::Op;
 use crate::ops::advance::{Advance, Record};
-use crate::ops::update::{Update, UpdateRule};
+use crate::ops::update::UpdateRule;
 
 pub(crate) use fuse::Fused;
 
@@ -27,7 +28,8 @@ pub enum Buffer {
     Parameters,
     /// Velocity of each parameter.
     Velocity,
-    /// Gradient of each parameter.
+    /// Gradients that are stored until the end of a training step: those that no product turns
+    /// into an update at once.
     Gradients,
     /// Rows that an evaluation plan records.
     Records,
@@ -61,6 +63,8 @@ pub struct Plan {
     pub(crate) slots: Vec<usize>,
     /// Elements per lane of each kept value and running sum.
     pub(crate) kept: Vec<usize>,
+    /// Elements per lane of the gradients that are stored.
+    pub(crate) gradients_len: usize,
     /// Where the readable values are.
     pub(crate) readable: HashMap<Node, View>,
     /// Values per recorded row and number of rows.
@@ -100,7 +104,18 @@ impl Plan {
         let nodes: Vec<Node> = graph.parameters().iter().map(|parameter| parameter.node).collect();
         let gradients = graph.gradients(loss, &nodes)?;
         let gradients = graph.unshare(gradients)?;
-        Self::build(&graph, keep, Ending::Train { loss, gradients, rule })
+        Self::training_with(&graph, loss, gradients, rule, keep)
+    }
+
+    /// As [`Plan::training`], of gradients that have nodes of their own.
+    pub(crate) fn training_with(
+        graph: &Graph,
+        loss: Node,
+        gradients: Vec<Node>,
+        rule: UpdateRule,
+        keep: &[Node],
+    ) -> Result<Self, Error> {
+        Self::build(graph, keep, Ending::Train { loss, gradients, rule })
     }
 
     /// One chunk of an evaluation: records the given scalars in row `cursor` of at most `rows`.
@@ -127,17 +142,20 @@ impl Plan {
         let mut fused = fuse::fuse(graph, &targets);
         let n_parameters = graph.n_parameters();
         let advance = |training| Op::Advance(Advance::new(&fused, training));
-        let (gradients, records, tail) = match ending {
-            Ending::Nothing => (vec![], (0, 0), vec![]),
-            Ending::Train { loss, gradients, rule } => {
-                let update = Op::Update(Update { rule, len: n_parameters });
-                let tail = vec![Fused::effect(update, &[]), Fused::effect(advance(true), &[loss])];
-                (gradients, (0, 0), tail)
+        let mut gradients = vec![];
+        let (records, tail) = match ending {
+            Ending::Nothing => ((0, 0), vec![]),
+            Ending::Train { loss, gradients: nodes, rule } => {
+                let tail_end = Fused::effect(advance(true), &[loss]);
+                let updates = updates::plan_updates(graph, &mut fused, &nodes, keep, rule);
+                gradients = nodes.into_iter().zip(updates.gradient_offsets).collect();
+                let update = |update| Fused::effect(Op::Update(update), &[]);
+                ((0, 0), updates.at_end.into_iter().map(update).chain([tail_end]).collect())
             }
             Ending::Evaluate { values, rows } => {
                 let record = Op::Record(Record { n_values: values.len(), rows });
                 let tail = vec![Fused::effect(record, &values), Fused::effect(advance(false), &[])];
-                (vec![], (values.len(), rows), tail)
+                ((values.len(), rows), tail)
             }
         };
         fused.extend(tail);
@@ -153,6 +171,7 @@ impl Plan {
             readable: memory.readable(graph, keep, &gradients),
             slots: memory.slots,
             kept: memory.kept,
+            gradients_len: memory.gradients_len,
             records,
             parameters,
             n_parameters,

@@ -34,7 +34,7 @@ fn sums_the_iterations_of_one_run_in_each_lane() {
     let plan = Plan::evaluation(&graph, &values, 4).unwrap();
     let split = Split { images: vec![], labels: (0..8).collect() };
     let program = Program::new(vec![plan], vec![Arc::new(split)]).unwrap();
-    assert_eq!(program.lane_len(), 3 + 2 * 4 + 2 + 2, "weights, records, the two running sums");
+    assert_eq!(program.lane_len(), 2 + 2 * 4 + 2 + 2, "weight and velocity, records, sums");
     let mut executor = CpuExecutor::<f64>::new(&program, 3).unwrap();
     executor.poison().unwrap();
     for lane in 0..3 {

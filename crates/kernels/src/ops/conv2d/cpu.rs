@@ -1,40 +1,58 @@
-//! Native kernels of the convolution: windows unrolled for a few images at a time, then products.
-
-use faer::Accum;
+//! Native kernels of the convolution: products whose left operand is the image itself.
+//!
+//! Each image is copied into a *frame*, with zeros around it, so that the window of every pixel is
+//! inside. Row u of a window is then a run of neighbours in memory, and the windows of a row of
+//! pixels are the rows of a left operand in `height` segments: nothing is unrolled.
 
 use super::Conv2d;
+use crate::cpu::product::{
+    Lhs, Order, Panels, Rows, Source, column_width, multiply, pack, packed_len, transpose,
+};
+use crate::cpu::simd::vectorised;
 use crate::cpu::{CpuContext, chunks};
-use crate::ops::matmul::matrix;
 use crate::real::Real;
-
-/// Elements of the unrolled windows that one product works on: half a second-level cache.
-const PATCHES_LEN: usize = 1 << 18;
 
 /// Parts that a filter gradient is summed in at most; fixed, so that bits do not depend on
 /// threads.
 const MAX_PARTS: usize = 8;
 
+/// Elements of a panel that one pass over an image takes, half a first-level cache in f32, so that
+/// they stay there for all pixels.
+const PASS_LEN: usize = 6 << 10;
+
+/// Where an image stands in its frame, and how far apart its pixels are: 1, or the stride where
+/// gradients are spread out.
+#[derive(Clone, Copy)]
+struct Frame {
+    size: [usize; 2],
+    image: [usize; 2],
+    channels: usize,
+    offset: [isize; 2],
+    spread: usize,
+}
+
 impl Conv2d {
     pub(crate) fn cpu<T: Real>(self, context: &CpuContext<'_, T>, inputs: &[&[T]], y: &mut [T]) {
         let (x, bias) = (inputs[0], inputs.get(2).copied());
-        let filter = matrix(inputs[1], (self.patch_len(), self.out_channels), false);
-        let images = self.images_per_product();
-        chunks::for_each(context.parallel, y, images * self.out_image_len(), |chunk, y| {
-            let n_images = y.len() / self.out_image_len();
-            let mut patches = self.take_patches(context, n_images);
-            self.unroll(self.images(x, chunk * images, n_images), &mut patches);
-            let rows = n_images * self.window.out_len();
-            T::product(
-                matrix(&patches, (rows, self.patch_len()), false),
-                filter,
+        let filter = Packed::new(context, inputs[1], self.patch_len(), self.out_channels);
+        let frame = self.frame_of_x();
+        chunks::for_each(context.parallel, y, self.out_image_len(), |n, y| {
+            let mut padded = context.scratch.take(frame.len());
+            frame.fill(&x[n * self.image_len()..][..self.image_len()], &mut padded);
+            self.correlate(
+                &padded,
+                frame,
+                &filter,
+                [self.window.out_height, self.window.stride],
                 y,
-                Accum::Replace,
             );
             self.epilogue.apply(bias, y);
-            context.scratch.give(patches);
+            context.scratch.give(padded);
         });
+        filter.give(context);
     }
 
+    /// The same sums with gradients for pixels and the filter turned by half a turn.
     pub(crate) fn grad_input_cpu<T: Real>(
         self,
         context: &CpuContext<'_, T>,
@@ -42,19 +60,19 @@ impl Conv2d {
         grad_x: &mut [T],
     ) {
         let grad_y = inputs[0];
-        let filter = matrix(inputs[1], (self.out_channels, self.patch_len()), true);
-        let images = self.images_per_product();
-        chunks::for_each(context.parallel, grad_x, images * self.image_len(), |chunk, grad_x| {
-            let n_images = grad_x.len() / self.image_len();
-            let mut patches = self.take_patches(context, n_images);
-            let rows = n_images * self.window.out_len();
-            let start = chunk * images * self.out_image_len();
-            let grad_y = &grad_y[start..start + n_images * self.out_image_len()];
-            let grad_y = matrix(grad_y, (rows, self.out_channels), false);
-            T::product(grad_y, filter, &mut patches, Accum::Replace);
-            self.roll(&patches, grad_x);
-            context.scratch.give(patches);
+        let n_terms = self.window.len() * self.out_channels;
+        let mut turned = context.scratch.take(inputs[1].len());
+        self.turn(inputs[1], &mut turned);
+        let filter = Packed::new(context, &turned, n_terms, self.in_channels);
+        context.scratch.give(turned);
+        let frame = self.frame_of_grad_y();
+        chunks::for_each(context.parallel, grad_x, self.image_len(), |n, grad_x| {
+            let mut padded = context.scratch.take(frame.len());
+            frame.fill(&grad_y[n * self.out_image_len()..][..self.out_image_len()], &mut padded);
+            self.correlate(&padded, frame, &filter, [self.window.in_height, 1], grad_x);
+            context.scratch.give(padded);
         });
+        filter.give(context);
     }
 
     pub(crate) fn grad_filter_cpu<T: Real>(
@@ -63,123 +81,187 @@ impl Conv2d {
         inputs: &[&[T]],
         grad_filter: &mut [T],
     ) {
-        let (x, grad_y) = (inputs[0], inputs[1]);
-        let images = self.images_per_product();
-        let n_products = self.batch.div_ceil(images);
-        let products_per_part = n_products.div_ceil(MAX_PARTS);
-        let n_parts = n_products.div_ceil(products_per_part);
         let filter_len = grad_filter.len();
+        let images_per_part = self.batch.div_ceil(MAX_PARTS);
+        let n_parts = self.batch.div_ceil(images_per_part);
+        if n_parts == 1 {
+            return self.add_images(context, inputs, 0..self.batch, grad_filter);
+        }
         let mut parts = context.scratch.take(n_parts * filter_len);
         chunks::for_each(context.parallel, &mut parts, filter_len, |part, sum| {
-            let first = part * products_per_part;
-            for index in first..(first + products_per_part).min(n_products) {
-                let start = index * images;
-                let n_images = images.min(self.batch - start);
-                let accum = if index == first { Accum::Replace } else { Accum::Add };
-                self.add_filter_product(context, (x, grad_y), (start, n_images), sum, accum);
-            }
+            let first = part * images_per_part;
+            let images = first..(first + images_per_part).min(self.batch);
+            self.add_images(context, inputs, images, sum);
         });
         let (first, rest) = parts.split_at(filter_len);
         grad_filter.copy_from_slice(first);
-        for part in rest.chunks_exact(filter_len) {
-            for (sum, &part) in grad_filter.iter_mut().zip(part) {
-                *sum += part;
+        vectorised(|| {
+            for part in rest.chunks_exact(filter_len) {
+                for (sum, &part) in grad_filter.iter_mut().zip(part) {
+                    *sum += part;
+                }
             }
-        }
+        });
         context.scratch.give(parts);
     }
 
-    /// `sum (+)= patches^T grad_y` over some images.
-    fn add_filter_product<T: Real>(
+    /// Sums the filter gradient over some images.
+    fn add_images<T: Real>(
         self,
         context: &CpuContext<'_, T>,
-        (x, grad_y): (&[T], &[T]),
-        (start, n_images): (usize, usize),
+        inputs: &[&[T]],
+        images: std::ops::Range<usize>,
         sum: &mut [T],
-        accum: Accum,
     ) {
-        let mut patches = self.take_patches(context, n_images);
-        self.unroll(self.images(x, start, n_images), &mut patches);
-        let rows = n_images * self.window.out_len();
-        let out_len = self.out_image_len();
-        let grad_y = &grad_y[start * out_len..(start + n_images) * out_len];
-        T::product(
-            matrix(&patches, (self.patch_len(), rows), true),
-            matrix(grad_y, (rows, self.out_channels), false),
-            sum,
-            accum,
-        );
-        context.scratch.give(patches);
+        let (x, grad_y) = (inputs[0], inputs[1]);
+        let window = &self.window;
+        let frame = self.frame_of_x();
+        let [_, width] = frame.size;
+        let (n_rows, n_columns) = (window.width * self.in_channels, self.out_channels);
+        let mut padded = context.scratch.take(frame.len());
+        for n in images.clone() {
+            frame.fill(&x[n * self.image_len()..][..self.image_len()], &mut padded);
+            let grad_y = &grad_y[n * self.out_image_len()..][..self.out_image_len()];
+            let grad_y = Packed::new(context, grad_y, window.out_len(), n_columns);
+            for u in 0..window.height {
+                let lhs = Lhs {
+                    data: &padded[u * width * self.in_channels..],
+                    order: Order::RowsInside,
+                    stride: window.stride * self.in_channels,
+                    n_segments: window.out_height,
+                    segment_len: window.out_width,
+                    segment_stride: window.stride * width * self.in_channels,
+                };
+                let y = &mut sum[u * n_rows * n_columns..][..n_rows * n_columns];
+                let rows = Rows { y, stride: n_columns, n_rows };
+                multiply(&lhs, &grad_y.panels(), rows, n > images.start);
+            }
+            grad_y.give(context);
+        }
+        context.scratch.give(padded);
     }
 
-    fn images_per_product(&self) -> usize {
-        let patches_per_image = self.window.out_len() * self.patch_len();
-        (PATCHES_LEN / patches_per_image).clamp(1, self.batch)
+    /// `y[i, j, o]` = sum over the window at row `stride i`, column `stride j` of a frame.
+    fn correlate<T: Real>(
+        self,
+        padded: &[T],
+        frame: Frame,
+        filter: &Packed<T>,
+        [n_image_rows, stride]: [usize; 2],
+        y: &mut [T],
+    ) {
+        let (height, run_len) = (self.window.height, self.window.width * frame.channels);
+        let row_len = frame.size[1] * frame.channels;
+        let runs_per_pass = (PASS_LEN / (run_len * column_width::<T>())).clamp(1, height);
+        let y_row_len = y.len() / n_image_rows;
+        for first_run in (0..height).step_by(runs_per_pass) {
+            let rhs = filter.panels().from_term(first_run * run_len);
+            for (i, y) in y.chunks_exact_mut(y_row_len).enumerate() {
+                let lhs = Lhs {
+                    data: &padded[(i * stride + first_run) * row_len..],
+                    order: Order::TermsInside,
+                    stride: stride * frame.channels,
+                    n_segments: runs_per_pass.min(height - first_run),
+                    segment_len: run_len,
+                    segment_stride: row_len,
+                };
+                let n_columns = filter.n_columns;
+                let rows = Rows { n_rows: y.len() / n_columns, y, stride: n_columns };
+                multiply(&lhs, &rhs, rows, first_run > 0);
+            }
+        }
     }
 
-    fn take_patches<T: Real>(&self, context: &CpuContext<'_, T>, n_images: usize) -> Vec<T> {
-        context.scratch.take(n_images * self.window.out_len() * self.patch_len())
+    /// `turned[h - 1 - u, w - 1 - v, o, c] = filter[u, v, c, o]`.
+    fn turn<T: Real>(self, filter: &[T], turned: &mut [T]) {
+        let (c, o) = (self.in_channels, self.out_channels);
+        let taps = filter.chunks_exact(c * o).zip(turned.chunks_exact_mut(o * c).rev());
+        taps.for_each(|(tap, turned)| transpose(tap, [c, o], o, turned, c));
     }
 
-    fn images<'x, T>(&self, x: &'x [T], start: usize, n_images: usize) -> &'x [T] {
-        &x[start * self.image_len()..(start + n_images) * self.image_len()]
+    #[expect(clippy::cast_possible_wrap, reason = "sides of images are far below 2^31")]
+    fn frame_of_x(self) -> Frame {
+        let window = &self.window;
+        let side = |out: usize, size: usize| (out - 1) * window.stride + size;
+        Frame {
+            size: [side(window.out_height, window.height), side(window.out_width, window.width)],
+            image: [window.in_height, window.in_width],
+            channels: self.in_channels,
+            offset: [window.pad_top as isize, window.pad_left as isize],
+            spread: 1,
+        }
     }
 
-    /// Copies each window of `x` into a row of `patches`, with zeros outside the image.
-    fn unroll<T: Real>(&self, x: &[T], patches: &mut [T]) {
-        let (window, channels) = (&self.window, self.in_channels);
-        let row_len = window.width * channels;
-        let mut patches = patches.chunks_exact_mut(self.patch_len());
-        for image in x.chunks_exact(self.image_len()) {
-            for i in 0..window.out_height {
-                let rows = window.rows(i);
-                for j in 0..window.out_width {
-                    let columns = window.columns(j);
-                    let patch = patches.next().expect("one patch for each window");
-                    for (row, patch) in patch.chunks_exact_mut(row_len).enumerate() {
-                        if !rows.contains(&row) || columns.is_empty() {
-                            patch.fill(T::zero());
-                            continue;
-                        }
-                        let (start, end) = (columns.start * channels, columns.end * channels);
-                        let first = window.in_column(j, columns.start);
-                        let pixel = window.in_row(i, row) * window.in_width + first;
-                        let source = &image[pixel * channels..][..end - start];
-                        patch[..start].fill(T::zero());
-                        patch[start..end].copy_from_slice(source);
-                        patch[end..].fill(T::zero());
-                    }
+    #[expect(clippy::cast_possible_wrap, reason = "sides of images are far below 2^31")]
+    fn frame_of_grad_y(self) -> Frame {
+        let window = &self.window;
+        let offset = |size: usize, padding: usize| size as isize - 1 - padding as isize;
+        Frame {
+            size: [window.in_height + window.height - 1, window.in_width + window.width - 1],
+            image: [window.out_height, window.out_width],
+            channels: self.out_channels,
+            offset: [offset(window.height, window.pad_top), offset(window.width, window.pad_left)],
+            spread: window.stride,
+        }
+    }
+}
+
+impl Frame {
+    fn len(&self) -> usize {
+        self.size[0] * self.size[1] * self.channels
+    }
+
+    /// Copies an image to its place, with zeros wherever it is not.
+    fn fill<T: Real>(&self, image: &[T], frame: &mut [T]) {
+        frame.fill(T::zero());
+        let [height, width] = self.size;
+        let image_row_len = self.image[1] * self.channels;
+        for (i, row) in image.chunks_exact(image_row_len).enumerate() {
+            let Some(i) = self.place(i, self.offset[0], height) else { continue };
+            let frame = &mut frame[i * width * self.channels..][..width * self.channels];
+            if self.spread == 1 {
+                // Where the frame ends before the image does, so does the row.
+                let skipped = self.offset[1].min(0).unsigned_abs() * self.channels;
+                let start = self.offset[1].max(0).unsigned_abs() * self.channels;
+                let len = (row.len() - skipped).min(frame.len() - start);
+                frame[start..start + len].copy_from_slice(&row[skipped..skipped + len]);
+                continue;
+            }
+            for (j, pixel) in row.chunks_exact(self.channels).enumerate() {
+                if let Some(j) = self.place(j, self.offset[1], width) {
+                    frame[j * self.channels..][..self.channels].copy_from_slice(pixel);
                 }
             }
         }
     }
 
-    /// Adds each row of `patches` back to the pixels that it was copied from.
-    fn roll<T: Real>(&self, patches: &[T], grad_x: &mut [T]) {
-        let (window, channels) = (&self.window, self.in_channels);
-        let row_len = window.width * channels;
-        let mut patches = patches.chunks_exact(self.patch_len());
-        grad_x.fill(T::zero());
-        for image in grad_x.chunks_exact_mut(self.image_len()) {
-            for i in 0..window.out_height {
-                for j in 0..window.out_width {
-                    let columns = window.columns(j);
-                    let patch = patches.next().expect("one patch for each window");
-                    if columns.is_empty() {
-                        continue;
-                    }
-                    for row in window.rows(i) {
-                        let source = &patch[row * row_len..][..row_len];
-                        let source = &source[columns.start * channels..columns.end * channels];
-                        let first = window.in_column(j, columns.start);
-                        let pixel = window.in_row(i, row) * window.in_width + first;
-                        let target = &mut image[pixel * channels..][..source.len()];
-                        for (target, &value) in target.iter_mut().zip(source) {
-                            *target += value;
-                        }
-                    }
-                }
-            }
-        }
+    /// Where row or column `index` of the image is, if that is inside.
+    #[expect(clippy::cast_possible_wrap, reason = "sides of images are far below 2^31")]
+    fn place(&self, index: usize, offset: isize, size: usize) -> Option<usize> {
+        let place = (index * self.spread) as isize + offset;
+        usize::try_from(place).ok().filter(|&place| place < size)
+    }
+}
+
+/// A right operand in panels, in scratch memory.
+struct Packed<T> {
+    data: Vec<T>,
+    n_terms: usize,
+    n_columns: usize,
+}
+
+impl<T: Real> Packed<T> {
+    fn new(context: &CpuContext<'_, T>, data: &[T], n_terms: usize, n_columns: usize) -> Self {
+        let mut packed = context.scratch.take(packed_len::<T>(n_terms, n_columns));
+        pack(&Source { data, stride: n_columns, n_terms, n_columns }, &mut packed);
+        Self { data: packed, n_terms, n_columns }
+    }
+
+    fn panels(&self) -> Panels<'_, T> {
+        Panels::packed(&self.data, self.n_terms, self.n_columns)
+    }
+
+    fn give(self, context: &CpuContext<'_, T>) {
+        context.scratch.give(self.data);
     }
 }

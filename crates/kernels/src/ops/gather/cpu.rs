@@ -2,6 +2,7 @@
 
 use super::{Gather, Sampling};
 use crate::cpu::CpuContext;
+use crate::cpu::simd::vectorised;
 use crate::lane::LaneState;
 use crate::real::Real;
 use crate::sampling::{drawn_index, shuffled_index};
@@ -9,20 +10,18 @@ use crate::sampling::{drawn_index, shuffled_index};
 impl Gather {
     pub(crate) fn images_cpu<T: Real>(&self, context: &CpuContext<'_, T>, y: &mut [T]) {
         let split = &context.splits[self.source.split];
-        // Normalised in f32 whatever T is, by a table: the same bits as on the device.
-        let values: [T; 256] = std::array::from_fn(|byte| {
-            #[expect(clippy::cast_precision_loss, reason = "a byte")]
-            let value = self.scale * byte as f32 + self.shift;
-            T::of(f64::from(value))
-        });
+        let (scale, shift) = (self.scale, self.shift);
         for (n, y) in y.chunks_exact_mut(self.example_len).enumerate() {
             match self.example(&context.lane, n) {
                 Some(index) => {
                     let start = index * self.example_len;
                     let bytes = &split.images[start..start + self.example_len];
-                    for (y, &byte) in y.iter_mut().zip(bytes) {
-                        *y = values[usize::from(byte)];
-                    }
+                    // Normalised in f32 whatever T is: the same bits as on the device.
+                    vectorised(|| {
+                        for (y, &byte) in y.iter_mut().zip(bytes) {
+                            *y = T::of(f64::from(scale * f32::from(byte) + shift));
+                        }
+                    });
                 }
                 None => y.fill(T::zero()),
             }

@@ -10,24 +10,35 @@ const SUM_PARTS: Shader =
 
 impl Matmul {
     pub(crate) fn launch(self, tiling: Tiling) -> Vec<Launch> {
-        let Self { m, k, n, transpose_lhs, transpose_rhs, epilogue } = self;
-        let gemm = Gemm::new(tiling, m, k, n);
-        put_together(gemm, [m, n], epilogue, |epilogue, target| {
-            Launch::new(MATMUL, gemm.n_workgroups())
-                .tiling(tiling)
-                .constants(gemm.constants())
-                .constants([
-                    ("TRANSPOSE_LHS", flag(transpose_lhs)),
-                    ("TRANSPOSE_RHS", flag(transpose_rhs)),
-                ])
-                .constants(epilogue.constants())
-                .quads("LHS_QUADS", 0, if transpose_lhs { m } else { k })
-                .quads("RHS_QUADS", 1, if transpose_rhs { k } else { n })
-                .reads([Operand::Input(0), Operand::Input(1)])
-                .reads([epilogue.bias_operand(Operand::Input(1))])
-                .writes([target])
-                .words([word(m), word(k), word(n), gemm.k_per_part()])
+        let gemm = Gemm::new(tiling, self.m, self.k, self.n);
+        put_together(gemm, [self.m, self.n], self.epilogue, |epilogue, target| {
+            Self { epilogue, ..self }.launch_gemm(tiling, gemm, target)
         })
+    }
+
+    /// Into how many parts the sum over k is cut, and the launch that writes them one after the
+    /// other.
+    pub(crate) fn launch_parts(self, tiling: Tiling) -> (usize, impl FnOnce(Operand) -> Launch) {
+        let gemm = Gemm::new(tiling, self.m, self.k, self.n);
+        (gemm.n_parts, move |target| self.launch_gemm(tiling, gemm, target))
+    }
+
+    fn launch_gemm(self, tiling: Tiling, gemm: Gemm, target: Operand) -> Launch {
+        let Self { m, k, n, transpose_lhs, transpose_rhs, epilogue } = self;
+        Launch::new(MATMUL, gemm.n_workgroups())
+            .tiling(tiling)
+            .constants(gemm.constants())
+            .constants([
+                ("TRANSPOSE_LHS", flag(transpose_lhs)),
+                ("TRANSPOSE_RHS", flag(transpose_rhs)),
+            ])
+            .constants(epilogue.constants())
+            .quads("LHS_QUADS", 0, if transpose_lhs { m } else { k })
+            .quads("RHS_QUADS", 1, if transpose_rhs { k } else { n })
+            .reads([Operand::Input(0), Operand::Input(1)])
+            .reads([epilogue.bias_operand(Operand::Input(1))])
+            .writes([target])
+            .words([word(m), word(k), word(n), gemm.k_per_part()])
     }
 }
 
