@@ -1,6 +1,7 @@
 //! What both executors do: hold lanes, run plans over them, hand back results.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -88,6 +89,16 @@ impl Program {
     }
 }
 
+/// What having kernels run on a device costs the host, waits for the device left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HostCost {
+    /// Kernels recorded and submitted, each for all lanes.
+    pub n_dispatches: u64,
+    /// Time that it took; without the submission on a software device, which may run them there
+    /// and then.
+    pub recording: Duration,
+}
+
 /// Runs the plans of one [`Program`] over its lanes.
 ///
 /// Lanes are independent: no method changes a bit of a lane that it was not told to.
@@ -125,6 +136,17 @@ pub trait Executor<T: Real> {
     /// # Errors
     /// If the plan records nothing or the device failed.
     fn records(&mut self, plan: usize, lane: usize) -> Result<Vec<Vec<T>>, Error>;
+
+    /// Whether the lanes of a call of [`Executor::run`] wait for the one that runs longest.
+    fn is_lockstep(&self) -> bool {
+        false
+    }
+
+    /// What recording kernels for a device has cost the host so far; `None` where the host runs
+    /// them itself.
+    fn host_cost(&self) -> Option<HostCost> {
+        None
+    }
 
     /// Fills all that a plan must write before it reads it with NaN, so that a test sees what
     /// was not written.

@@ -76,7 +76,7 @@ mod shape;
 pub mod testing;
 
 pub use error::Error;
-pub use executor::{Executor, Program, Split};
+pub use executor::{Executor, HostCost, Program, Split};
 pub use graph::{Graph, Initialiser, Node, Parameter};
 pub use lane::{LaneState, Snapshot};
 pub use ops::conv2d::Padding;

@@ -166,7 +166,12 @@ impl Workload {
             n_examples: examples.len(),
             n_chunks: chunks(examples.len()).0,
         };
+        let evaluations: Vec<Evaluation> = self.evaluated.iter().map(evaluation).collect();
+        let n_noise = if self.gradient_noise_scale { N_MICRO_BATCHES } else { 0 };
+        let n_iterations: Vec<u32> =
+            evaluations.iter().map(|evaluation| evaluation.n_chunks).chain([n_noise]).collect();
         Ok(Trainer {
+            stop_cost: stop_cost(&program, &n_iterations),
             executor: self.compute.executor(&program, lanes)?,
             optimizer: self.optimizer,
             parameters: self
@@ -174,7 +179,7 @@ impl Workload {
                 .graph
                 .parameters()
                 .to_vec(),
-            evaluations: self.evaluated.iter().map(evaluation).collect(),
+            evaluations,
             gradient_noise_scale: self.gradient_noise_scale,
             occupied: vec![false; lanes],
         })
@@ -233,6 +238,16 @@ impl Network {
         let scale = 1.0 / batch_size as f64;
         Ok(self.graph.sum(losses, scale)?)
     }
+}
+
+/// What measuring takes in training steps: operations of the measuring plans, run so many times
+/// each, over those of the training plan; and one step for the host, which waits for the device.
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+fn stop_cost(program: &Program, n_iterations: &[u32]) -> f64 {
+    let [training, measuring @ ..] = program.plans() else { return 1.0 };
+    let flops = |(plan, &n): (&Plan, &u32)| plan.flops() as f64 * f64::from(n);
+    let measuring: f64 = measuring.iter().zip(n_iterations).map(flops).sum();
+    1.0 + measuring / training.flops().max(1) as f64
 }
 
 /// Number of evaluation steps over `n` examples and examples of each, as even as possible.

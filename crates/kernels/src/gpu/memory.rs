@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::device::Device;
+use super::gemm::Tiling;
 use super::lower::{Kernel, Storage, lower};
 use crate::error::Error;
 use crate::executor::{Program, Split};
@@ -14,7 +15,9 @@ const LANE_ALIGNMENT: usize = 32;
 /// Bytes of device memory that a program takes with the given number of lanes.
 pub fn memory_bytes(program: &Program, lanes: usize) -> u64 {
     let states = lanes * (size_of::<LaneState>() + size_of::<u32>());
-    let buffers = lens(program, &lower(program)).into_values().map(|len| len_bytes(len, lanes));
+    let buffers = lens(program, &lower(program, Tiling::Shared))
+        .into_values()
+        .map(|len| len_bytes(len, lanes));
     let data = program.splits().iter().map(|split| split_bytes(split).iter().sum::<u64>());
     states as u64 + buffers.sum::<u64>() + data.sum::<u64>()
 }

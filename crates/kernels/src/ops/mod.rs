@@ -22,6 +22,7 @@ pub(crate) mod window;
 
 use crate::cpu::CpuContext;
 use crate::error::Error;
+use crate::gpu::gemm::Tiling;
 use crate::gpu::launch::Launch;
 use crate::graph::{Graph, Node};
 use crate::real::Real;
@@ -139,21 +140,21 @@ impl Op {
         }
     }
 
-    /// The WGSL kernels that run the op for all lanes, in order.
-    pub(crate) fn launches(&self) -> Vec<Launch> {
+    /// The WGSL kernels that run the op for all lanes, in order; `tiling` says how products are cut.
+    pub(crate) fn launches(&self, tiling: Tiling) -> Vec<Launch> {
         let launch = match self {
             Op::Parameter(_) | Op::Reshape => unreachable!("{} is no kernel", self.name()),
-            Op::Matmul(op) => return op.launch(),
-            Op::MatmulUpdate(op) => return op.launch(),
-            Op::Conv2dGradFilter(op) => return op.launch_grad_filter(),
+            Op::Matmul(op) => return op.launch(tiling),
+            Op::MatmulUpdate(op) => return op.launch(tiling),
+            Op::Conv2d(op) => return op.launch(tiling),
+            Op::Conv2dGradInput(op) => return op.launch_grad_input(tiling),
+            Op::Conv2dGradFilter(op) => return op.launch_grad_filter(tiling),
             Op::SumRows(op) => return op.launch_sum_rows(),
             Op::SquaredNorm(op) => return op.launch(),
             Op::Record(op) => return op.launch(),
             Op::Fill { value, len } => fill::launch(*value, *len),
             Op::GatherImages(op) => op.launch_images(),
             Op::GatherLabels(op) => op.launch_labels(),
-            Op::Conv2d(op) => op.launch(),
-            Op::Conv2dGradInput(op) => op.launch_grad_input(),
             Op::MaxPool(op) => op.launch(),
             Op::MaxPoolGrad(op) => op.launch_grad(),
             Op::AddBias(op) => op.launch_add(),
