@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Import(Import),
     /// Write an experiment in the format of the published archive
     Export(Export),
+    /// Measure how many examples a second a workload trains on here
+    Throughput(Throughput),
     /// List the devices that can train
     Devices(Listing),
     /// List data sets, models and optimizers; any combination is a workload
@@ -108,9 +110,37 @@ pub(crate) struct Training {
     /// Where to train: auto takes a GPU if there is one
     #[arg(long, value_enum, default_value_t = Device::Auto)]
     pub(crate) device: Device,
-    /// Trials to train side by side [default: what suits the device]; changes no result
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) lanes: Option<u32>,
+    /// Trials to train side by side: auto measures how many; changes no result
+    #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = lanes)]
+    pub(crate) lanes: Lanes,
+}
+
+/// Values of `--lanes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lanes {
+    /// As many as train fastest.
+    Auto,
+    /// So many.
+    Count(usize),
+}
+
+impl Lanes {
+    /// The number asked for, if one was.
+    pub(crate) fn asked(self) -> Option<usize> {
+        match self {
+            Lanes::Auto => None,
+            Lanes::Count(count) => Some(count),
+        }
+    }
+}
+
+fn lanes(text: &str) -> Result<Lanes, String> {
+    let count = text.parse::<u32>().ok().filter(|&count| count > 0);
+    match (text, count) {
+        ("auto", _) => Ok(Lanes::Auto),
+        (_, Some(count)) => Ok(Lanes::Count(count as usize)),
+        _ => Err("expected auto, or a whole number from 1".to_owned()),
+    }
 }
 
 /// What `run` and `quickstart` share.
@@ -305,6 +335,44 @@ pub(crate) struct Export {
     pub(crate) to: PathBuf,
 }
 
+/// `critbatch throughput`.
+#[derive(Debug, Args)]
+pub(crate) struct Throughput {
+    /// The model; `critbatch workloads` lists all names
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: String,
+    /// The optimizer
+    #[arg(long, value_name = "NAME")]
+    pub(crate) optimizer: String,
+    /// Examples per update
+    #[arg(long, value_name = "B", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) batch_size: u32,
+    /// The data set
+    #[arg(long, value_name = "NAME", default_value = "mnist_5k")]
+    pub(crate) dataset: String,
+    /// Directory of the data sets, searched before CRITBATCH_DATA and /usr/share/datasets
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Where to train, and in how many lanes.
+    #[command(flatten)]
+    pub(crate) training: Training,
+    /// Threads that train on the CPU [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) threads: Option<u32>,
+    /// Measure for about so long, after a warm-up
+    #[arg(long, value_name = "S", default_value_t = 3.0, value_parser = duration)]
+    pub(crate) seconds: f64,
+    /// In which form.
+    #[command(flatten)]
+    pub(crate) listing: Listing,
+}
+
+fn duration(text: &str) -> Result<f64, String> {
+    let seconds: Option<f64> = text.parse().ok();
+    let sound = seconds.filter(|seconds| (0.01..=3600.0).contains(seconds));
+    sound.ok_or_else(|| "expected seconds, from 0.01 to 3600".to_owned())
+}
+
 /// `critbatch workloads`.
 #[derive(Debug, Args)]
 pub(crate) struct Workloads {
@@ -357,8 +425,40 @@ mod tests {
     }
 
     #[test]
-    fn no_lanes_are_refused() {
-        let parsed = Arguments::try_parse_from(["critbatch", "quickstart", "--lanes", "0"]);
-        assert_eq!(parsed.unwrap_err().exit_code(), 2);
+    fn lanes_are_a_number_or_left_to_measurement() {
+        let parse = |more: &[&str]| {
+            let parsed = Arguments::try_parse_from([&["critbatch", "quickstart"], more].concat());
+            parsed.map(|arguments| match arguments.command {
+                Command::Quickstart(quickstart) => quickstart.how.training.lanes.asked(),
+                other => panic!("{other:?}"),
+            })
+        };
+        assert_eq!(parse(&[]).unwrap(), None);
+        assert_eq!(parse(&["--lanes", "auto"]).unwrap(), None);
+        assert_eq!(parse(&["--lanes", "12"]).unwrap(), Some(12));
+        for refused in ["0", "-1", "2.5", "all"] {
+            assert_eq!(parse(&["--lanes", refused]).unwrap_err().exit_code(), 2, "{refused}");
+        }
+    }
+
+    #[test]
+    fn throughput_is_measured_for_a_time() {
+        let parse = |seconds: &str| {
+            Arguments::try_parse_from(
+                [
+                    &["critbatch", "throughput", "--model", "m", "--optimizer", "o"][..],
+                    &["--batch-size", "8", "--seconds", seconds],
+                ]
+                .concat(),
+            )
+        };
+        let Command::Throughput(parsed) = parse("0.5").unwrap().command else { panic!("the verb") };
+        assert_eq!(
+            (parsed.seconds, parsed.dataset.as_str(), parsed.threads),
+            (0.5, "mnist_5k", None)
+        );
+        for refused in ["0", "-1", "nan", "inf", "long"] {
+            assert_eq!(parse(refused).unwrap_err().exit_code(), 2, "{refused}");
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! What a run will take, as a small table.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table};
 use critbatch_report::format;
-use critbatch_tuner::{Plan, StudyPlan};
+use critbatch_tuner::{LanesReason, Plan, StudyPlan};
 
 use crate::summary::RULED;
 
@@ -24,6 +25,7 @@ pub(crate) fn text(plan: &Plan) -> String {
         "examples",
         "measure-\nments",
         "s/step",
+        "memory",
         "at most",
     ]);
     left.iter().for_each(|study| {
@@ -35,11 +37,41 @@ pub(crate) fn text(plan: &Plan) -> String {
         n => format!("; {n} of {} studies done", plan.studies.len()),
     };
     let (time, size) = (duration(plan.seconds()), size(plan.size_bytes()));
-    format!("{table}\nat most {time} and {size}, if every trial spends its whole budget{done}")
+    format!(
+        "{table}\n{}\nat most {time} and {size}, if every trial spends its whole budget{done}",
+        lanes(&left)
+    )
+}
+
+/// Why each study has its number of lanes: a sentence for each reason, with its batch sizes.
+fn lanes(studies: &[&StudyPlan]) -> String {
+    let mut sizes: BTreeMap<LanesReason, Vec<String>> = BTreeMap::new();
+    for study in studies {
+        sizes.entry(study.lanes_reason).or_default().push(format::count(study.batch_size));
+    }
+    let all_alike = sizes.len() == 1;
+    let sentence = |(reason, sizes): (LanesReason, Vec<String>)| match all_alike {
+        true => why_lanes(reason).to_owned(),
+        false => format!("{} at {}", why_lanes(reason), format::list(&sizes)),
+    };
+    let sentences: Vec<String> = sizes.into_iter().map(sentence).collect();
+    format!("lanes: {}", sentences.join("; "))
+}
+
+/// A reason in words.
+pub(crate) fn why_lanes(reason: LanesReason) -> &'static str {
+    match reason {
+        LanesReason::Asked => "as asked for",
+        LanesReason::Trials => "as many as trials",
+        LanesReason::Memory => "no more fit into memory",
+        LanesReason::Speed => "more were measured and are not 5 % faster",
+        LanesReason::Time => "to measure more would take over 1 % of the study or half a second",
+        LanesReason::Earlier => "as measured by an earlier run",
+    }
 }
 
 /// Bytes with a unit: `1.5 MB`.
-fn size(size_bytes: u64) -> String {
+pub(crate) fn size(size_bytes: u64) -> String {
     let text = format::rate(size_bytes as f64);
     let n_digits = text.trim_end_matches(char::is_alphabetic).len();
     let (number, prefix) = text.split_at(n_digits);
@@ -47,8 +79,8 @@ fn size(size_bytes: u64) -> String {
 }
 
 /// Trials that are left, each with so many steps and measurements; the examples of all; the
-/// duration of a step of all lanes together; the time for all.
-fn row(study: &StudyPlan) -> [String; 8] {
+/// duration of a step of all lanes together; the memory that is planned; the time for all.
+fn row(study: &StudyPlan) -> [String; 9] {
     let trials = match (study.n_trials_left, study.n_trials) {
         (left, all) if left == all => left.to_string(),
         (left, all) => format!("{left} of {all}"),
@@ -66,6 +98,7 @@ fn row(study: &StudyPlan) -> [String; 8] {
         format::rate(study.n_examples() as f64),
         study.n_evaluations.to_string(),
         format!("{seconds_per_step:.1e}"),
+        study.memory_bytes.map_or("-".to_owned(), size),
         duration(study.seconds()),
     ]
 }
@@ -92,6 +125,8 @@ mod tests {
             n_trials_left,
             n_repeats_left: 0,
             lanes: 4,
+            lanes_reason: LanesReason::Speed,
+            memory_bytes: Some(12_300_000),
             budget_steps: 2_000,
             n_evaluations: 90,
             n_metrics: 2,
@@ -101,7 +136,8 @@ mod tests {
 
     #[test]
     fn what_is_left_is_told_with_its_cost() {
-        let repeating = StudyPlan { n_repeats_left: 4, ..study(1_024, 8) };
+        let lanes_reason = LanesReason::Trials;
+        let repeating = StudyPlan { n_repeats_left: 4, lanes_reason, ..study(1_024, 8) };
         let plan = Plan { studies: vec![study(8, 0), study(32, 20), repeating] };
         let text = text(&plan);
         // 20 trials in 4 lanes: 5 times 2,000 steps of 2.5 ms and 90 measurements of 0.5 s.
@@ -109,11 +145,16 @@ mod tests {
             let of = |line: &&str| line.trim_start().starts_with(start);
             text.lines().find(of).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(line("32 "), "32 20 4 2,000 1.3M 90 2.5e-3 4 min 10 s");
-        assert_eq!(line("1,024 "), "1,024 8 of 20 + 4 4 2,000 25M 90 2.5e-3 2 min 30 s");
+        assert_eq!(line("32 "), "32 20 4 2,000 1.3M 90 2.5e-3 12 MB 4 min 10 s");
+        assert_eq!(line("1,024 "), "1,024 8 of 20 + 4 4 2,000 25M 90 2.5e-3 12 MB 2 min 30 s");
         let last = "at most 6 min 40 s and 215 kB, if every trial spends its whole budget; \
                     1 of 3 studies done";
         assert_eq!(text.lines().last(), Some(last));
+        let lanes =
+            "lanes: as many as trials at 1,024; more were measured and are not 5 % faster at 32";
+        assert_eq!(text.lines().rev().nth(1), Some(lanes));
+        let alone = super::text(&Plan { studies: vec![study(32, 20)] });
+        assert!(alone.contains("\nlanes: more were measured and are not 5 % faster\n"), "{alone}");
         assert_eq!(super::text(&Plan { studies: vec![study(8, 0)] }), "nothing is left to do");
     }
 }

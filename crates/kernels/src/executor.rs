@@ -83,7 +83,7 @@ impl Program {
 
     /// Elements of one lane that outlive a step: parameters, velocities, stored gradients and what
     /// each plan keeps. Scratch comes on top.
-    pub fn lane_len(&self) -> usize {
+    pub(crate) fn lane_len(&self) -> usize {
         let outputs = self.plans.iter().map(Plan::outputs_len).sum::<usize>();
         2 * self.n_parameters() + self.gradients_len() + outputs
     }

@@ -67,6 +67,7 @@ mod executor;
 pub mod gpu;
 mod graph;
 mod lane;
+mod memory;
 mod ops;
 mod plan;
 mod random;

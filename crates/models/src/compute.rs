@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use critbatch_kernels::cpu::CpuExecutor;
-use critbatch_kernels::gpu::{Adapter, Device, GpuExecutor, Selection, adapters, memory_bytes};
+use critbatch_kernels::gpu::{
+    self, Adapter, Device, GpuExecutor, Selection, adapters, memory_bytes,
+};
 use critbatch_kernels::{Executor, Program};
 
 use serde::Serialize;
 
 use crate::error::ModelError;
+use crate::memory::budget_bytes;
 
 /// What the user asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,14 +25,12 @@ pub enum DeviceChoice {
     Wgpu,
 }
 
-/// Lanes that keep every thread busy while rounds end unevenly.
-const LANES_PER_THREAD: usize = 8;
+/// Lanes a thread at least, where there is memory for them: they keep every thread busy while rounds
+/// end unevenly.
+const LANES_PER_THREAD: usize = 4;
 
-/// Lanes of one GPU program at most.
-const MAX_GPU_LANES: usize = 64;
-
-/// Memory that lanes may take, since neither executor is told how much there is.
-const LANE_MEMORY_BYTES: u64 = 2 << 30;
+/// Lanes that a GPU is tried with first: fewer hardly ever fill one.
+const FIRST_GPU_LANES: usize = 8;
 
 /// The device of a workload.
 #[derive(Clone)]
@@ -113,17 +114,43 @@ impl Compute {
         }
     }
 
-    /// Lanes that suit the device: bounded by memory, and by what keeps it busy.
-    pub fn max_lanes(&self, program: &Program) -> usize {
-        let (most, lane_bytes) = match self {
+    /// Bytes that a program takes in so many lanes: of the host's memory on the CPU, where the data
+    /// are in the program already, of the device's on a GPU, data included.
+    pub fn memory_bytes(&self, program: &Program, lanes: usize) -> u64 {
+        match self {
+            Compute::Cpu => program.native_memory_bytes(lanes, n_threads()),
+            Compute::Gpu(_) => memory_bytes(program, lanes),
+        }
+    }
+
+    /// The numbers of lanes that are worth trying, ascending.
+    ///
+    /// On the CPU each thread takes the same number of lanes, at first four: a lane's steps take no
+    /// less time beside others, but rounds end unevenly. Memory is three quarters of what is
+    /// available.
+    ///
+    /// A GPU is tried with 8 lanes, then twice as many, and so on, up to what the limits of its buffers
+    /// allow. A GPU with the host's memory is bounded as the CPU is. Nobody tells how much memory
+    /// other GPUs have, but their drivers refuse what does not fit, which ends the trying.
+    pub fn lane_counts(&self, program: &Program) -> Vec<usize> {
+        let bytes = |lanes| self.memory_bytes(program, lanes);
+        match self {
             Compute::Cpu => {
-                let bytes = size_of::<f32>() * program.lane_len();
-                (LANES_PER_THREAD * n_threads(), bytes as u64)
+                let n_threads = n_threads();
+                let most = fitting(budget_bytes(), bytes, n_threads);
+                // As many for each thread, where there is one for each.
+                let even = most - most % n_threads.min(most);
+                doubling(LANES_PER_THREAD * n_threads, even)
             }
-            Compute::Gpu(_) => (MAX_GPU_LANES, memory_bytes(program, 2) - memory_bytes(program, 1)),
-        };
-        let fitting = usize::try_from(LANE_MEMORY_BYTES / lane_bytes.max(1)).unwrap_or(most);
-        fitting.clamp(1, most)
+            Compute::Gpu(device) => {
+                let most = gpu::max_lanes(device, program).max(1);
+                let most = match device.adapter().shares_host_memory() {
+                    true => most.min(fitting(budget_bytes(), bytes, 1)),
+                    false => most,
+                };
+                doubling(FIRST_GPU_LANES, most)
+            }
+        }
     }
 
     /// An executor of a program's plans.
@@ -142,13 +169,58 @@ impl Compute {
     }
 }
 
-fn n_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+/// Threads that train on the CPU.
+pub fn n_threads() -> usize {
+    rayon::current_num_threads()
+}
+
+/// Makes so many threads train on the CPU, instead of one for each core; once, before anything trains.
+///
+/// # Errors
+/// If the threads run already or cannot be started.
+pub fn use_threads(n_threads: usize) -> Result<(), ModelError> {
+    let started = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build_global();
+    started.map_err(|error| ModelError::Threads { n_threads, problem: error.to_string() })
+}
+
+/// The most lanes that take no more than `budget` bytes, at least one; from `knee` lanes on, each lane
+/// takes as much as the one before.
+fn fitting(budget: u64, bytes: impl Fn(usize) -> u64, knee: usize) -> usize {
+    let left = budget.saturating_sub(bytes(knee));
+    if left == 0 {
+        return (1..knee).rev().find(|&lanes| bytes(lanes) <= budget).unwrap_or(1);
+    }
+    let per_lane = bytes(knee + 1).saturating_sub(bytes(knee)).max(1);
+    knee.saturating_add(usize::try_from(left / per_lane).unwrap_or(usize::MAX))
+}
+
+/// `first`, twice that and so on, up to `most`; `most` alone if it is less than `first`.
+fn doubling(first: usize, most: usize) -> Vec<usize> {
+    let counts = std::iter::successors(Some(first), |count| count.checked_mul(2));
+    let counts: Vec<usize> = counts.take_while(|&count| count <= most).collect();
+    if counts.is_empty() { vec![most] } else { counts }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lanes_fit_the_budget() {
+        // Two threads with 100 bytes of scratch each, lanes of 10.
+        let bytes = |lanes: usize| (100 * lanes.min(2) + 10 * lanes) as u64;
+        let most = |budget| fitting(budget, bytes, 2);
+        assert_eq!([0, 110, 219, 220, 229, 230, 290].map(most), [1, 1, 1, 1, 2, 3, 9]);
+        assert_eq!(fitting(u64::MAX, |_| 0, 2), usize::MAX, "lanes without memory");
+    }
+
+    #[test]
+    fn counts_double_up_to_the_most() {
+        assert_eq!(doubling(8, 40), [8, 16, 32]);
+        assert_eq!(doubling(8, 8), [8]);
+        assert_eq!(doubling(8, 6), [6]);
+        assert_eq!(doubling(1 << 62, usize::MAX), [1 << 62, 1 << 63]);
+    }
 
     #[test]
     fn the_cpu_is_always_there() {

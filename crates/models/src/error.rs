@@ -1,6 +1,7 @@
 //! What can go wrong between a workload's name and its training.
 
 use critbatch_data::DataError;
+use critbatch_tuner::TrainerError;
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,20 @@ pub enum ModelError {
     /// The lane holds no trial.
     #[error("lane {0} holds no trial")]
     EmptyLane(usize),
+    /// The threads that train could not be had.
+    #[error("cannot train on {n_threads} threads: {problem}")]
+    Threads {
+        /// The number asked for.
+        n_threads: usize,
+        /// What is in the way.
+        problem: String,
+    },
+    /// Training diverged while its speed was measured.
+    #[error("training diverged at step {0} while its speed was measured, so that it says nothing")]
+    Diverged(u64),
+    /// Training failed while its speed was measured.
+    #[error("measuring the speed: {0}")]
+    Trainer(TrainerError),
     /// The engine refused.
     #[error(transparent)]
     Engine(#[from] critbatch_kernels::Error),

@@ -1,7 +1,7 @@
 //! A workload: data set, model, optimizer, on a device. Builds the step programs.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use critbatch_data::{Dataset, Split as DataSplit};
 use critbatch_kernels::{Graph, Node, Plan, Program, Sampling, Source, Split};
@@ -11,6 +11,7 @@ use crate::compute::Compute;
 use crate::error::ModelError;
 use crate::facts::facts;
 use crate::gradient_noise::{self, MICRO_BATCH_SIZE, N_MICRO_BATCHES};
+use crate::memory::{peak_memory_bytes, resident_bytes};
 use crate::model::{Mode, Model};
 use crate::optimizer::Optimizer;
 use crate::trainer::{Evaluation, Trainer};
@@ -81,6 +82,8 @@ pub struct Workload {
     train: Arc<Split>,
     evaluated: Vec<(EvaluationSplit, Arc<Split>)>,
     gradient_noise_scale: bool,
+    /// Bytes that the process had in memory before anything trained: now, and at most.
+    base_bytes: OnceLock<[u64; 2]>,
 }
 
 impl Workload {
@@ -129,6 +132,7 @@ impl Workload {
             train: Arc::new(device_split(&dataset.train, n_train)),
             evaluated,
             gradient_noise_scale: measured.gradient_noise_scale,
+            base_bytes: OnceLock::new(),
         })
     }
 
@@ -153,6 +157,24 @@ impl Workload {
             plans.push(self.gradient_noise_plan()?);
         }
         Ok(Program::new(plans, splits)?)
+    }
+
+    /// Bytes of memory that training in so many lanes is planned to take.
+    ///
+    /// On the CPU it is the most that the whole process will have had in memory: what it had at the
+    /// first call, program and data, and what the lanes take on top. On a GPU it is what the device
+    /// holds.
+    ///
+    /// # Errors
+    /// As [`Workload::program`].
+    pub fn memory_bytes(&self, batch_size: usize, lanes: usize) -> Result<u64, ModelError> {
+        let base = || [resident_bytes(), peak_memory_bytes().unwrap_or(0)];
+        let &[resident, peak] = self.base_bytes.get_or_init(base);
+        let bytes = self.compute.memory_bytes(&self.program(batch_size)?, lanes);
+        Ok(match self.compute {
+            Compute::Cpu => peak.max(resident + bytes),
+            Compute::Gpu(_) => bytes,
+        })
     }
 
     /// A trainer of one batch size.
@@ -295,9 +317,13 @@ impl TrainerFactory for Workload {
         }
     }
 
-    fn max_lanes(&self, batch_size: u64) -> usize {
+    fn lane_counts(&self, batch_size: u64) -> Vec<usize> {
         let program = usize::try_from(batch_size).ok().and_then(|size| self.program(size).ok());
-        program.map_or(1, |program| self.compute.max_lanes(&program))
+        program.map_or(vec![1], |program| self.compute.lane_counts(&program))
+    }
+
+    fn memory_bytes(&self, batch_size: u64, lanes: usize) -> Option<u64> {
+        self.memory_bytes(usize::try_from(batch_size).ok()?, lanes).ok()
     }
 
     fn build(

@@ -26,6 +26,7 @@ mod error;
 mod experiment;
 mod grid;
 mod hash;
+mod lane_counts;
 mod noisy_quadratic;
 mod plan;
 mod record;
@@ -55,6 +56,7 @@ pub use experiment::{
     RelativeScale, Repeats, Search, SearchSpace, Split, StopRule, Threshold, Workload,
 };
 pub use grid::EvaluationGrid;
+pub use lane_counts::{LaneCounts, LanesReason};
 pub use noisy_quadratic::NoisyQuadratic;
 pub use plan::{Plan, StudyPlan};
 pub use record::{
@@ -64,7 +66,7 @@ pub use record::{
 pub use runner::{Event, Observer, Outcome, Progress, RunOptions, StoppedEarly, run};
 pub use sampler::{Halton, SamplerKind, Sobol, StudySampler, Uniform};
 pub use space::{Scale, Space};
-pub use speed::measure_speed;
+pub use speed::{MeasuredSpeed, measure_speed};
 pub use store::{
     MetricRow, Origin, Provenance, Round, STORE_FILE_NAME, SearchBox, Speed, Store, TrialName,
     TrialRecord, TrialStatus,

@@ -64,7 +64,7 @@ pub struct NoisyQuadratic {
     /// Trials differ in their starting point: each w_i(0)^2 is 1 up to this fraction.
     pub spread: f64,
     /// Lanes by default.
-    pub max_lanes: usize,
+    pub lanes: usize,
 }
 
 impl Default for NoisyQuadratic {
@@ -75,7 +75,7 @@ impl Default for NoisyQuadratic {
             exponent: 1.0,
             has_momentum: false,
             spread: 0.02,
-            max_lanes: 4,
+            lanes: 4,
         }
     }
 }
@@ -97,8 +97,12 @@ impl TrainerFactory for NoisyQuadratic {
         }
     }
 
-    fn max_lanes(&self, _batch_size: u64) -> usize {
-        self.max_lanes.max(1)
+    fn lane_counts(&self, _batch_size: u64) -> Vec<usize> {
+        vec![self.lanes.max(1)]
+    }
+
+    fn memory_bytes(&self, _batch_size: u64, _lanes: usize) -> Option<u64> {
+        None
     }
 
     fn build(

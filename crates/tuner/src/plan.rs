@@ -7,9 +7,10 @@ use serde::Serialize;
 use crate::error::TunerError;
 use crate::experiment::CheckedExperiment;
 use crate::grid::EvaluationGrid;
+use crate::lane_counts::{LaneCounts, LanesReason};
 use crate::runner::RunOptions;
 use crate::space::Space;
-use crate::speed::measure_speed;
+use crate::speed::{MeasuredSpeed, measure_speed};
 use crate::store::{SearchBox, Speed, Store, TrialStatus};
 use crate::trainer::TrainerFactory;
 
@@ -40,6 +41,11 @@ pub struct StudyPlan {
     pub n_repeats_left: u64,
     /// Trials trained side by side.
     pub lanes: u64,
+    /// Why so many.
+    pub lanes_reason: LanesReason,
+    /// Bytes of memory that it is planned to take at most, while lanes are chosen and while it runs;
+    /// `None` where the trainer does not tell.
+    pub memory_bytes: Option<u64>,
     /// The most steps a trial may train.
     pub budget_steps: u64,
     /// Measurements of a trial that spends its budget.
@@ -68,27 +74,36 @@ impl Plan {
     ) -> Result<Plan, TunerError> {
         let batch_sizes = experiment.budget_steps.keys();
         let studies = batch_sizes.map(|batch_size| {
-            let mut study = StudyPlan::new(experiment, *batch_size, store, factory, options)?;
-            if study.speed.is_none() && study.n_left() > 0 {
-                let space = space(experiment, *batch_size, store)?;
-                let lanes = usize::try_from(study.lanes).unwrap_or(1);
-                study.speed = Some(measure_speed(factory, &space, *batch_size, lanes, clock)?);
+            let mut study = StudyPlan::new(experiment, *batch_size, store, factory)?;
+            let counts = study.lane_counts(factory, options);
+            match counts.kept(study.speed.as_ref()) {
+                Some(lanes) => study.set_lanes(lanes, LanesReason::Earlier, lanes, factory),
+                None if study.n_left() > 0 && study.needs_measuring(options) => {
+                    let space = space(experiment, *batch_size, store)?;
+                    let n_steps = study.n_left().saturating_mul(study.budget_steps);
+                    let measured =
+                        measure_speed(factory, &space, *batch_size, &counts, n_steps, clock)?;
+                    study.set_measured(measured, factory);
+                }
+                None => study.set_lanes(counts.first(), counts.limit(), counts.first(), factory),
             }
             Ok(study)
         });
         Ok(Plan { studies: studies.collect::<Result<_, TunerError>>()? })
     }
 
-    /// Keeps the speeds in the store, so that they are not measured again.
+    /// Keeps the speeds in the store, so that they are not measured again. Where the lanes were asked
+    /// for, only that of one lane, so that another run chooses its lanes by itself.
     ///
     /// # Errors
     ///
     /// Where the store cannot be written.
     pub fn keep_speeds(&self, store: &mut Store) -> Result<(), TunerError> {
         for study in &self.studies {
-            if let Some(speed) = &study.speed
-                && store.speed(study.batch_size)? != Some(*speed)
-            {
+            let Some(speed) = &study.speed else { continue };
+            if study.lanes_reason == LanesReason::Asked {
+                store.set_speed_alone(study.batch_size, speed.seconds_per_step_alone)?;
+            } else if store.speed(study.batch_size)? != Some(*speed) {
                 store.set_speed(study.batch_size, speed)?;
             }
         }
@@ -115,7 +130,6 @@ impl StudyPlan {
         batch_size: u64,
         store: Option<&Store>,
         factory: &dyn TrainerFactory,
-        options: &RunOptions,
     ) -> Result<StudyPlan, TunerError> {
         let searched = last_box(experiment, batch_size, store)?;
         let trials = store.map_or(Ok(vec![]), |store| store.trials(batch_size))?;
@@ -136,13 +150,14 @@ impl StudyPlan {
         let n_done = repeats.iter().filter(|repeat| has_ended(repeat.status)).count() as u64;
         let n_repeats_left = asked.saturating_sub(n_done);
         let budget_steps = experiment.budget_steps.get(&batch_size).copied().unwrap_or(1);
-        let most = options.lanes.unwrap_or_else(|| factory.max_lanes(batch_size)) as u64;
         Ok(StudyPlan {
             batch_size,
             n_trials: searched.n_trials,
             n_trials_left,
             n_repeats_left,
-            lanes: most.min(n_trials_left.max(n_repeats_left)).max(1),
+            lanes: 1,
+            lanes_reason: LanesReason::Trials,
+            memory_bytes: None,
             budget_steps,
             n_evaluations: EvaluationGrid::new(
                 experiment.evaluation.relative_spacing,
@@ -152,6 +167,35 @@ impl StudyPlan {
             n_metrics: factory.facts().metrics.len() as u64,
             speed: store.map_or(Ok(None), |store| store.speed(batch_size))?,
         })
+    }
+
+    /// The lanes that may be tried.
+    fn lane_counts(&self, factory: &dyn TrainerFactory, options: &RunOptions) -> LaneCounts {
+        let n_trials = self.n_trials_left.max(self.n_repeats_left);
+        LaneCounts::new(options.lanes, factory, self.batch_size, n_trials)
+    }
+
+    /// Whether what the store knows does not tell how fast it trains here: for lanes that are asked
+    /// for, any measurement does.
+    fn needs_measuring(&self, options: &RunOptions) -> bool {
+        self.speed.is_none() || options.lanes.is_none()
+    }
+
+    fn set_measured(&mut self, measured: MeasuredSpeed, factory: &dyn TrainerFactory) {
+        let MeasuredSpeed { speed, reason, most_lanes } = measured;
+        self.speed = Some(speed);
+        self.set_lanes(usize::try_from(speed.lanes).unwrap_or(1), reason, most_lanes, factory);
+    }
+
+    fn set_lanes(
+        &mut self,
+        lanes: usize,
+        reason: LanesReason,
+        most_lanes: usize,
+        factory: &dyn TrainerFactory,
+    ) {
+        (self.lanes, self.lanes_reason) = (lanes as u64, reason);
+        self.memory_bytes = factory.memory_bytes(self.batch_size, most_lanes);
     }
 
     /// Trials and repeats that are still to be run.

@@ -1,8 +1,9 @@
-//! How fast a study trains here, measured on a few steps.
+//! How fast a study trains here, and in how many lanes it trains fastest, measured on a few steps.
 
 use std::time::Duration;
 
 use crate::error::TunerError;
+use crate::lane_counts::{LaneCounts, LanesReason};
 use crate::space::Space;
 use crate::store::Speed;
 use crate::trainer::{LaneTrainer, TrainerError, TrainerFactory, Trial};
@@ -13,40 +14,117 @@ const TIME_LIMIT: Duration = Duration::from_millis(150);
 /// The most steps that are timed in one go: enough for the clock, few enough to stay short.
 const MAX_STEPS: u64 = 64;
 
+/// More lanes are worth it if they train this many times as many examples a second.
+const GROWTH: f64 = 1.05;
+
+/// Looking for more lanes may take this share of the time that the study takes ...
+const SEARCH_SHARE: f64 = 0.01;
+
+/// ... and never longer than this.
+const SEARCH_LIMIT: Duration = Duration::from_millis(500);
+
+/// How fast a study trains, and what was found on the way.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MeasuredSpeed {
+    /// The speed in the lanes that are best.
+    pub speed: Speed,
+    /// Why they are.
+    pub reason: LanesReason,
+    /// The most lanes that were tried: so many were held in memory at once.
+    pub most_lanes: usize,
+}
+
 /// Measures how long steps and evaluations take, for one lane alone and for the lanes that will run.
 ///
-/// It takes about 0.3 s, or as long as one step of one lane, one step of all lanes, and one
-/// evaluation take, if that is more. The lanes train at the lower ends of `space`, where training
+/// Their number is the first of `counts`; then the next ones are tried for as long as each trains at
+/// least 5 % more examples a second than the one before, fits, and to try it costs below 1 % of the
+/// study, whose trials have `n_steps` left in all, and below half a second.
+///
+/// Without that, it takes about 0.3 s, or as long as one step of one lane, one step of all lanes, and
+/// one evaluation take, if that is more. The lanes train at the lower ends of `space`, where training
 /// hardly ever diverges; what is trained is thrown away. `clock` tells the time since any moment.
 ///
 /// # Errors
 ///
-/// Where the trainer fails.
+/// Where the trainer fails in one lane or in the fewest lanes.
 pub fn measure_speed(
     factory: &mut dyn TrainerFactory,
     space: &Space,
     batch_size: u64,
-    lanes: usize,
+    counts: &LaneCounts,
+    n_steps: u64,
     clock: &mut dyn FnMut() -> Duration,
-) -> Result<Speed, TunerError> {
+) -> Result<MeasuredSpeed, TunerError> {
+    let mut measurement = Measurement { factory, space, batch_size, clock };
     let failure = |source| TunerError::Trainer { action: "measure the speed", batch_size, source };
-    let mut measure = || -> Result<Speed, TrainerError> {
-        let seconds_per_step_alone = {
-            let mut trainer = start(factory, space, batch_size, 1)?;
-            seconds_per_step(trainer.as_mut(), clock)?
+    measurement.search(counts, n_steps).map_err(failure)
+}
+
+/// What all numbers of lanes are measured with.
+struct Measurement<'a> {
+    factory: &'a mut dyn TrainerFactory,
+    space: &'a Space,
+    batch_size: u64,
+    clock: &'a mut dyn FnMut() -> Duration,
+}
+
+impl Measurement<'_> {
+    fn search(&mut self, counts: &LaneCounts, n_steps: u64) -> Result<MeasuredSpeed, TrainerError> {
+        let alone = {
+            let mut trainer = start(self.factory, self.space, self.batch_size, 1)?;
+            seconds_per_step(trainer.as_mut(), self.clock)?
         };
-        let mut trainer = start(factory, space, batch_size, lanes)?;
+        let began = (self.clock)();
+        let mut best = self.speed(alone, counts.first())?;
+        let (mut most_lanes, mut reason) = (counts.first(), counts.limit());
+        let mut seconds_of_last = self.seconds_since(began);
+        let study_seconds = n_steps as f64 / steps_per_second(&best);
+        let limit = SEARCH_LIMIT.as_secs_f64().min(SEARCH_SHARE * study_seconds);
+        let search_began = (self.clock)();
+        for &lanes in &counts.counts()[1..] {
+            let expected = seconds_of_last * lanes as f64 / best.lanes as f64;
+            if self.seconds_since(search_began) + expected > limit {
+                reason = LanesReason::Time;
+                break;
+            }
+            let before = (self.clock)();
+            // The device knows better than any plan what fits.
+            let Ok(speed) = self.speed(alone, lanes) else {
+                reason = LanesReason::Memory;
+                break;
+            };
+            most_lanes = lanes;
+            if steps_per_second(&speed) < GROWTH * steps_per_second(&best) {
+                reason = LanesReason::Speed;
+                break;
+            }
+            best = speed;
+            seconds_of_last = self.seconds_since(before);
+        }
+        Ok(MeasuredSpeed { speed: best, reason, most_lanes })
+    }
+
+    fn speed(&mut self, seconds_per_step_alone: f64, lanes: usize) -> Result<Speed, TrainerError> {
+        let mut trainer = start(self.factory, self.space, self.batch_size, lanes)?;
         Ok(Speed {
             seconds_per_step_alone,
             lanes: lanes as u64,
             seconds_per_step: match lanes {
                 1 => seconds_per_step_alone,
-                _ => seconds_per_step(trainer.as_mut(), clock)?,
+                _ => seconds_per_step(trainer.as_mut(), self.clock)?,
             },
-            seconds_per_evaluation: seconds_per_evaluation(trainer.as_mut(), clock)?,
+            seconds_per_evaluation: seconds_per_evaluation(trainer.as_mut(), self.clock)?,
         })
-    };
-    measure().map_err(failure)
+    }
+
+    fn seconds_since(&mut self, moment: Duration) -> f64 {
+        (self.clock)().saturating_sub(moment).as_secs_f64()
+    }
+}
+
+/// Steps of all lanes.
+fn steps_per_second(speed: &Speed) -> f64 {
+    speed.lanes as f64 / speed.seconds_per_step
 }
 
 /// A trainer with a trial in every lane.
@@ -112,11 +190,13 @@ mod tests {
     use crate::space::Scale;
     use crate::trainer::{Metrics, WorkloadFacts};
 
-    /// The noisy quadratic model on a clock of its own: a step of L lanes takes 1 + L units, an
-    /// evaluation 5 L.
+    /// The noisy quadratic model on a clock of its own: a step of L lanes takes 1 + L units and one
+    /// more for each lane above `n_fast`, an evaluation 5 L. More than `n_fitting` lanes do not fit.
     struct Timed {
         inner: NoisyQuadratic,
         unit: Duration,
+        n_fast: usize,
+        n_fitting: usize,
         now: Rc<Cell<Duration>>,
         n_steps: Rc<Cell<u64>>,
     }
@@ -124,6 +204,7 @@ mod tests {
     struct TimedTrainer<'a> {
         inner: Box<dyn LaneTrainer + 'a>,
         unit: Duration,
+        n_fast: usize,
         now: Rc<Cell<Duration>>,
         n_steps: Rc<Cell<u64>>,
     }
@@ -133,8 +214,12 @@ mod tests {
             self.inner.facts()
         }
 
-        fn max_lanes(&self, batch_size: u64) -> usize {
-            self.inner.max_lanes(batch_size)
+        fn lane_counts(&self, _batch_size: u64) -> Vec<usize> {
+            vec![4, 8, 16, 32, 64]
+        }
+
+        fn memory_bytes(&self, _batch_size: u64, _lanes: usize) -> Option<u64> {
+            None
         }
 
         fn build(
@@ -142,9 +227,13 @@ mod tests {
             batch_size: u64,
             lanes: usize,
         ) -> Result<Box<dyn LaneTrainer + '_>, TrainerError> {
+            if lanes > self.n_fitting {
+                return Err("out of memory".into());
+            }
             let (now, n_steps) = (Rc::clone(&self.now), Rc::clone(&self.n_steps));
+            let (unit, n_fast) = (self.unit, self.n_fast);
             let inner = self.inner.build(batch_size, lanes)?;
-            Ok(Box::new(TimedTrainer { inner, unit: self.unit, now, n_steps }))
+            Ok(Box::new(TimedTrainer { inner, unit, n_fast, now, n_steps }))
         }
     }
 
@@ -158,7 +247,8 @@ mod tests {
         }
 
         fn advance(&mut self, steps: &[u64]) -> Result<Vec<Option<u64>>, TrainerError> {
-            let n_units = u32::try_from(steps[0] * (1 + steps.len() as u64)).unwrap();
+            let n_slow = steps.len().saturating_sub(self.n_fast);
+            let n_units = u32::try_from(steps[0] * (1 + steps.len() + n_slow) as u64).unwrap();
             self.now.set(self.now.get() + self.unit * n_units);
             self.n_steps.set(self.n_steps.get() + steps[0]);
             self.inner.advance(steps)
@@ -188,21 +278,36 @@ mod tests {
         }
     }
 
-    /// Speed, and steps and time that measuring took.
-    fn measured(unit: Duration) -> (Speed, u64, Duration) {
+    fn timed(unit: Duration) -> Timed {
         let inner = NoisyQuadratic::default();
         let (now, n_steps) = (Rc::default(), Rc::default());
-        let mut timed = Timed { inner, unit, now: Rc::clone(&now), n_steps: Rc::clone(&n_steps) };
+        Timed { inner, unit, n_fast: 1000, n_fitting: 1000, now, n_steps }
+    }
+
+    /// Speed, and steps and time that measuring took.
+    fn measured(
+        mut timed: Timed,
+        asked: Option<usize>,
+        n_steps: u64,
+    ) -> (MeasuredSpeed, u64, Duration) {
         let scales = [("learning_rate".to_owned(), Scale::Log(0.01, 1.0))];
         let space = Space { scales: scales.into() };
+        let counts = LaneCounts::new(asked, &timed, 8, 100);
+        let now = Rc::clone(&timed.now);
         let mut clock = || now.get();
-        let speed = measure_speed(&mut timed, &space, 8, 4, &mut clock).unwrap();
-        (speed, n_steps.get(), now.get())
+        let speed = measure_speed(&mut timed, &space, 8, &counts, n_steps, &mut clock).unwrap();
+        (speed, timed.n_steps.get(), now.get())
+    }
+
+    fn in_four_lanes(unit: Duration) -> (Speed, u64, Duration) {
+        let (measured, n_steps, took) = measured(timed(unit), Some(4), u64::MAX);
+        assert_eq!((measured.reason, measured.most_lanes), (LanesReason::Asked, 4));
+        (measured.speed, n_steps, took)
     }
 
     #[test]
     fn steps_and_evaluations_are_timed_alone_and_together() {
-        let (speed, n_steps, _) = measured(Duration::from_micros(1));
+        let (speed, n_steps, _) = in_four_lanes(Duration::from_micros(1));
         assert!((speed.seconds_per_step_alone - 2e-6).abs() < 1e-12, "{speed:?}");
         assert!((speed.seconds_per_step - 5e-6).abs() < 1e-12, "{speed:?}");
         assert!((speed.seconds_per_evaluation - 20e-6).abs() < 1e-12, "{speed:?}");
@@ -211,11 +316,39 @@ mod tests {
 
     #[test]
     fn slow_steps_are_few_and_at_least_one() {
-        let (speed, n_steps, took) = measured(Duration::from_millis(5));
+        let (speed, n_steps, took) = in_four_lanes(Duration::from_millis(5));
         assert!((speed.seconds_per_step - 25e-3).abs() < 1e-9, "{speed:?}");
         assert!(n_steps < 20 && took < 4 * TIME_LIMIT, "{n_steps} {took:?}");
-        let (speed, n_steps, _) = measured(Duration::from_secs(3));
+        let (speed, n_steps, _) = in_four_lanes(Duration::from_secs(3));
         assert!((speed.seconds_per_step - 15.0).abs() < 1e-9, "{speed:?}");
         assert_eq!(n_steps, 2, "one alone, one together");
+    }
+
+    #[test]
+    fn lanes_grow_as_long_as_it_pays_and_fits() {
+        let unit = Duration::from_micros(1);
+        let best = |timed, n_steps| {
+            let (measured, _, _) = measured(timed, None, n_steps);
+            (measured.speed.lanes, measured.reason, measured.most_lanes)
+        };
+        // 4/5, 8/9, 16/17 steps a unit: the last is worth 6 %, 32 lanes would be worth 3 %.
+        assert_eq!(best(timed(unit), u64::MAX), (16, LanesReason::Speed, 32));
+        // 8/(9 + 4): fewer than with 4.
+        let slow = Timed { n_fast: 4, ..timed(unit) };
+        assert_eq!(best(slow, u64::MAX), (4, LanesReason::Speed, 8));
+        let small = Timed { n_fitting: 8, ..timed(unit) };
+        assert_eq!(best(small, u64::MAX), (8, LanesReason::Memory, 8));
+        // 1 % of studies of 250 ms and of 1.25 ms.
+        assert_eq!(best(timed(unit), 200_000), (8, LanesReason::Time, 8));
+        assert_eq!(best(timed(unit), 1_000), (4, LanesReason::Time, 4));
+    }
+
+    #[test]
+    fn looking_for_lanes_takes_less_than_a_second() {
+        for unit in [1, 100, 1_000, 5_000, 100_000].map(Duration::from_micros) {
+            let (_, _, without) = in_four_lanes(unit);
+            let (_, _, took) = measured(timed(unit), None, u64::MAX);
+            assert!(took - without < Duration::from_millis(700), "{took:?} {without:?}");
+        }
     }
 }

@@ -113,8 +113,13 @@ pub trait TrainerFactory {
     /// What the workload is and accepts; experiments are checked against it.
     fn facts(&self) -> WorkloadFacts;
 
-    /// How many lanes suit this device and batch size; at least 1.
-    fn max_lanes(&self, batch_size: u64) -> usize;
+    /// The numbers of lanes that are worth trying at this batch size, ascending, at least one: the
+    /// first keeps the device busy even where more are no faster, the last is the most that fits.
+    fn lane_counts(&self, batch_size: u64) -> Vec<usize>;
+
+    /// Bytes of memory that training in so many lanes is planned to take; `None` where it takes none
+    /// to speak of.
+    fn memory_bytes(&self, batch_size: u64, lanes: usize) -> Option<u64>;
 
     /// Builds a trainer with exactly `lanes` lanes.
     ///

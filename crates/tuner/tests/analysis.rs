@@ -27,7 +27,7 @@ static MEASURED: LazyLock<Measured> = LazyLock::new(|| {
     let budget = "steps = { at_batch_size = 1, steps = 6000, at_least = 300 }\nstop = 'budget'";
     let text = support::text("sgd", "powers_of_two = [0, 12]", 60, space, budget)
         .replace("seed = 0", "seed = 0\nrepeats = { best = 1, seeds = 3 }");
-    let mut factory = NoisyQuadratic { max_lanes: 60, ..NoisyQuadratic::default() };
+    let mut factory = NoisyQuadratic { lanes: 60, ..NoisyQuadratic::default() };
     let experiment = support::check(&text, &factory);
     let directory = tempfile::tempdir().unwrap();
     let options = RunOptions::default();
@@ -248,7 +248,7 @@ fn trials_stopped_for_an_incumbent_leave_the_result_and_open_the_interval() {
         let budget = format!("steps = {{ at_batch_size = 64, steps = 600 }}\nstop = '{stop}'");
         let text = support::text("sgd", "list = [64, 256, 1024]", 20, space, &budget)
             .replace("below = 0.02", "below = 0.05");
-        let mut factory = NoisyQuadratic { max_lanes: 7, ..NoisyQuadratic::default() };
+        let mut factory = NoisyQuadratic { lanes: 7, ..NoisyQuadratic::default() };
         let experiment = support::check(&text, &factory);
         let directory = tempfile::tempdir().unwrap();
         let options = RunOptions::default();

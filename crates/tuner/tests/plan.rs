@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use critbatch_tuner::{
-    CheckedExperiment, Event, NoisyQuadratic, Plan, RunOptions, STORE_FILE_NAME, Store,
+    CheckedExperiment, Event, LanesReason, NoisyQuadratic, Plan, RunOptions, STORE_FILE_NAME, Store,
 };
 use support::{Meddler, go_on, provenance, small};
 
@@ -34,7 +34,9 @@ fn the_rest_is_planned_and_speeds_are_measured_once() {
     assert_eq!(fresh.seconds(), fresh.studies.iter().map(|study| study.seconds()).sum::<f64>());
     let mut store = support::open(directory.path(), &experiment).unwrap();
     fresh.keep_speeds(&mut store).unwrap();
-    assert_eq!(plan(&experiment, Some(&store), &mut factory), fresh);
+    let mut kept = fresh.clone();
+    kept.studies.iter_mut().for_each(|study| study.lanes_reason = LanesReason::Earlier);
+    assert_eq!(plan(&experiment, Some(&store), &mut factory), kept);
     assert_eq!(factory.n_builds, 4, "speeds come from the store");
     drop(store);
     let quiet = |_: &Event<'_>, _: &AtomicBool| ();
@@ -44,6 +46,31 @@ fn the_rest_is_planned_and_speeds_are_measured_once() {
     assert!(rest.studies.iter().all(|study| study.n_left() == 0 && study.seconds() == 0.0));
     assert!(store.expect_to_be_of(&experiment, &provenance()).is_ok());
     assert!(store.expect_to_be_of(&small("budget"), &provenance()).is_err());
+}
+
+#[test]
+fn lanes_that_were_asked_for_bind_no_later_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let experiment = small("goal");
+    let mut store = support::open(directory.path(), &experiment).unwrap();
+    let mut factory = Meddler::new(|_, _, _| Ok(()));
+    let options = RunOptions { lanes: Some(2), ..RunOptions::default() };
+    let mut clock = || Duration::ZERO;
+    let asked = Plan::new(&experiment, None, &mut factory, &options, &mut clock).unwrap();
+    let lanes = |plan: &Plan| -> Vec<(u64, LanesReason)> {
+        plan.studies.iter().map(|study| (study.lanes, study.lanes_reason)).collect()
+    };
+    assert_eq!(lanes(&asked), [(2, LanesReason::Asked); 2]);
+    asked.keep_speeds(&mut store).unwrap();
+    assert!(store.study(64).unwrap().seconds_per_step.is_some(), "the analysis wants it");
+    let chosen = plan(&experiment, Some(&store), &mut factory);
+    assert_eq!(lanes(&chosen), [(4, LanesReason::Memory); 2]);
+    // Nor does what was chosen bind a run that asks for another number.
+    chosen.keep_speeds(&mut store).unwrap();
+    let again = Plan::new(&experiment, Some(&store), &mut factory, &options, &mut clock).unwrap();
+    assert_eq!(lanes(&again), [(2, LanesReason::Asked); 2]);
+    again.keep_speeds(&mut store).unwrap();
+    assert_eq!(store.speed(64).unwrap(), chosen.studies[0].speed);
 }
 
 #[test]
@@ -72,7 +99,7 @@ fn the_disk_is_what_was_said() {
     let budget = "steps = 30000\nstop = 'budget'";
     let text = support::text("sgd", "list = [32, 8192]", 24, space, budget)
         .replace("spacing = 0.05", "spacing = 0.005");
-    let mut model = NoisyQuadratic { n_dimensions: 2, max_lanes: 24, ..NoisyQuadratic::default() };
+    let mut model = NoisyQuadratic { n_dimensions: 2, lanes: 24, ..NoisyQuadratic::default() };
     let experiment = support::check(&text.replace("quadratic_32", "quadratic_2"), &model);
     let mut clock = || Duration::ZERO;
     let options = RunOptions::default();

@@ -20,14 +20,13 @@ const LANES: usize = 64;
 fn sgd() -> ExperimentSummary {
     let space = "learning_rate = { log = [0.01, 2.5] }";
     let text = support::text("sgd", BATCH_SIZES, 100, space, BUDGET);
-    support::summary(&text, NoisyQuadratic { max_lanes: LANES, ..NoisyQuadratic::default() })
+    support::summary(&text, NoisyQuadratic { lanes: LANES, ..NoisyQuadratic::default() })
 }
 
 fn momentum() -> ExperimentSummary {
     let space = "learning_rate = { log = [0.003, 3.0] }\nmomentum = { reverse_log = [0.0, 0.99] }";
     let text = support::text("momentum", BATCH_SIZES, 200, space, BUDGET);
-    let factory =
-        NoisyQuadratic { has_momentum: true, max_lanes: LANES, ..NoisyQuadratic::default() };
+    let factory = NoisyQuadratic { has_momentum: true, lanes: LANES, ..NoisyQuadratic::default() };
     support::summary(&text, factory)
 }
 

@@ -10,6 +10,7 @@ mod run;
 mod sample;
 mod session;
 mod table;
+mod throughput;
 mod widen;
 mod workloads;
 
@@ -33,6 +34,7 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Sample(sample) => sample::execute(&sample),
         Command::Import(import) => import::execute(&import),
         Command::Export(export) => export::execute(&export),
+        Command::Throughput(throughput) => throughput::execute(&throughput),
         Command::Devices(listing) => devices::execute(listing),
         Command::Workloads(workloads) => workloads::execute(&workloads),
     }

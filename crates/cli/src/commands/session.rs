@@ -58,7 +58,8 @@ pub(crate) fn load_workload(
     Ok(Workload::load(names, measured, data_dir, compute)?)
 }
 
-fn choice(device: Device) -> DeviceChoice {
+/// A device as the models name it.
+pub(crate) fn choice(device: Device) -> DeviceChoice {
     match device {
         Device::Auto => DeviceChoice::Auto,
         Device::Cpu => DeviceChoice::Cpu,
@@ -92,10 +93,7 @@ pub(crate) fn plan(
 }
 
 fn options(training: Training) -> RunOptions {
-    RunOptions {
-        lanes: training.lanes.map(|lanes| lanes as usize),
-        max_steps_per_round: Some(MAX_STEPS_PER_ROUND),
-    }
+    RunOptions { lanes: training.lanes.asked(), max_steps_per_round: Some(MAX_STEPS_PER_ROUND) }
 }
 
 /// Runs what is left, and writes and prints the results.

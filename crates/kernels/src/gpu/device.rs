@@ -33,6 +33,11 @@ impl Adapter {
         self.kind == "software"
     }
 
+    /// Whether its memory is the host's.
+    pub fn shares_host_memory(&self) -> bool {
+        matches!(self.kind, "software" | "integrated gpu")
+    }
+
     fn new(adapter: &wgpu::Adapter) -> Self {
         let info = adapter.get_info();
         let kind = match info.device_type {
@@ -94,6 +99,10 @@ pub enum Selection {
     Name(String),
 }
 
+/// Share of the free memory that the driver reports which may be taken: what it needs for itself comes
+/// on top.
+const MEMORY_BUDGET_PERCENT: u8 = 90;
+
 /// All adapters, the best first. The environment variable `WGPU_BACKEND` (`vulkan`, `metal`,
 /// `dx12`) narrows the list.
 pub fn adapters() -> Vec<Adapter> {
@@ -107,7 +116,9 @@ fn enumerate() -> &'static [wgpu::Adapter] {
 }
 
 fn look_for_adapters() -> Vec<wgpu::Adapter> {
-    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    // Where the driver knows how much memory is free, it refuses more than this.
+    descriptor.memory_budget_thresholds.for_resource_creation = Some(MEMORY_BUDGET_PERCENT);
     let backends = descriptor.backends;
     let instance = wgpu::Instance::new(descriptor);
     let mut adapters = pollster::block_on(instance.enumerate_adapters(backends));

@@ -12,14 +12,27 @@ use crate::lane::LaneState;
 /// Lanes start at multiples of so many elements, 128 bytes: a line of most caches.
 const LANE_ALIGNMENT: usize = 32;
 
-/// Bytes of device memory that a program takes with the given number of lanes.
+/// Bytes that kernels reach, which count elements in 32 bits.
+const REACH: u64 = 4 * u32::MAX as u64;
+
+/// Bytes of device memory that a program takes with the given number of lanes: all that an executor
+/// makes but a few bytes of `Params` for each kernel.
 pub fn memory_bytes(program: &Program, lanes: usize) -> u64 {
     let states = lanes * (size_of::<LaneState>() + size_of::<u32>());
-    let buffers = lens(program, &lower(program, Tiling::Shared))
-        .into_values()
-        .map(|len| len_bytes(len, lanes));
+    let lens = lens(program, &lower(program, Tiling::Shared));
+    let staging = staging_bytes(&lens, lanes);
+    let buffers = lens.into_values().map(|len| len_bytes(len, lanes));
     let data = program.splits().iter().map(|split| split_bytes(split).iter().sum::<u64>());
-    states as u64 + buffers.sum::<u64>() + data.sum::<u64>()
+    states as u64 + buffers.sum::<u64>() + staging + data.sum::<u64>()
+}
+
+/// The most lanes for which the device's limits allow the buffers of a program.
+pub fn max_lanes(device: &Device, program: &Program) -> usize {
+    let limits = device.device.limits();
+    let most_bytes = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size).min(REACH);
+    let longest = lens(program, &lower(program, device.tiling)).into_values().max().unwrap_or(0);
+    let fitting = usize::try_from(most_bytes / len_bytes(longest, 1)).unwrap_or(usize::MAX);
+    fitting.min(limits.max_compute_workgroups_per_dimension as usize)
 }
 
 /// Elements per lane of every buffer.
@@ -50,6 +63,13 @@ fn stride(len: usize) -> usize {
 
 fn len_bytes(len: usize, lanes: usize) -> u64 {
     (stride(len) * lanes * size_of::<f32>()) as u64
+}
+
+/// Bytes of what the host reads at most at once: the states, or the longest buffer of a lane.
+fn staging_bytes(lens: &BTreeMap<Storage, usize>, lanes: usize) -> u64 {
+    let readable = |key: &Storage| !matches!(key, Storage::Slot(_) | Storage::Workspace);
+    let longest = lens.iter().filter(|(key, _)| readable(key)).map(|(_, &len)| len).max();
+    (longest.unwrap_or(0) * size_of::<f32>()).max(lanes * size_of::<LaneState>()) as u64
 }
 
 /// Bytes of the images, padded to whole words, and of the labels.
@@ -96,9 +116,6 @@ impl Memory {
             allocations.insert(key, Allocation { buffer, stride: stride(len) });
         }
         let splits = program.splits().iter().map(|split| upload(device, split));
-        let readable = |key: &Storage| !matches!(key, Storage::Slot(_) | Storage::Workspace);
-        let longest = lens.iter().filter(|(key, _)| readable(key)).map(|(_, &len)| len).max();
-        let longest_bytes = (longest.unwrap_or(0) * size_of::<f32>()) as u64;
         Ok(Self {
             allocations,
             lanes: create(device, "lanes", state_bytes, storage)?,
@@ -107,7 +124,7 @@ impl Memory {
             staging: create(
                 device,
                 "staging",
-                longest_bytes.max(state_bytes),
+                staging_bytes(&lens, lanes),
                 Usage::MAP_READ | Usage::COPY_DST,
             )?,
         })
@@ -150,10 +167,8 @@ fn create(
     if usage.contains(wgpu::BufferUsages::STORAGE) && bytes > binding {
         return Err(too_large("bindings", binding));
     }
-    // Kernels count elements in 32 bits.
-    let reach = u64::from(u32::MAX) * size_of::<f32>() as u64;
-    if bytes > reach {
-        return Err(too_large("32-bit element indices", reach));
+    if bytes > REACH {
+        return Err(too_large("32-bit element indices", REACH));
     }
     Ok(device.device.create_buffer(&wgpu::BufferDescriptor {
         label: Some(label),

@@ -39,4 +39,4 @@ mod window;
 
 pub use device::{Adapter, Device, Selection, adapters};
 pub use executor::GpuExecutor;
-pub use memory::memory_bytes;
+pub use memory::{max_lanes, memory_bytes};

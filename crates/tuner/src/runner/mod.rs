@@ -39,7 +39,8 @@ use study::Study;
 /// How to run; changes no measurement.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RunOptions {
-    /// Trials trained side by side; by default what the trainer finds fit for the batch size.
+    /// Trials trained side by side; by default as many as the store's measurement of speed found
+    /// best (see [`Plan`](crate::Plan)), else the first number that the trainer finds fit.
     pub lanes: Option<usize>,
     /// The most steps a round may train, so that a request to stop is answered soon; by default
     /// a round trains every lane up to its next evaluation.
@@ -81,7 +82,7 @@ pub fn run(
     let mut short_studies = Vec::new();
     for &batch_size in experiment.budget_steps.keys() {
         let mut study = Study::open(experiment, batch_size, store)?;
-        let lanes = study.lanes(options, factory);
+        let lanes = study.lanes(options, factory)?;
         study.announce(lanes, observer);
         if study.can_launch() {
             let trainer = factory.build(batch_size, lanes).map_err(|source| RunError::Trainer {

@@ -9,6 +9,7 @@ use super::tally::{Standing, Tally};
 use crate::error::RunError;
 use crate::experiment::{CheckedExperiment, StopRule};
 use crate::hash::hash;
+use crate::lane_counts::LaneCounts;
 use crate::store::{Store, TrialName, TrialRecord, TrialStatus};
 use crate::trainer::{TrainerFactory, Trial};
 
@@ -60,11 +61,16 @@ impl<'run> Study<'run> {
     }
 
     /// Lanes to train in: never more than trials that can run at once.
-    pub(super) fn lanes(&self, options: &RunOptions, factory: &dyn TrainerFactory) -> usize {
-        let lanes = options.lanes.unwrap_or_else(|| factory.max_lanes(self.batch_size));
+    pub(super) fn lanes(
+        &self,
+        options: &RunOptions,
+        factory: &dyn TrainerFactory,
+    ) -> Result<usize, RunError> {
         let n_left = self.n_trials.saturating_sub(self.tally.n_complete());
         let n_left = n_left.max(self.n_repeats().saturating_sub(self.n_repeats_done()));
-        lanes.min(usize::try_from(n_left).unwrap_or(usize::MAX)).max(1)
+        let counts = LaneCounts::new(options.lanes, factory, self.batch_size, n_left);
+        let speed = self.store.speed(self.batch_size)?;
+        Ok(counts.kept(speed.as_ref()).unwrap_or(counts.first()))
     }
 
     pub(super) fn announce(&self, lanes: usize, observer: &mut dyn Observer) {

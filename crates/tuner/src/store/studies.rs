@@ -187,6 +187,23 @@ impl Store {
         read.optional().map_err(self.failure("read"))
     }
 
+    /// Keeps how fast a study trains in one lane alone, where nothing is known yet.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be written.
+    pub fn set_speed_alone(
+        &mut self,
+        batch_size: u64,
+        seconds_per_step: f64,
+    ) -> Result<(), TunerError> {
+        let written = self.connection.execute(
+            "INSERT OR IGNORE INTO speed (batch_size, seconds_per_step_alone) VALUES (?1, ?2)",
+            params![signed(batch_size), seconds_per_step],
+        );
+        written.map(|_| ()).map_err(self.failure("write"))
+    }
+
     /// Keeps how fast a study trains, in place of what was known.
     ///
     /// # Errors

@@ -161,8 +161,12 @@ impl TrainerFactory for Meddler {
         self.inner.facts()
     }
 
-    fn max_lanes(&self, batch_size: u64) -> usize {
-        self.inner.max_lanes(batch_size)
+    fn lane_counts(&self, batch_size: u64) -> Vec<usize> {
+        self.inner.lane_counts(batch_size)
+    }
+
+    fn memory_bytes(&self, batch_size: u64, lanes: usize) -> Option<u64> {
+        self.inner.memory_bytes(batch_size, lanes)
     }
 
     fn build(

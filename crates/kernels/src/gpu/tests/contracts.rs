@@ -8,7 +8,7 @@ use super::{device, gpu, lane};
 use crate::cpu::CpuExecutor;
 use crate::error::Error;
 use crate::executor::{Executor, Program, Split};
-use crate::gpu::{GpuExecutor, memory_bytes};
+use crate::gpu::{GpuExecutor, max_lanes, memory_bytes};
 use crate::graph::{Graph, Initialiser, Node};
 use crate::lane::Snapshot;
 use crate::ops::dropout::Masks;
@@ -131,7 +131,9 @@ fn too_large_a_program_is_refused_before_anything_is_made() {
     assert!(memory_bytes(&program, 4) >= 2 * 4 * (4 << 30), "parameters and velocities");
     let error = GpuExecutor::new(device(), &program, 4).err().expect("no device has this");
     assert!(matches!(error, Error::TooLarge { .. }), "{error}");
+    assert!(max_lanes(device(), &program) < 4);
     let program = parameter_program(1);
+    assert!(max_lanes(device(), &program) > 1000);
     let error = GpuExecutor::new(device(), &program, 0).err().expect("no lane is an error");
     assert_eq!(error.to_string(), "new: got 0 lanes, expected at least one");
 }

@@ -1,0 +1,102 @@
+//! Memory that a program takes on the native executor, known before anything is made. (On a device:
+//! [`gpu::memory_bytes`](crate::gpu::memory_bytes).)
+//!
+//! A lane holds what outlives a step; scratch belongs to the threads that work, and its buffers go
+//! round by length, so that each length is held as often as it was ever in use at once.
+
+use std::collections::HashMap;
+
+use crate::executor::Program;
+use crate::ops::Op;
+use crate::plan::{Dispatch, Plan};
+
+/// Elements of the pieces that products copy at a time: half of a second-level cache in f32.
+const PIECE_LEN: usize = 1 << 18;
+
+/// Parts that a filter gradient is summed in at most.
+const MAX_FILTER_PARTS: usize = 8;
+
+impl Program {
+    /// Bytes that so many lanes take in f32 on the native executor with so many threads, once every
+    /// plan has run: parameters, velocities, gradients, kept values and records of each lane, and
+    /// each thread's scratch. The data, which the program already holds, are not among them.
+    ///
+    /// Scratch that an op takes for itself is bounded, not counted, so that this is an upper bound;
+    /// it is off by a few MB a thread at most.
+    pub fn native_memory_bytes(&self, lanes: usize, n_threads: usize) -> u64 {
+        let n_working = lanes.min(n_threads);
+        let mut buffers: HashMap<usize, usize> = HashMap::new();
+        for plan in self.plans() {
+            let mut of_plan: HashMap<usize, usize> = HashMap::new();
+            for &len in &plan.slots {
+                *of_plan.entry(len).or_default() += n_working;
+            }
+            for (len, count) in of_plan {
+                let most = buffers.entry(len).or_default();
+                *most = count.max(*most);
+            }
+        }
+        let slots_len: usize = buffers.iter().map(|(len, count)| len * count).sum();
+        let op_len = self.plans().iter().flat_map(own_scratch).max().unwrap_or(0);
+        let len = lanes * self.lane_len() + slots_len + n_threads * op_len;
+        (len * size_of::<f32>()) as u64
+    }
+}
+
+/// Elements that each dispatch of a plan takes beside its operands, at most.
+fn own_scratch(plan: &Plan) -> impl Iterator<Item = usize> {
+    plan.dispatches.iter().map(|Dispatch { op, .. }| match op {
+        Op::Conv2d(op) | Op::Conv2dGradInput(op) => PIECE_LEN + op.patch_len() * op.out_channels,
+        Op::Conv2dGradFilter(op) => {
+            PIECE_LEN + MAX_FILTER_PARTS.min(op.batch) * op.patch_len() * op.out_channels
+        }
+        // The result and an operand, transposed.
+        Op::Matmul(op) if op.transpose_rhs => PIECE_LEN + op.m * (op.n + op.k),
+        Op::Matmul(_) => PIECE_LEN,
+        _ => 0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Graph, Initialiser};
+    use crate::ops::update::UpdateRule;
+
+    /// A layer of 3 to 5 units on 4 rows, trained and evaluated.
+    fn program() -> Program {
+        let mut graph = Graph::new();
+        let x = graph.parameter("x", &[4, 3], Initialiser::Zeros).unwrap();
+        let w = graph.parameter("w", &[3, 5], Initialiser::Zeros).unwrap();
+        let product = graph.matmul(x, w).unwrap();
+        let y = graph.relu(product).unwrap();
+        let loss = graph.sum(y, 1.0).unwrap();
+        let evaluation = Plan::evaluation(&graph, &[loss], 7).unwrap();
+        let training = Plan::training(graph, loss, UpdateRule::Momentum, &[]).unwrap();
+        Program::new(vec![training, evaluation], vec![]).unwrap()
+    }
+
+    #[test]
+    fn lanes_hold_what_lasts_and_threads_the_rest() {
+        let program = program();
+        let bytes = |lanes, n_threads| program.native_memory_bytes(lanes, n_threads);
+        // Three times 12 + 15 parameters and seven rows of one value.
+        let lane_bytes = 4 * (3 * 27 + 7);
+        assert_eq!(bytes(9, 2) - bytes(8, 2), lane_bytes);
+        assert_eq!(bytes(3, 2) - bytes(2, 2), lane_bytes, "two threads have their scratch");
+        assert!(bytes(2, 2) - bytes(1, 2) > lane_bytes, "the second lane's thread has its own");
+        assert!(bytes(8, 4) > bytes(8, 2));
+    }
+
+    #[test]
+    fn plans_share_scratch_of_one_length() {
+        let program = program();
+        let [training, evaluation] = program.plans() else { panic!("two plans") };
+        let alone = |plan: &Plan| {
+            let program = Program::new(vec![plan.clone()], vec![]).unwrap();
+            program.native_memory_bytes(1, 1) - 4 * program.lane_len() as u64
+        };
+        let both = program.native_memory_bytes(1, 1) - 4 * program.lane_len() as u64;
+        assert!(both >= alone(training) && both < alone(training) + alone(evaluation), "{both}");
+    }
+}
