@@ -26,7 +26,11 @@ fn conv2d(criterion: &mut Criterion) {
             }
             let direction = if backward { "backward" } else { "forward" };
             let name = format!("{BATCH}x{size}x{size}x{in_channels} to {out_channels} {direction}");
-            bench_case(criterion, "conv2d", &Case { name, graph, outputs, reduction_len });
+            bench_case(
+                criterion,
+                "conv2d",
+                &Case::forward(name, &graph, outputs, vec![], reduction_len),
+            );
         }
     }
 }

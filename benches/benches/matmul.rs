@@ -26,7 +26,7 @@ fn matmul(criterion: &mut Criterion) {
         let y =
             graph.matmul_transposed(lhs, rhs, transpose_lhs, transpose_rhs).expect("shapes fit");
         let name = format!("{m}x{k}x{n} ({what})");
-        bench_case(criterion, "matmul", &Case { name, graph, outputs: vec![y], reduction_len: k });
+        bench_case(criterion, "matmul", &Case::forward(name, &graph, vec![y], vec![], k));
     }
 }
 

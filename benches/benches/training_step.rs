@@ -2,18 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use critbatch_benches::device;
-use critbatch_models::{Compute, EvaluationSplit, Measured, Model, Optimizer, Workload};
+use critbatch_benches::{Processor, Work, bench, device};
+use critbatch_models::{Compute, EvaluationSplit, Measured, Model, Optimizer, Trainer, Workload};
 use critbatch_tuner::{LaneTrainer, Trial};
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 
 /// Model, batch sizes, lanes.
 const CASES: [(&str, [usize; 3], [usize; 2]); 2] =
     [("fc_256_256_256", [2, 32, 512], [1, 8]), ("simple_cnn_narrow", [2, 8, 32], [1, 4])];
 
+/// Steps of one call, with one host wait for all of them.
+const N_STEPS: u64 = 4;
+
+/// Bytes that a step must move for each weight: weight and velocity in and out.
+const UPDATE_BYTES: u64 = 16;
+
 /// Starts trials in all lanes and trains until the loss has clearly fallen: what does not learn is
 /// not timed.
-fn started(workload: &Workload, batch_size: usize, lanes: usize) -> impl LaneTrainer {
+fn started(workload: &Workload, batch_size: usize, lanes: usize) -> Trainer {
     let mut trainer = workload.trainer(batch_size, lanes).expect("the lanes fit");
     for lane in 0..lanes {
         let parameters =
@@ -32,43 +38,43 @@ fn started(workload: &Workload, batch_size: usize, lanes: usize) -> impl LaneTra
     trainer
 }
 
-fn training_step(criterion: &mut Criterion) {
+/// The workload on a processor; opens the device only when it is called.
+fn workload(model: &str, processor: Processor) -> Workload {
     let dataset = critbatch_data::load("mnist_5k", None).expect("mnist_5k is built in");
     let measured = Measured { splits: &[EvaluationSplit::Validation], gradient_noise_scale: false };
+    let model = Model::find(model).expect("the model exists");
+    let compute = match processor {
+        Processor::Cpu => Compute::Cpu,
+        Processor::Wgpu => Compute::Gpu(device().clone()),
+    };
+    let optimizer = Optimizer::NesterovMomentum;
+    Workload::new(&dataset, model, optimizer, measured, compute).expect("the model fits the digits")
+}
+
+/// FLOPs and least bytes of one call.
+fn work(model: &str, batch_size: usize, lanes: usize) -> Work {
+    let program = workload(model, Processor::Cpu).program(batch_size).expect("the batch fits");
+    let lanes = lanes as u64;
+    let bytes = lanes * UPDATE_BYTES * program.n_parameters() as u64;
+    Work::in_turn(N_STEPS * lanes * program.plans()[0].flops(), N_STEPS * bytes, bytes)
+}
+
+fn training_step(criterion: &mut Criterion) {
     for (model, batch_sizes, lane_counts) in CASES {
-        let adapter = device().adapter().name.clone();
-        let computes = [
-            ("cpu".to_owned(), Compute::Cpu),
-            (format!("wgpu {adapter}"), Compute::Gpu(device().clone())),
-        ];
-        for (name, compute) in computes {
-            let model = Model::find(model).expect("the model exists");
-            let workload = Workload::new(
-                &dataset,
-                model.clone(),
-                Optimizer::NesterovMomentum,
-                measured,
-                compute,
-            )
-            .expect("the model fits the digits");
-            let mut group = criterion.benchmark_group(format!("training_step {}", model.name()));
+        let mut group = criterion.benchmark_group(format!("training_step {model}"));
+        for processor in Processor::ALL {
             for batch_size in batch_sizes {
                 for lanes in lane_counts {
-                    let program = workload.program(batch_size).expect("the batch fits");
-                    let flops = program.plans()[0].flops() * lanes as u64;
-                    group.throughput(Throughput::Elements(flops));
-                    let mut trainer = started(&workload, batch_size, lanes);
-                    let steps = vec![1; lanes];
-                    group.bench_function(
-                        format!("{name} batch {batch_size}, {lanes} lanes"),
-                        |b| {
-                            b.iter(|| trainer.advance(&steps).expect("training runs"));
-                        },
-                    );
+                    let name = format!("{} batch {batch_size}, lanes {lanes}", processor.name());
+                    let work = work(model, batch_size, lanes);
+                    let prepare = || started(&workload(model, processor), batch_size, lanes);
+                    bench(&mut group, &name, processor, work, prepare, |trainer| {
+                        trainer.advance(&vec![N_STEPS; lanes]).expect("training runs");
+                    });
                 }
             }
-            group.finish();
         }
+        group.finish();
     }
 }
 

@@ -36,10 +36,10 @@ fn has_the_published_sizes_and_class_balance() {
     let dataset = critbatch_data::load("fashion_mnist", None)
         .expect("scripts/test installs the package dataset-fashion-mnist");
     let test = dataset.test.as_ref().expect("there is a test split");
-    let sizes = [&dataset.train, &dataset.validation, test].map(|split| split.labels.len());
+    let sizes = [&dataset.train, &dataset.validation, test].map(|split| split.labels().len());
     assert_eq!(sizes, [55_000, 5_000, 10_000]);
     let mut per_class = [0; 10];
-    for &label in dataset.train.labels.iter().chain(&dataset.validation.labels) {
+    for &label in dataset.train.labels().iter().chain(dataset.validation.labels()) {
         per_class[usize::from(label)] += 1;
     }
     assert_eq!(per_class, [6_000; 10]);

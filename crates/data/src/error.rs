@@ -161,6 +161,14 @@ pub enum DataError {
         /// Hexadecimal SHA-256 published for the data set asked for.
         expected: String,
     },
+    /// Images and labels of a split made by hand differ in number.
+    #[error("a split of {n_images} images has {n_labels} labels; give one label for each image")]
+    SplitLength {
+        /// Number of images.
+        n_images: usize,
+        /// Number of labels.
+        n_labels: usize,
+    },
     /// A label is not a class of the data set.
     #[error("{path}: label {found} of example {example_index} is out of range; data set '{name}' has classes 0 to {last}", path = path.display(), last = n_classes - 1)]
     LabelRange {

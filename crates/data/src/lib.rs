@@ -2,21 +2,24 @@
 //!
 //! ```
 //! let dataset = critbatch_data::load("mnist_5k", None)?;
-//! assert_eq!(dataset.train.images.dim(), (4_000, 28, 28, 1));
-//! assert_eq!(dataset.validation.labels.dim(), 500);
+//! assert_eq!(dataset.train.images().dim(), (4_000, 28, 28, 1));
+//! assert_eq!(dataset.validation.labels().dim(), 500);
 //! # Ok::<(), critbatch_data::DataError>(())
 //! ```
 //!
 //! The path of one data set through the files: [`find`] looks its facts up in `catalogue.rs`,
 //! [`locate`] finds its folder (`locate.rs`), `read.rs` decompresses each file without trusting
 //! its size and `idx.rs` parses it, `load.rs` compares its SHA-256 with the published one and
-//! cuts the examples into the parts that `split.rs` names.
+//! cuts the examples into the parts that `split.rs` names. What came out is kept in a file
+//! (`cache.rs`), which the next load maps into memory instead: see [`load`](load()).
 //!
 //! Invariants: two loads of one name give the same bytes on every machine, or an error; no
-//! random numbers, no clock, no network, no GPU types. Pixels stay `u8`: scaling them is the
+//! random numbers, no clock (only the files' times of change), no network, no GPU types. Pixels stay `u8`: scaling them is the
 //! model's business, and a device can do it after a transfer of a quarter of the size.
 
+mod cache;
 mod catalogue;
+mod dataset;
 mod error;
 mod idx;
 mod load;
@@ -26,7 +29,9 @@ mod split;
 #[cfg(test)]
 mod testing;
 
+pub use cache::CACHE_VARIABLE;
 pub use catalogue::{DatasetInfo, catalogue, find};
+pub use dataset::{Dataset, Split};
 pub use error::DataError;
-pub use load::{Dataset, Split, load};
+pub use load::load;
 pub use locate::{DATA_DIR_VARIABLE, Location, locate};

@@ -1,48 +1,18 @@
 //! From a name to checked arrays, cut into splits.
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fmt, io};
 
-use ndarray::{Array1, Array4};
 use sha2::{Digest, Sha256};
 
+use crate::cache::Cache;
 use crate::catalogue::{DatasetInfo, IdxFile, IdxPair, Storage, find, owner_of};
+use crate::dataset::{Dataset, Split};
 use crate::error::DataError;
 use crate::idx;
 use crate::locate::{SearchPath, existing_file};
 use crate::read::{Content, read_file, read_gzip};
 use crate::split::partition;
-
-/// Images and their labels, in the order of the published files.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Split {
-    /// `[N, H, W, C]`, pixels 0 to 255, row-major and contiguous.
-    pub images: Array4<u8>,
-    /// `[N]`, each below the data set's number of classes.
-    pub labels: Array1<u16>,
-}
-
-impl fmt::Debug for Split {
-    /// The shape: nobody reads a million pixels in a panic message.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Split {{ images: {:?} }}", self.images.dim())
-    }
-}
-
-/// A data set in host memory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dataset {
-    /// The name it was loaded by.
-    pub name: &'static str,
-    /// Number of classes; labels are `0..n_classes`.
-    pub n_classes: usize,
-    /// What is trained on.
-    pub train: Split,
-    /// What goals are measured on. Cut from the published training set.
-    pub validation: Split,
-    /// What is only reported.
-    pub test: Option<Split>,
-}
 
 /// Loads a data set: finds its files (see [`locate`](crate::locate)), decompresses them, compares
 /// their SHA-256 with the published ones and cuts out the validation split, the same one on every
@@ -51,6 +21,14 @@ pub struct Dataset {
 /// MNIST and Fashion-MNIST: 55,000 / 5,000 of the published training set and the published test
 /// set of 10,000. `mnist_5k`: 4,000 / 500 / 500.
 ///
+/// # Cache
+/// The splits of data that was read from files and verified are kept, decoded, in a file in the
+/// folder that the environment variable [`CACHE_VARIABLE`](crate::CACHE_VARIABLE) or the platform
+/// names, and mapped into memory at the next load: 55 MB for MNIST. Then the source files are not
+/// read again as long as path, size and time of change of each are the same; the cache file's own
+/// SHA-256 is checked every time. What is missing, damaged, of another version or of other files is
+/// read from the source and kept anew; a folder that cannot be written costs time, and is no error.
+///
 /// # Errors
 /// Any [`DataError`]. A file that is not the published one, byte for byte, is never loaded.
 ///
@@ -58,48 +36,97 @@ pub struct Dataset {
 /// MNIST and Fashion-MNIST: 55,000 is the largest batch size in the data published with Shallue et
 /// al. 2018; which 5,000 examples they held out is unknown, so the cut is our own. `mnist_5k`: own.
 pub fn load(name: &str, data_dir: Option<&Path>) -> Result<Dataset, DataError> {
-    load_from(find(name)?, &SearchPath::from_environment(data_dir))
+    let search_path = SearchPath::from_environment(data_dir);
+    load_from(find(name)?, &search_path, &Cache::from_environment())
 }
 
-fn load_from(info: &DatasetInfo, search_path: &SearchPath) -> Result<Dataset, DataError> {
-    let n_pool = info.n_train + info.n_validation;
+pub(crate) fn load_from(
+    info: &DatasetInfo,
+    search_path: &SearchPath,
+    cache: &Cache,
+) -> Result<Dataset, DataError> {
     match &info.storage {
         Storage::Folder { train, test } => {
             let folder = search_path.find_folder(info)?;
-            let read = |file: &IdxFile, limit| read_from_folder(&folder, file.name, limit);
-            let pool = read_examples(info, train, n_pool, read)?;
-            let test = read_examples(info, test, info.n_test, read)?;
-            let [validation, train] = partition(info.name, [info.n_validation, info.n_train]);
-            Ok(dataset(info, pool.select(&train), pool.select(&validation), test.select_all()))
+            let files = info.storage.files();
+            let sources = files.iter().map(|file| source(&folder, file.name));
+            let sources = sources.collect::<Result<Vec<_>, _>>()?;
+            load_cached(info, &sources, cache, || decode_folder(info, &folder, train, test))
         }
         Storage::Embedded { examples, images_gz, labels_gz } => {
-            let read = |file: &IdxFile, limit| {
-                let is_images = file.name == examples.images.name;
-                let compressed = if is_images { images_gz } else { labels_gz };
-                read_gzip(&Path::new("embedded").join(file.name), *compressed, limit)
-            };
-            let pool = read_examples(info, examples, n_pool + info.n_test, read)?;
-            let [validation, test, train] =
-                partition(info.name, [info.n_validation, info.n_test, info.n_train]);
-            Ok(dataset(info, pool.select(&train), pool.select(&validation), pool.select(&test)))
+            decode_embedded(info, examples, images_gz, labels_gz)
         }
     }
+}
+
+/// From the cache, else by `decode`, whose result is kept.
+fn load_cached(
+    info: &DatasetInfo,
+    sources: &[PathBuf],
+    cache: &Cache,
+    decode: impl FnOnce() -> Result<Dataset, DataError>,
+) -> Result<Dataset, DataError> {
+    let Some(entry) = cache.entry(info, sources) else { return decode() };
+    let path = entry.path().display();
+    match entry.open() {
+        Ok(dataset) => {
+            tracing::debug!("{} mapped from {path}", info.name);
+            return Ok(dataset);
+        }
+        Err(miss) => tracing::debug!("{} decoded anew, not from {path}: {miss}", info.name),
+    }
+    let dataset = decode()?;
+    match entry.write(&dataset) {
+        Ok(()) => tracing::debug!("{} kept in {path}", info.name),
+        Err(error) => tracing::info!(
+            "{} not kept, so the next start takes as long; {path} cannot be written: {error}",
+            info.name
+        ),
+    }
+    Ok(dataset)
+}
+
+fn decode_folder(
+    info: &DatasetInfo,
+    folder: &Path,
+    train: &IdxPair,
+    test: &IdxPair,
+) -> Result<Dataset, DataError> {
+    let read = |file: &IdxFile, limit| read_file(&source(folder, file.name)?, limit);
+    let pool = read_examples(info, train, info.n_train + info.n_validation, read)?;
+    let test = read_examples(info, test, info.n_test, read)?;
+    let [validation, train] = partition(info.name, [info.n_validation, info.n_train]);
+    Ok(dataset(info, pool.select(&train), pool.select(&validation), test.select_all()))
+}
+
+fn decode_embedded(
+    info: &DatasetInfo,
+    examples: &IdxPair,
+    images_gz: &[u8],
+    labels_gz: &[u8],
+) -> Result<Dataset, DataError> {
+    let read = |file: &IdxFile, limit| {
+        let is_images = file.name == examples.images.name;
+        let compressed = if is_images { images_gz } else { labels_gz };
+        read_gzip(&Path::new("embedded").join(file.name), compressed, limit)
+    };
+    let n_examples = info.n_train + info.n_validation + info.n_test;
+    let pool = read_examples(info, examples, n_examples, read)?;
+    let [validation, test, train] =
+        partition(info.name, [info.n_validation, info.n_test, info.n_train]);
+    Ok(dataset(info, pool.select(&train), pool.select(&validation), pool.select(&test)))
 }
 
 fn dataset(info: &DatasetInfo, train: Split, validation: Split, test: Split) -> Dataset {
     Dataset { name: info.name, n_classes: info.n_classes, train, validation, test: Some(test) }
 }
 
-fn read_from_folder(
-    folder: &Path,
-    file_name: &str,
-    limit_bytes: usize,
-) -> Result<Content, DataError> {
+/// The file to read, which the search has just seen.
+fn source(folder: &Path, file_name: &str) -> Result<PathBuf, DataError> {
     let unreadable = |source| DataError::Read { path: folder.join(file_name), source };
-    let path: PathBuf = existing_file(folder, file_name)
+    existing_file(folder, file_name)
         .map_err(unreadable)?
-        .ok_or_else(|| unreadable(io::ErrorKind::NotFound.into()))?;
-    read_file(&path, limit_bytes)
+        .ok_or_else(|| unreadable(io::ErrorKind::NotFound.into()))
 }
 
 /// Examples as the files have them.
@@ -118,12 +145,7 @@ impl Examples {
             pixels.extend_from_slice(&self.pixels[index * n_pixels..][..n_pixels]);
         }
         let labels = indices.iter().map(|&index| u16::from(self.labels[index])).collect();
-        let [height, width, channels] = self.example_shape;
-        let shape = (indices.len(), height, width, channels);
-        Split {
-            images: Array4::from_shape_vec(shape, pixels).expect("one image was pushed per index"),
-            labels,
-        }
+        Split::of_pixels(pixels.into(), self.example_shape, labels)
     }
 
     fn select_all(&self) -> Split {

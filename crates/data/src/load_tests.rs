@@ -9,7 +9,7 @@ use crate::testing::{FILE_NAMES, Places, Tiny, gzip, idx_bytes};
 fn load_tiny(info: &DatasetInfo, files: &Tiny) -> Result<Dataset, DataError> {
     let places = Places::new();
     files.write_gzip(&places.path("data/tiny_shapes"));
-    load_from(info, &places.search_path())
+    load_from(info, &places.search_path(), &Cache { folder: None })
 }
 
 /// Loads files of which one has another content, under a catalogue entry that expects the right
@@ -21,7 +21,8 @@ fn message_for(file_index: usize, content: Vec<u8>) -> String {
     let places = Places::new();
     let folder = places.path("data/tiny_shapes");
     files.write_gzip(&folder);
-    let error = load_from(&info, &places.search_path()).unwrap_err().to_string();
+    let error =
+        load_from(&info, &places.search_path(), &Cache { folder: None }).unwrap_err().to_string();
     error.replace(&format!("{}/", folder.display()), "")
 }
 
@@ -34,11 +35,12 @@ fn splits_hold_the_examples_that_the_partition_names() {
     let splits =
         [(&dataset.train, train), (&dataset.validation, validation), (&test, vec![12, 13])];
     for (split, indices) in splits {
-        assert_eq!(split.images.dim(), (indices.len(), 2, 3, 1));
-        assert!(split.images.is_standard_layout());
+        assert_eq!(split.images().dim(), (indices.len(), 2, 3, 1));
+        assert!(split.images().is_standard_layout());
         for (row, &index) in indices.iter().enumerate() {
-            assert_eq!(usize::from(split.labels[row]), index % 4);
-            for ((y, x, _), &pixel) in split.images.index_axis(ndarray::Axis(0), row).indexed_iter()
+            assert_eq!(usize::from(split.labels()[row]), index % 4);
+            for ((y, x, _), &pixel) in
+                split.images().index_axis(ndarray::Axis(0), row).indexed_iter()
             {
                 assert_eq!(usize::from(pixel), 6 * index + 3 * y + x);
             }
@@ -51,7 +53,10 @@ fn plain_and_compressed_files_load_alike() {
     let (info, files) = (Tiny::new().info(), Tiny::new());
     let places = Places::new();
     files.write_plain(&places.path("variable"));
-    assert_eq!(load_from(&info, &places.search_path()).unwrap(), load_tiny(&info, &files).unwrap());
+    assert_eq!(
+        load_from(&info, &places.search_path(), &Cache { folder: None }).unwrap(),
+        load_tiny(&info, &files).unwrap()
+    );
 }
 
 #[test]
@@ -85,7 +90,8 @@ fn the_files_of_another_data_set_are_named_as_such() {
     Tiny::new().write_gzip(&folder);
     fs::write(folder.join("train-images.gz"), images_gz).unwrap();
     fs::write(folder.join("train-labels.gz"), labels_gz).unwrap();
-    let error = load_from(&info, &places.search_path()).unwrap_err().to_string();
+    let error =
+        load_from(&info, &places.search_path(), &Cache { folder: None }).unwrap_err().to_string();
     let sha256 = hexadecimal(&examples.images.sha256);
     let expected = format!(
         "train-images.gz: is data set 'mnist_5k' (sha-256 {sha256}), not 'tiny_shapes' (sha-256 "
@@ -146,7 +152,7 @@ fn images_in_place_of_labels_are_named() {
 #[test]
 fn a_file_that_vanishes_after_the_search_is_a_read_error() {
     let places = Places::new();
-    let error = read_from_folder(&places.path("data"), "train-images", 10).unwrap_err();
+    let error = source(&places.path("data"), "train-images").unwrap_err();
     assert!(matches!(error, DataError::Read { .. }), "{error}");
 }
 
@@ -168,10 +174,10 @@ fn embedded_bytes_that_do_not_match_the_catalogue_are_an_error() {
         },
         ..Tiny::new().info()
     };
-    let dataset = load_from(&info, &Places::new().search_path()).unwrap();
+    let dataset = load_from(&info, &Places::new().search_path(), &Cache { folder: None }).unwrap();
     let test = dataset.test.unwrap();
     let mut examples: Vec<(u8, u16)> = [&dataset.train, &dataset.validation, &test]
-        .map(|split| (split.images[[0, 0, 0, 0]], split.labels[0]))
+        .map(|split| (split.images()[[0, 0, 0, 0]], split.labels()[0]))
         .to_vec();
     examples.sort_unstable();
     assert_eq!(examples, [(10, 0), (20, 1), (30, 1)]);
@@ -180,6 +186,8 @@ fn embedded_bytes_that_do_not_match_the_catalogue_are_an_error() {
         panic!("embedded as made above");
     };
     examples.labels.sha256[31] ^= 1;
-    let error = load_from(&info, &Places::new().search_path()).unwrap_err().to_string();
+    let error = load_from(&info, &Places::new().search_path(), &Cache { folder: None })
+        .unwrap_err()
+        .to_string();
     assert!(error.starts_with("embedded/l: sha-256 of "), "{error}");
 }

@@ -10,13 +10,16 @@
 
 use sha2::{Digest, Sha256};
 
+/// Name of the rule, hashed before the data set's name; another rule gets another number.
+pub(crate) const RULE: &str = "critbatch-data split 1";
+
 /// Cuts `0..sizes.sum()` into parts of the given sizes; each part's indices ascend.
 pub(crate) fn partition<const N_PARTS: usize>(
     name: &str,
     sizes: [usize; N_PARTS],
 ) -> [Vec<usize>; N_PARTS] {
     let n_examples = sizes.iter().sum();
-    let seed = Sha256::new_with_prefix(format!("critbatch-data split 1: {name}"));
+    let seed = Sha256::new_with_prefix(format!("{RULE}: {name}"));
     let mut keyed: Vec<([u8; 32], usize)> = (0..n_examples)
         .map(|index| {
             let key = seed.clone().chain_update((index as u64).to_le_bytes()).finalize();

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::error::Error;
 use crate::graph::Node;
 use crate::lane::{LaneState, Snapshot};
@@ -12,8 +14,8 @@ use crate::real::Real;
 /// Examples that stay on the device, shared by all lanes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
-    /// Bytes of all examples, `[n, example_len]`.
-    pub images: Vec<u8>,
+    /// Bytes of all examples, `[n, example_len]`; shared, so that they may lie in a mapped file.
+    pub images: Bytes,
     /// Class of each example.
     pub labels: Vec<u32>,
 }
@@ -74,20 +76,27 @@ impl Program {
         self.plans.first().map_or(0, Plan::n_parameters)
     }
 
-    /// Elements of one lane that outlive a step: parameters, velocities, gradients and what each
-    /// plan keeps. Scratch comes on top.
+    /// Elements per lane of the gradients that are stored within a step.
+    pub(crate) fn gradients_len(&self) -> usize {
+        self.plans.iter().map(|plan| plan.gradients_len).max().unwrap_or(0)
+    }
+
+    /// Elements of one lane that outlive a step: parameters, velocities, stored gradients and what
+    /// each plan keeps. Scratch comes on top.
     pub(crate) fn lane_len(&self) -> usize {
-        3 * self.n_parameters() + self.plans.iter().map(Plan::outputs_len).sum::<usize>()
+        let outputs = self.plans.iter().map(Plan::outputs_len).sum::<usize>();
+        2 * self.n_parameters() + self.gradients_len() + outputs
     }
 }
 
-/// Dispatches, and the time of the host that recorded and submitted them.
+/// What having kernels run on a device costs the host, waits for the device left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HostCost {
-    /// Kernels dispatched.
+    /// Kernels recorded and submitted, each for all lanes.
     pub n_dispatches: u64,
-    /// Time spent on them, waits for the device not counted.
-    pub time: Duration,
+    /// Time that it took; without the submission on a software device, which may run them there
+    /// and then.
+    pub recording: Duration,
 }
 
 /// Runs the plans of one [`Program`] over its lanes.
@@ -128,8 +137,13 @@ pub trait Executor<T: Real> {
     /// If the plan records nothing or the device failed.
     fn records(&mut self, plan: usize, lane: usize) -> Result<Vec<Vec<T>>, Error>;
 
-    /// What the host spent on telling the device what to do since the executor was made; `None`
-    /// where the host is the device.
+    /// Whether the lanes of a call of [`Executor::run`] wait for the one that runs longest.
+    fn is_lockstep(&self) -> bool {
+        false
+    }
+
+    /// What recording kernels for a device has cost the host so far; `None` where the host runs
+    /// them itself.
     fn host_cost(&self) -> Option<HostCost> {
         None
     }

@@ -54,6 +54,8 @@ pub struct DeviceInfo {
     pub kind: &'static str,
     /// Driver and its version; empty for the CPU.
     pub driver: String,
+    /// Products of small matrices in hardware, as the adapter offers them; empty for none.
+    pub cooperative_matrices: Vec<String>,
 }
 
 /// All devices, in the order in which they are preferred.
@@ -64,6 +66,7 @@ pub fn devices() -> Vec<DeviceInfo> {
         backend: "native".to_owned(),
         kind: "cpu",
         driver: String::new(),
+        cooperative_matrices: vec![],
     };
     let info = |adapter: Adapter| DeviceInfo {
         choice: "wgpu",
@@ -71,6 +74,7 @@ pub fn devices() -> Vec<DeviceInfo> {
         backend: adapter.backend,
         kind: adapter.kind,
         driver: adapter.driver,
+        cooperative_matrices: adapter.cooperative_matrices,
     };
     let (software, gpus): (Vec<_>, Vec<_>) = adapters().into_iter().partition(Adapter::is_software);
     gpus.into_iter().map(info).chain([cpu]).chain(software.into_iter().map(info)).collect()

@@ -4,11 +4,18 @@ use std::f64::consts::TAU;
 
 use critbatch_kernels::{Initialiser, Parameter, Purpose, philox4x32, uniform};
 use critbatch_tuner::Trial;
+use rayon::prelude::*;
 
 use crate::error::ModelError;
 
 /// Standard deviation of a normal that is cut at two standard deviations.
 const TRUNCATED_DEVIATION: f64 = 0.879_625_661_034_239_8;
+
+/// Part of a normal's numbers that lie within two standard deviations.
+const KEPT_FRACTION: f64 = 0.954_499_736_103_641_6;
+
+/// Blocks of four random numbers that a thread draws in one go.
+const BLOCKS_PER_PIECE: u32 = 1024;
 
 /// Key of all random numbers of a trial: a hash of (seed, batch size, trial id).
 ///
@@ -34,36 +41,72 @@ pub fn trial_key(trial: &Trial) -> Result<[u32; 2], ModelError> {
 ///
 /// # Source
 /// LeCun et al. 1998, "Efficient BackProp"; truncated as JAX's `lecun_normal`.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    reason = "weights are f32; a fan-in is far below 2^52"
-)]
+///
+/// # Numerics
+/// Drawn in f64 and rounded. Threads share the work, in pieces that the counter decides; no bit
+/// depends on how many there are.
 pub fn initial_parameters(parameters: &[Parameter], key: [u32; 2]) -> Vec<f32> {
     let mut values = Vec::with_capacity(parameters.iter().map(|p| p.shape.len()).sum());
-    for (parameter, index) in parameters.iter().zip(0..) {
+    for (parameter, stream) in parameters.iter().zip(0..) {
         let len = parameter.shape.len();
         match parameter.initialiser {
             Initialiser::Zeros => values.resize(values.len() + len, 0.0),
             Initialiser::LecunNormal { fan_in } => {
+                #[expect(clippy::cast_precision_loss, reason = "a fan-in is far below 2^52")]
                 let scale = 1.0 / (fan_in as f64).sqrt() / TRUNCATED_DEVIATION;
-                values.extend(truncated_normals(key, index).map(|z| (scale * z) as f32).take(len));
+                draw_truncated_normals(&mut values, len, scale, key, stream);
             }
         }
     }
     values
 }
 
-/// Standard normal numbers within two standard deviations: a stream for each parameter.
-fn truncated_normals(key: [u32; 2], stream: u32) -> impl Iterator<Item = f64> {
-    (0_u32..)
-        .flat_map(move |block| {
-            let bits = philox4x32(key, [block, 0, Purpose::Initialise as u32, stream]);
-            let [a, b, c, d] = bits.map(uniform);
-            let ((first, second), (third, fourth)) = (box_muller(a, b), box_muller(c, d));
-            [first, second, third, fourth]
-        })
-        .filter(|z| z.abs() <= 2.0)
+/// Appends `len` normal numbers within two standard deviations, of deviation `scale` before the
+/// cut: the first ones of a parameter's stream.
+fn draw_truncated_normals(
+    values: &mut Vec<f32>,
+    len: usize,
+    scale: f64,
+    key: [u32; 2],
+    stream: u32,
+) {
+    let end = values.len() + len;
+    let mut first = 0;
+    while values.len() < end {
+        // As many pieces as are needed if each keeps its share; more in another turn, if not.
+        let kept_per_piece = f64::from(BLOCKS_PER_PIECE * 4) * KEPT_FRACTION;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            clippy::cast_sign_loss,
+            reason = "a network has fewer than 2^32 weights"
+        )]
+        let n_pieces = ((end - values.len()) as f64 / kept_per_piece).ceil() as u32;
+        let pieces: Vec<Vec<f32>> = (first..first + n_pieces)
+            .into_par_iter()
+            .map(|piece| truncated_normals(piece, scale, key, stream))
+            .collect();
+        pieces.iter().for_each(|piece| values.extend_from_slice(piece));
+        first += n_pieces;
+    }
+    values.truncate(end);
+}
+
+/// The numbers of one piece of a stream, in order, without those beyond two standard deviations.
+fn truncated_normals(piece: u32, scale: f64, key: [u32; 2], stream: u32) -> Vec<f32> {
+    let mut values = Vec::with_capacity(4 * BLOCKS_PER_PIECE as usize);
+    for block in piece * BLOCKS_PER_PIECE..(piece + 1) * BLOCKS_PER_PIECE {
+        let bits = philox4x32(key, [block, 0, Purpose::Initialise as u32, stream]);
+        let [a, b, c, d] = bits.map(uniform);
+        let ((first, second), (third, fourth)) = (box_muller(a, b), box_muller(c, d));
+        for z in [first, second, third, fourth] {
+            if z.abs() <= 2.0 {
+                #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
+                values.push((scale * z) as f32);
+            }
+        }
+    }
+    values
 }
 
 /// Two independent standard normal numbers from two uniform ones in (0, 1).
@@ -103,6 +146,33 @@ mod tests {
         let largest = kernel.iter().fold(0.0_f64, |max, w| max.max(w.abs()));
         assert!(largest <= 2.0 * 0.05 / TRUNCATED_DEVIATION + 1e-9, "largest weight {largest}");
         assert!(weights[100_000..100_250].iter().all(|&bias| bias == 0.0), "biases start at zero");
+    }
+
+    /// The definition, one number after the other, in place of pieces on threads.
+    #[test]
+    fn weights_are_the_stream_in_order() {
+        let normals = |stream: u32| {
+            let blocks = (0_u32..).flat_map(move |block| {
+                let counter = [block, 0, Purpose::Initialise as u32, stream];
+                let [a, b, c, d] = philox4x32([1, 2], counter).map(uniform);
+                let ((first, second), (third, fourth)) = (box_muller(a, b), box_muller(c, d));
+                [first, second, third, fourth]
+            });
+            blocks.filter(|z| z.abs() <= 2.0)
+        };
+        let scale = 1.0 / 20.0 / TRUNCATED_DEVIATION;
+        let expected = |stream| normals(stream).take(100_000).map(|z| (scale * z) as f32);
+        let weights = weights([1, 2]);
+        assert!(weights[..100_000].iter().copied().eq(expected(0)), "the first parameter");
+        assert!(weights[100_250..].iter().copied().eq(expected(2)), "the third parameter");
+    }
+
+    #[test]
+    fn a_piece_keeps_its_share() {
+        let n_kept: usize = (0..50).map(|p| truncated_normals(p, 1.0, [3, 4], 0).len()).sum();
+        let n_drawn = 50.0 * 4.0 * f64::from(BLOCKS_PER_PIECE);
+        // Standard error: sqrt(0.0434 / 204800) = 4.6e-4.
+        assert!((n_kept as f64 / n_drawn - KEPT_FRACTION).abs() < 2e-3, "{n_kept} of {n_drawn}");
     }
 
     #[test]

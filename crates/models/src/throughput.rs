@@ -81,7 +81,7 @@ impl Throughput {
         let n_steps = timer.n_steps_in_all as f64;
         let host_cost = trainer.host_cost().map(|after| {
             let n_dispatches = (after.n_dispatches - before.n_dispatches) as f64;
-            (n_dispatches, (after.time - before.time).as_secs_f64())
+            (n_dispatches, (after.recording - before.recording).as_secs_f64())
         });
         Ok(Throughput {
             seconds,

@@ -29,20 +29,22 @@ pub struct Trainer {
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) evaluations: Vec<Evaluation>,
     pub(crate) gradient_noise_scale: bool,
+    /// What measuring takes, in training steps.
+    pub(crate) stop_cost: f64,
     pub(crate) occupied: Vec<bool>,
 }
 
 impl Trainer {
+    /// What having kernels run on a device has cost the host so far; `None` on the native executor.
+    pub fn host_cost(&self) -> Option<HostCost> {
+        self.executor.host_cost()
+    }
+
     fn check_occupied(&self, lane: usize) -> Result<(), ModelError> {
         match self.occupied.get(lane) {
             Some(true) => Ok(()),
             _ => Err(ModelError::EmptyLane(lane)),
         }
-    }
-
-    /// What the host spent on telling the device what to do, where it is not the device itself.
-    pub fn host_cost(&self) -> Option<HostCost> {
-        self.executor.host_cost()
     }
 
     fn n_parameters(&self) -> usize {
@@ -101,6 +103,10 @@ impl Trainer {
 impl LaneTrainer for Trainer {
     fn lanes(&self) -> usize {
         self.executor.lanes()
+    }
+
+    fn lockstep_stop_cost(&self) -> Option<f64> {
+        self.executor.is_lockstep().then_some(self.stop_cost)
     }
 
     fn start(&mut self, lane: usize, trial: &Trial) -> Result<(), TrainerError> {

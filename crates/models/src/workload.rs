@@ -114,9 +114,7 @@ impl Workload {
         measured: Measured<'_>,
         compute: Compute,
     ) -> Result<Self, ModelError> {
-        let &[_, height, width, channels] = dataset.train.images.shape() else {
-            unreachable!("images have four axes");
-        };
+        let (n_train, height, width, channels) = dataset.train.images().dim();
         let example_shape = [height, width, channels];
         model.n_parameters(example_shape, dataset.n_classes)?;
         let evaluated = measured
@@ -131,7 +129,7 @@ impl Workload {
             model,
             optimizer,
             compute,
-            train: Arc::new(device_split(&dataset.train, dataset.train.labels.len())),
+            train: Arc::new(device_split(&dataset.train, n_train)),
             evaluated,
             gradient_noise_scale: measured.gradient_noise_scale,
             base_bytes: OnceLock::new(),
@@ -190,7 +188,12 @@ impl Workload {
             n_examples: examples.len(),
             n_chunks: chunks(examples.len()).0,
         };
+        let evaluations: Vec<Evaluation> = self.evaluated.iter().map(evaluation).collect();
+        let n_noise = if self.gradient_noise_scale { N_MICRO_BATCHES } else { 0 };
+        let n_iterations: Vec<u32> =
+            evaluations.iter().map(|evaluation| evaluation.n_chunks).chain([n_noise]).collect();
         Ok(Trainer {
+            stop_cost: stop_cost(&program, &n_iterations),
             executor: self.compute.executor(&program, lanes)?,
             optimizer: self.optimizer,
             parameters: self
@@ -198,7 +201,7 @@ impl Workload {
                 .graph
                 .parameters()
                 .to_vec(),
-            evaluations: self.evaluated.iter().map(evaluation).collect(),
+            evaluations,
             gradient_noise_scale: self.gradient_noise_scale,
             occupied: vec![false; lanes],
         })
@@ -259,6 +262,16 @@ impl Network {
     }
 }
 
+/// What measuring takes in training steps: operations of the measuring plans, run so many times
+/// each, over those of the training plan; and one step for the host, which waits for the device.
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+fn stop_cost(program: &Program, n_iterations: &[u32]) -> f64 {
+    let [training, measuring @ ..] = program.plans() else { return 1.0 };
+    let flops = |(plan, &n): (&Plan, &u32)| plan.flops() as f64 * f64::from(n);
+    let measuring: f64 = measuring.iter().zip(n_iterations).map(flops).sum();
+    1.0 + measuring / training.flops().max(1) as f64
+}
+
 /// Number of evaluation steps over `n` examples and examples of each, as even as possible.
 fn chunks(n: usize) -> (u32, usize) {
     let n_chunks = n.div_ceil(EVALUATION_BATCH).max(1);
@@ -271,24 +284,24 @@ fn evaluated_split(dataset: &Dataset, split: EvaluationSplit) -> Result<Split, M
         let dataset = dataset.name.to_owned();
         ModelError::NoSplit { dataset, split: split.name() }
     };
-    let n_validation = dataset.validation.labels.len();
+    let n_validation = dataset.validation.labels().len();
     Ok(match split {
         EvaluationSplit::Validation => device_split(&dataset.validation, n_validation),
         EvaluationSplit::Train => device_split(&dataset.train, n_validation),
         EvaluationSplit::Test => {
             let test = dataset.test.as_ref().ok_or_else(missing)?;
-            device_split(test, test.labels.len())
+            device_split(test, test.labels().len())
         }
     })
 }
 
-/// The first `n` examples as the device wants them.
+/// The first `n` examples as the device wants them; the images are shared, not copied.
 fn device_split(split: &DataSplit, n: usize) -> Split {
-    let n = n.min(split.labels.len());
-    let example_len: usize = split.images.shape()[1..].iter().product();
+    let n = n.min(split.labels().len());
+    let example_len: usize = split.images().shape()[1..].iter().product();
     Split {
-        images: split.images.iter().copied().take(n * example_len).collect(),
-        labels: split.labels.iter().copied().take(n).map(u32::from).collect(),
+        images: split.pixels().slice(..n * example_len),
+        labels: split.labels().iter().take(n).map(|&label| u32::from(label)).collect(),
     }
 }
 

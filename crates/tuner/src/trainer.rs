@@ -57,6 +57,13 @@ pub trait LaneTrainer {
     /// Number of lanes, numbered from 0.
     fn lanes(&self) -> usize;
 
+    /// What a stop to measure some lanes costs, in steps, where the lanes of a call of
+    /// [`advance`](LaneTrainer::advance) wait for the one with the most steps; then the runner
+    /// chooses how far they go. `None` where no lane waits for another.
+    fn lockstep_stop_cost(&self) -> Option<f64> {
+        None
+    }
+
     /// Puts a trial at step 0 into a lane, whatever was there before.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! `critbatch devices`: what can train here.
 
 use comfy_table::Table;
-use critbatch_models::{Compute, DeviceChoice, devices};
+use critbatch_models::{Compute, DeviceChoice, DeviceInfo, devices};
 
 use crate::args::Listing;
 use crate::console;
@@ -25,6 +25,15 @@ pub(crate) fn execute(listing: Listing) -> anyhow::Result<Exit> {
         table.add_row([device.choice, &device.name, device.kind, &device.backend, &device.driver]);
     }
     let (compute, why) = Compute::choose(DeviceChoice::Auto)?;
-    console::print(&format!("{table}\n--device auto takes {}: {why}", compute.description()))?;
+    let matrices: Vec<String> = devices
+        .iter()
+        .filter(|device| device.choice == "wgpu")
+        .map(|DeviceInfo { name, cooperative_matrices, .. }| match &cooperative_matrices[..] {
+            [] => format!("cooperative matrices of {name}: none\n"),
+            list => format!("cooperative matrices (not used) of {name}: {}\n", list.join(", ")),
+        })
+        .collect();
+    let auto = format!("--device auto takes {}: {why}", compute.description());
+    console::print(&format!("{table}\n{}{auto}", matrices.concat()))?;
     Ok(Exit::Done)
 }

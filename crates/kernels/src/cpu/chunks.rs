@@ -2,6 +2,9 @@
 
 use rayon::prelude::*;
 
+/// Elements of a piece of elementwise work: less would be done before another thread is awake.
+pub(crate) const ELEMENTWISE: usize = 1 << 16;
+
 /// Calls `work(i, piece)` for the `i`-th piece of `len` elements; the last may be shorter.
 pub(crate) fn for_each<T: Send>(
     parallel: bool,

@@ -7,7 +7,9 @@
 //! on the number of threads. Scratch belongs to the worker, not to the lane.
 
 pub(crate) mod chunks;
+pub(crate) mod product;
 mod scratch;
+pub(crate) mod simd;
 #[cfg(test)]
 mod tests;
 
@@ -164,7 +166,7 @@ impl<T: Real> Lane<T> {
             state: LaneState::default(),
             parameters: zeros(n_parameters),
             velocity: zeros(n_parameters),
-            gradients: zeros(n_parameters),
+            gradients: zeros(program.gradients_len()),
             outputs: program.plans().iter().map(outputs).collect(),
         }
     }

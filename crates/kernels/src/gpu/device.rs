@@ -2,9 +2,13 @@
 //!
 //! Only this file reads the environment and the adapter's limits.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use etcetera::BaseStrategy;
+
+use super::gemm::Tiling;
+use super::pipelines::Pipelines;
 use crate::error::Error;
 
 /// What an adapter is.
@@ -18,6 +22,9 @@ pub struct Adapter {
     pub kind: &'static str,
     /// Driver and its version.
     pub driver: String,
+    /// Products of small matrices that it multiplies in hardware, as `m x n x k: type of the
+    /// factors -> type of the sum`; no kernel uses them yet.
+    pub cooperative_matrices: Vec<String>,
 }
 
 impl Adapter {
@@ -31,7 +38,8 @@ impl Adapter {
         matches!(self.kind, "software" | "integrated gpu")
     }
 
-    fn new(info: &wgpu::AdapterInfo) -> Self {
+    fn new(adapter: &wgpu::Adapter) -> Self {
+        let info = adapter.get_info();
         let kind = match info.device_type {
             wgpu::DeviceType::DiscreteGpu => "discrete gpu",
             wgpu::DeviceType::IntegratedGpu => "integrated gpu",
@@ -40,11 +48,43 @@ impl Adapter {
             wgpu::DeviceType::Other => "other",
         };
         Self {
-            name: info.name.clone(),
+            name: info.name,
             backend: info.backend.to_string(),
             kind,
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+            cooperative_matrices: cooperative_matrices(adapter),
         }
+    }
+}
+
+fn cooperative_matrices(adapter: &wgpu::Adapter) -> Vec<String> {
+    let kind = |scalar: wgpu::wgt::CooperativeScalarType| match scalar {
+        wgpu::wgt::CooperativeScalarType::F32 => "f32",
+        wgpu::wgt::CooperativeScalarType::F16 => "f16",
+        wgpu::wgt::CooperativeScalarType::I32 => "i32",
+        wgpu::wgt::CooperativeScalarType::U32 => "u32",
+    };
+    let describe = |matrix: &wgpu::wgt::CooperativeMatrixProperties| {
+        let wgpu::wgt::CooperativeMatrixProperties { m_size, n_size, k_size, .. } = matrix;
+        let (factors, sum) = (kind(matrix.ab_type), kind(matrix.cr_type));
+        format!("{m_size} x {n_size} x {k_size}: {factors} -> {sum}")
+    };
+    let mut described: Vec<String> =
+        adapter.cooperative_matrix_properties().iter().map(describe).collect();
+    described.dedup();
+    described
+}
+
+/// Where compiled kernels are kept: the environment variable `CRITBATCH_CACHE`, empty for nowhere,
+/// else `critbatch` in the user's cache.
+fn cache_folder() -> Option<PathBuf> {
+    let platform = || {
+        let strategy = etcetera::base_strategy::choose_native_strategy().ok()?;
+        Some(strategy.cache_dir().join("critbatch"))
+    };
+    match std::env::var_os("CRITBATCH_CACHE") {
+        Some(folder) => Some(PathBuf::from(folder)).filter(|folder| !folder.as_os_str().is_empty()),
+        None => platform(),
     }
 }
 
@@ -66,10 +106,16 @@ const MEMORY_BUDGET_PERCENT: u8 = 90;
 /// All adapters, the best first. The environment variable `WGPU_BACKEND` (`vulkan`, `metal`,
 /// `dx12`) narrows the list.
 pub fn adapters() -> Vec<Adapter> {
-    enumerate().iter().map(|adapter| Adapter::new(&adapter.get_info())).collect()
+    enumerate().iter().map(Adapter::new).collect()
 }
 
-fn enumerate() -> Vec<wgpu::Adapter> {
+/// The adapters, looked for once in a process: loading the drivers takes most of a CPU start-up.
+fn enumerate() -> &'static [wgpu::Adapter] {
+    static ADAPTERS: OnceLock<Vec<wgpu::Adapter>> = OnceLock::new();
+    ADAPTERS.get_or_init(look_for_adapters)
+}
+
+fn look_for_adapters() -> Vec<wgpu::Adapter> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
     // Where the driver knows how much memory is free, it refuses more than this.
     descriptor.memory_budget_thresholds.for_resource_creation = Some(MEMORY_BUDGET_PERCENT);
@@ -90,8 +136,9 @@ fn enumerate() -> Vec<wgpu::Adapter> {
 pub struct Device {
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
-    /// Compiled kernels by shader and constants.
-    pub(crate) pipelines: Mutex<HashMap<String, wgpu::ComputePipeline>>,
+    /// How products are cut on it.
+    pub(crate) tiling: Tiling,
+    pub(crate) pipelines: Pipelines,
     adapter: Adapter,
     /// First thing that went wrong since it was last looked at.
     failure: Arc<Mutex<Option<String>>>,
@@ -107,13 +154,18 @@ impl Device {
         let by_name = std::env::var("WGPU_ADAPTER_NAME").ok().map(Selection::Name);
         let selection = by_name.as_ref().unwrap_or(selection);
         let candidates = enumerate();
-        let info = |adapter: &wgpu::Adapter| Adapter::new(&adapter.get_info());
-        let found = candidates.iter().find(|&adapter| selection.accepts(&info(adapter)));
+        let found = candidates.iter().find(|&adapter| selection.accepts(&Adapter::new(adapter)));
         let Some(found) = found else {
-            return Err(selection.none_of(&candidates.iter().map(info).collect::<Vec<_>>()));
+            return Err(selection.none_of(&candidates.iter().map(Adapter::new).collect::<Vec<_>>()));
         };
-        let adapter = info(found);
+        let adapter = Adapter::new(found);
+        let tiling = tiling(found);
+        let wanted = match tiling {
+            Tiling::Shared => wgpu::Features::PIPELINE_CACHE,
+            Tiling::Subgroup(_) => wgpu::Features::PIPELINE_CACHE | wgpu::Features::SUBGROUP,
+        };
         let descriptor = wgpu::DeviceDescriptor {
+            required_features: wanted & found.features(),
             label: Some("critbatch"),
             required_limits: found.limits(),
             memory_hints: wgpu::MemoryHints::Performance,
@@ -127,8 +179,8 @@ impl Device {
         let failure = Arc::new(Mutex::new(None));
         watch(&device, &failure);
         tracing::info!(name = adapter.name, kind = adapter.kind, "opened adapter");
-        let pipelines = Mutex::new(HashMap::new());
-        Ok(Arc::new(Self { device, queue, pipelines, adapter, failure }))
+        let pipelines = Pipelines::new(&device, &found.get_info(), cache_folder().as_deref());
+        Ok(Arc::new(Self { device, queue, tiling, pipelines, adapter, failure }))
     }
 
     /// What was opened.
@@ -152,6 +204,20 @@ impl Device {
         let poll = wgpu::PollType::Wait { submission_index: submission, timeout: None };
         self.device.poll(poll).map_err(|error| self.error(&error.to_string()))?;
         self.check()
+    }
+}
+
+/// Threads of a workgroup of a software device are elements of the host's vectors, from the first
+/// on, so a workgroup of that size is one subgroup. On a GPU shared memory is the faster way.
+fn tiling(adapter: &wgpu::Adapter) -> Tiling {
+    let info = adapter.get_info();
+    let size = info.subgroup_min_size;
+    let is_software = info.device_type == wgpu::DeviceType::Cpu;
+    let has_subgroups = adapter.features().contains(wgpu::Features::SUBGROUP);
+    if is_software && has_subgroups && size == info.subgroup_max_size && size >= 8 {
+        Tiling::Subgroup(size)
+    } else {
+        Tiling::Shared
     }
 }
 
@@ -206,7 +272,8 @@ mod tests {
 
     fn adapter(name: &str, kind: &'static str) -> Adapter {
         let (name, driver) = (name.to_owned(), String::new());
-        Adapter { name, backend: "vulkan".to_owned(), kind, driver }
+        let backend = "vulkan".to_owned();
+        Adapter { name, backend, kind, driver, cooperative_matrices: vec![] }
     }
 
     #[test]

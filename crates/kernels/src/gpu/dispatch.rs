@@ -1,8 +1,6 @@
-//! From kernels to wgpu: pipelines, bind groups, `Params` and grids, made once.
+//! From kernels to wgpu: bind groups, `Params` and grids, made once.
 //!
 //! The only place that knows how many workgroups a dimension may have.
-
-use std::sync::PoisonError;
 
 use super::device::Device;
 use super::launch::{Launch, Resource};
@@ -92,13 +90,22 @@ impl<'a> Builder<'a> {
             mapped_at_creation: false,
         });
         self.device.queue.write_buffer(&uniforms, 0, &bytes);
-        let mut commands = Vec::new();
-        for ((kernel, params), offset) in kernels.iter().zip(&params).zip(offsets) {
+        let grids: Vec<[u32; 3]> =
+            kernels.iter().map(|kernel| self.grid(kernel)).collect::<Result<_, _>>()?;
+        let launches: Vec<&Launch> = kernels.iter().map(|kernel| &kernel.launch).collect();
+        let pipelines = self.device.pipelines.get(&self.device.device, &launches);
+        let uniform = |(params, offset): (&Vec<u32>, u64)| {
             let size = std::num::NonZeroU64::new(4 * params.len() as u64);
-            let uniform = wgpu::BufferBinding { buffer: &uniforms, offset, size };
-            commands.push(self.command(kernel, uniform)?);
-        }
-        Ok(commands)
+            wgpu::BufferBinding { buffer: &uniforms, offset, size }
+        };
+        let uniforms = params.iter().zip(offsets).map(uniform);
+        let commands = kernels.iter().zip(grids).zip(pipelines).zip(uniforms);
+        Ok(commands
+            .map(|(((kernel, grid), pipeline), uniform)| {
+                let bind_group = self.bind_group(kernel, &pipeline, uniform);
+                Command { pipeline, bind_group, grid }
+            })
+            .collect())
     }
 
     fn params(&self, kernel: &Kernel) -> Vec<u32> {
@@ -110,7 +117,8 @@ impl<'a> Builder<'a> {
         params(views, &kernel.launch.words)
     }
 
-    fn command(&self, kernel: &Kernel, uniform: wgpu::BufferBinding<'_>) -> Result<Command, Error> {
+    /// Workgroups along each axis; the last is the lane.
+    fn grid(&self, kernel: &Kernel) -> Result<[u32; 3], Error> {
         let launch = &kernel.launch;
         let most = self.device.device.limits().max_compute_workgroups_per_dimension;
         let lanes = u32::try_from(self.lanes).ok().filter(|&lanes| lanes <= most);
@@ -125,7 +133,16 @@ impl<'a> Builder<'a> {
                 limit: format!("a grid has at most {most} workgroups along each of its axes"),
             });
         };
-        let pipeline = self.device.pipeline(launch);
+        Ok([x, y, z])
+    }
+
+    fn bind_group(
+        &self,
+        kernel: &Kernel,
+        pipeline: &wgpu::ComputePipeline,
+        uniform: wgpu::BufferBinding<'_>,
+    ) -> wgpu::BindGroup {
+        let launch = &kernel.launch;
         let buffers =
             kernel.regions.iter().map(|region| &self.memory.allocations[&region.storage].buffer);
         let resources = launch.resources.iter().map(|resource| match *resource {
@@ -140,68 +157,12 @@ impl<'a> Builder<'a> {
             .zip(bindings)
             .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
             .collect();
-        let bind_group = self.device.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        self.device.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some(launch.shader.name),
             layout: &pipeline.get_bind_group_layout(0),
             entries: &entries,
-        });
-        Ok(Command { pipeline, bind_group, grid: [x, y, z] })
-    }
-}
-
-impl Device {
-    /// The pipeline of a launch, made once for each shader and constants: other executors on the
-    /// device (other batch sizes, say) use it too.
-    fn pipeline(&self, launch: &Launch) -> wgpu::ComputePipeline {
-        let key = format!("{} {:?}", launch.shader.name, launch.constants);
-        let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        pipelines.entry(key).or_insert_with(|| create_pipeline(&self.device, launch)).clone()
-    }
-}
-
-fn create_pipeline(device: &wgpu::Device, launch: &Launch) -> wgpu::ComputePipeline {
-    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-        label: Some(launch.shader.name),
-        source: wgpu::ShaderSource::Wgsl(launch.shader.resolve().into()),
-    });
-    device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some(launch.shader.name),
-        layout: Some(&pipeline_layout(device, launch)),
-        module: &module,
-        entry_point: Some("main"),
-        compilation_options: wgpu::PipelineCompilationOptions {
-            constants: &launch.constants,
-            // Every kernel writes its workgroup memory before it reads it.
-            zero_initialize_workgroup_memory: false,
-        },
-        cache: None,
-    })
-}
-
-fn pipeline_layout(device: &wgpu::Device, launch: &Launch) -> wgpu::PipelineLayout {
-    let storage = launch
-        .accesses()
-        .into_iter()
-        .map(|access| wgpu::BufferBindingType::Storage { read_only: access == Access::Read });
-    let bindings = std::iter::once(wgpu::BufferBindingType::Uniform).chain(storage);
-    let entries: Vec<wgpu::BindGroupLayoutEntry> = (0..)
-        .zip(bindings)
-        .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
-            binding,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
-            count: None,
         })
-        .collect();
-    let group = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-        label: Some(launch.shader.name),
-        entries: &entries,
-    });
-    device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-        label: Some(launch.shader.name),
-        bind_group_layouts: &[Some(&group)],
-        immediate_size: 0,
-    })
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::device::Device;
 use super::dispatch::{Builder, Command};
+use super::gemm::Tiling;
 use super::lower::{Storage, lower};
 use super::memory::Memory;
 use crate::error::Error;
@@ -41,11 +42,21 @@ impl GpuExecutor {
     /// # Errors
     /// If `lanes` is 0, a buffer or grid passes a limit of the device, or the device failed.
     pub fn new(device: &Arc<Device>, program: &Program, lanes: usize) -> Result<Self, Error> {
+        Self::with_tiling(device, program, lanes, device.tiling)
+    }
+
+    /// As [`GpuExecutor::new`], with products cut in a way that need not be the device's own.
+    pub(crate) fn with_tiling(
+        device: &Arc<Device>,
+        program: &Program,
+        lanes: usize,
+        tiling: Tiling,
+    ) -> Result<Self, Error> {
         if lanes == 0 {
             let expected = "at least one".to_owned();
             return Err(Error::Call { call: "new", got: "0 lanes".to_owned(), expected });
         }
-        let kernels = lower(program);
+        let kernels = lower(program, tiling);
         let memory = Memory::new(device, program, &kernels, lanes)?;
         device.check()?;
         let builder = Builder::new(device, &memory, lanes);
@@ -70,7 +81,7 @@ impl GpuExecutor {
         while n_left > 0 {
             let n_now = n_left.min(per_submission);
             n_left -= n_now;
-            let began = Instant::now();
+            let start = Instant::now();
             let mut encoder = self.device.device.create_command_encoder(&Default::default());
             {
                 let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -78,8 +89,12 @@ impl GpuExecutor {
                     command.record(&mut pass);
                 }
             }
-            ahead.push_back(self.device.queue.submit([encoder.finish()]));
-            self.host_cost.time += began.elapsed();
+            let recorded = encoder.finish();
+            // A software device may run what is submitted before the call returns.
+            let recording = start.elapsed();
+            ahead.push_back(self.device.queue.submit([recorded]));
+            let is_software = self.device.adapter().is_software();
+            self.host_cost.recording += if is_software { recording } else { start.elapsed() };
             self.host_cost.n_dispatches += u64::from(n_now) * self.commands[plan].len() as u64;
             if ahead.len() > MAX_AHEAD {
                 self.device.wait(ahead.pop_front())?;
@@ -201,6 +216,10 @@ impl Executor<f32> for GpuExecutor {
         let n_rows = n_rows.min(self.states[lane].cursor as usize);
         let values = self.read_lane(Storage::Records(plan), lane, 0, n_rows * n_values)?;
         Ok(values.chunks(n_values.max(1)).map(<[f32]>::to_vec).collect())
+    }
+
+    fn is_lockstep(&self) -> bool {
+        true
     }
 
     fn host_cost(&self) -> Option<HostCost> {

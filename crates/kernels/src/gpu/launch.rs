@@ -3,6 +3,8 @@
 //! A launch is made from the op's dimensions alone, so it can be tested without a GPU, and
 //! nothing in it depends on the number of lanes: that is why a lane's bits do not either.
 
+use super::gemm::Tiling;
+
 /// One WGSL file with the entry point `main`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shader {
@@ -38,12 +40,32 @@ pub(crate) enum Resource {
     Labels(usize),
 }
 
+/// A flag that says whether the rows of an operand are whole vectors of four in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Quads {
+    /// Name of the pipeline constant.
+    pub(crate) constant: &'static str,
+    /// Operand, in the order of their bindings.
+    pub(crate) operand: usize,
+    /// Elements of one row.
+    pub(crate) row_len: usize,
+}
+
+impl Quads {
+    /// Elements of one vector.
+    pub(crate) const LEN: usize = 4;
+}
+
 /// One kernel over all lanes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Launch {
     pub(crate) shader: Shader,
+    /// What `#import "gemm"` means in it.
+    pub(crate) tiling: Tiling,
     /// Pipeline-overridable constants.
     pub(crate) constants: Vec<(&'static str, f64)>,
+    /// Flags among them that buffers decide; see [`Launch::quads`].
+    pub(crate) quads: Vec<Quads>,
     pub(crate) reads: Vec<Operand>,
     pub(crate) writes: Vec<Operand>,
     pub(crate) resources: Vec<Resource>,
@@ -61,7 +83,9 @@ impl Launch {
     pub(crate) fn new(shader: Shader, n_workgroups: usize) -> Self {
         Self {
             shader,
+            tiling: Tiling::Shared,
             constants: vec![],
+            quads: vec![],
             reads: vec![],
             writes: vec![],
             resources: vec![Resource::Lanes],
@@ -70,13 +94,29 @@ impl Launch {
         }
     }
 
-    /// A kernel with a thread per element, which reads the op's first `n_inputs` inputs, writes
-    /// its first output, and has the number of elements as its first word.
+    /// A kernel with a thread per element, whose first word is the number of elements.
+    pub(crate) fn per_element(shader: Shader, len: usize) -> Self {
+        Self::new(shader, len.div_ceil(ELEMENTWISE_THREADS)).words([word(len)])
+    }
+
+    /// Such a kernel that reads the op's first `n_inputs` inputs and writes its first output.
     pub(crate) fn elementwise(shader: Shader, n_inputs: usize, len: usize) -> Self {
-        Self::new(shader, len.div_ceil(ELEMENTWISE_THREADS))
+        Self::per_element(shader, len)
             .reads((0..n_inputs).map(Operand::Input))
             .writes([Operand::Output(0)])
-            .words([word(len)])
+    }
+
+    /// The kernel of a product.
+    pub(crate) fn tiling(mut self, tiling: Tiling) -> Self {
+        self.tiling = tiling;
+        self
+    }
+
+    /// Adds a flag: whether the rows, `row_len` long, of an operand are whole vectors. The
+    /// operand's place in its buffer decides with the length, so lowering sets it.
+    pub(crate) fn quads(mut self, constant: &'static str, operand: usize, row_len: usize) -> Self {
+        self.quads.push(Quads { constant, operand, row_len });
+        self
     }
 
     pub(crate) fn reads(mut self, reads: impl IntoIterator<Item = Operand>) -> Self {

@@ -3,7 +3,8 @@
 use crate::executor::Program;
 use crate::plan::{Buffer, Dispatch, Plan, View};
 
-use super::launch::{Launch, Operand};
+use super::gemm::Tiling;
+use super::launch::{Launch, Operand, Quads, flag};
 use crate::ops::sum::Broadcast;
 
 /// A device buffer of an executor. Parameters, velocity, gradients and scratch serve all plans.
@@ -50,16 +51,18 @@ pub(crate) struct Kernel {
     pub(crate) regions: Vec<Region>,
 }
 
-/// The kernels of each plan.
-pub(crate) fn lower(program: &Program) -> Vec<Vec<Kernel>> {
+/// The kernels of each plan on a device of the given tiling, which does not change the sizes of
+/// their buffers.
+pub(crate) fn lower(program: &Program, tiling: Tiling) -> Vec<Vec<Kernel>> {
     let plan = |(index, plan): (usize, &Plan)| {
-        let kernels = plan.dispatches.iter().flat_map(|dispatch| lower_dispatch(index, dispatch));
+        let dispatches = plan.dispatches.iter();
+        let kernels = dispatches.flat_map(|dispatch| lower_dispatch(index, dispatch, tiling));
         kernels.filter(|kernel| kernel.launch.n_workgroups > 0).collect()
     };
     program.plans().iter().enumerate().map(plan).collect()
 }
 
-fn lower_dispatch(plan: usize, dispatch: &Dispatch) -> Vec<Kernel> {
+fn lower_dispatch(plan: usize, dispatch: &Dispatch, tiling: Tiling) -> Vec<Kernel> {
     let region = |view: &View| {
         let storage = Storage::of(plan, view.buffer);
         Region { storage, offset: view.offset, len: view.len }
@@ -69,11 +72,17 @@ fn lower_dispatch(plan: usize, dispatch: &Dispatch) -> Vec<Kernel> {
         Operand::Output(index) => region(&dispatch.outputs[index]),
         Operand::Workspace(len) => workspace(len),
     };
-    let kernel = |launch: Launch| {
-        let regions = launch.operands().map(find).collect();
+    let kernel = |mut launch: Launch| {
+        let regions: Vec<Region> = launch.operands().map(find).collect();
+        for &Quads { constant, operand, row_len } in &launch.quads {
+            // Lanes start at whole vectors too: see `LANE_ALIGNMENT`.
+            let whole = |len: usize| len.is_multiple_of(Quads::LEN);
+            let is_whole = whole(regions[operand].offset) && whole(row_len);
+            launch.constants.push((constant, flag(is_whole)));
+        }
         unalias(Kernel { launch, regions })
     };
-    dispatch.op.launches().into_iter().flat_map(kernel).collect()
+    dispatch.op.launches(tiling).into_iter().flat_map(kernel).collect()
 }
 
 /// A kernel may not write a buffer that it also reads, as one does that makes one parameter's

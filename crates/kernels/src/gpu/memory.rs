@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::device::Device;
+use super::gemm::Tiling;
 use super::lower::{Kernel, Storage, lower};
 use crate::error::Error;
 use crate::executor::{Program, Split};
@@ -18,7 +19,7 @@ const REACH: u64 = 4 * u32::MAX as u64;
 /// makes but a few bytes of `Params` for each kernel.
 pub fn memory_bytes(program: &Program, lanes: usize) -> u64 {
     let states = lanes * (size_of::<LaneState>() + size_of::<u32>());
-    let lens = lens(program, &lower(program));
+    let lens = lens(program, &lower(program, Tiling::Shared));
     let staging = staging_bytes(&lens, lanes);
     let buffers = lens.into_values().map(|len| len_bytes(len, lanes));
     let data = program.splits().iter().map(|split| split_bytes(split).iter().sum::<u64>());
@@ -29,7 +30,7 @@ pub fn memory_bytes(program: &Program, lanes: usize) -> u64 {
 pub fn max_lanes(device: &Device, program: &Program) -> usize {
     let limits = device.device.limits();
     let most_bytes = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size).min(REACH);
-    let longest = lens(program, &lower(program)).into_values().max().unwrap_or(0);
+    let longest = lens(program, &lower(program, device.tiling)).into_values().max().unwrap_or(0);
     let fitting = usize::try_from(most_bytes / len_bytes(longest, 1)).unwrap_or(usize::MAX);
     fitting.min(limits.max_compute_workgroups_per_dimension as usize)
 }
@@ -40,7 +41,7 @@ fn lens(program: &Program, kernels: &[Vec<Kernel>]) -> BTreeMap<Storage, usize> 
     let mut lens = BTreeMap::from([
         (Storage::Parameters, n_parameters),
         (Storage::Velocity, n_parameters),
-        (Storage::Gradients, n_parameters),
+        (Storage::Gradients, program.gradients_len()),
     ]);
     for (index, plan) in program.plans().iter().enumerate() {
         lens.insert(Storage::Records(index), plan.records.0 * plan.records.1);

@@ -4,6 +4,7 @@
 //! Op::launches (ops/<op>/gpu.rs)   which kernels, on which operands      launch.rs, gemm.rs
 //!   -> lower.rs                    kernels of a plan, with their buffers
 //!   -> memory.rs                   bytes needed, buffers made once
+//!   -> pipelines.rs                compiled kernels, kept on disk
 //!   -> dispatch.rs                 bindings, `Params`, workgroup counts
 //!   -> executor.rs                 records, submits, reads back
 //! ```
@@ -30,6 +31,7 @@ pub(crate) mod gemm;
 pub(crate) mod launch;
 mod lower;
 mod memory;
+mod pipelines;
 mod shader;
 #[cfg(test)]
 mod tests;

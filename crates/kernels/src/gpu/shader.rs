@@ -1,10 +1,12 @@
-//! WGSL sources: shared files pulled in by `#import "name"`.
+//! WGSL sources: shared files pulled in by `#import "name"`; "gemm" is the file of a tiling.
 
+use super::gemm::Tiling;
 use super::launch::Shader;
 
 /// Files of `src/wgsl/` by name.
-const SHARED: [(&str, &str); 8] = [
-    ("gemm", include_str!("../wgsl/gemm.wgsl")),
+const SHARED: [(&str, &str); 9] = [
+    ("gemm_shared", include_str!("../wgsl/gemm_shared.wgsl")),
+    ("gemm_subgroup", include_str!("../wgsl/gemm_subgroup.wgsl")),
     ("index", include_str!("../wgsl/index.wgsl")),
     ("lane", include_str!("../wgsl/lane.wgsl")),
     ("numeric", include_str!("../wgsl/numeric.wgsl")),
@@ -16,18 +18,18 @@ const SHARED: [(&str, &str); 8] = [
 
 impl Shader {
     /// The whole source: each imported file once, before the first file that imports it.
-    pub(crate) fn resolve(&self) -> String {
+    pub(crate) fn resolve(&self, tiling: Tiling) -> String {
         let mut resolved = String::new();
-        append(self.source, &mut vec![], &mut resolved);
+        append(self.source, tiling, &mut vec![], &mut resolved);
         resolved
     }
 }
 
-fn append<'s>(source: &'s str, imported: &mut Vec<&'s str>, resolved: &mut String) {
+fn append<'s>(source: &'s str, tiling: Tiling, imported: &mut Vec<&'s str>, resolved: &mut String) {
     for name in source.lines().filter_map(import) {
         if !imported.contains(&name) {
             imported.push(name);
-            append(shared(name), imported, resolved);
+            append(shared(name, tiling), tiling, imported, resolved);
         }
     }
     for line in source.lines().filter(|line| import(line).is_none()) {
@@ -41,7 +43,12 @@ fn import(line: &str) -> Option<&str> {
     line.strip_prefix("#import \"")?.strip_suffix('"')
 }
 
-fn shared(name: &str) -> &'static str {
+fn shared(name: &str, tiling: Tiling) -> &'static str {
+    let name = match (name, tiling) {
+        ("gemm", Tiling::Shared) => "gemm_shared",
+        ("gemm", Tiling::Subgroup(_)) => "gemm_subgroup",
+        (name, _) => name,
+    };
     let file = SHARED.iter().find(|(file, _)| *file == name);
     file.expect("the tests resolve every shader of the crate").1
 }
@@ -53,7 +60,7 @@ mod tests {
     #[test]
     fn imports_come_first_and_once() {
         let source = "#import \"sampling\"\n#import \"random\"\nfn main() {}\n";
-        let resolved = Shader { name: "test", source }.resolve();
+        let resolved = Shader { name: "test", source }.resolve(Tiling::Shared);
         assert_eq!(resolved.matches("fn philox4x32").count(), 1);
         assert_eq!(resolved.matches("struct LaneState").count(), 1);
         let (random, main) = (resolved.find("fn philox4x32"), resolved.find("fn main"));

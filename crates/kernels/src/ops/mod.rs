@@ -10,6 +10,7 @@ pub(crate) mod error_count;
 pub(crate) mod fill;
 pub(crate) mod gather;
 pub(crate) mod matmul;
+pub(crate) mod matmul_update;
 pub(crate) mod max_pool;
 pub(crate) mod relu;
 pub(crate) mod reshape;
@@ -21,6 +22,7 @@ pub(crate) mod window;
 
 use crate::cpu::CpuContext;
 use crate::error::Error;
+use crate::gpu::gemm::Tiling;
 use crate::gpu::launch::Launch;
 use crate::graph::{Graph, Node};
 use crate::real::Real;
@@ -54,6 +56,7 @@ pub(crate) enum Op {
     Accumulate { len: usize },
     Broadcast(sum::Broadcast),
     Update(update::Update),
+    MatmulUpdate(matmul_update::MatmulUpdate),
     Record(advance::Record),
     Advance(advance::Advance),
 }
@@ -88,6 +91,7 @@ impl Op {
             Op::Accumulate { .. } => "accumulate",
             Op::Broadcast(_) => "broadcast",
             Op::Update(_) => "update",
+            Op::MatmulUpdate(_) => "matmul_update",
             Op::Record(_) => "record",
             Op::Advance(_) => "advance",
         }
@@ -96,7 +100,7 @@ impl Op {
     /// Runs the op for one lane on the native executor.
     ///
     /// `outputs` hold whatever was there before; every op writes all of them, and only
-    /// `Update`, `Record` and `Accumulate` look at what was there.
+    /// updates, `Record` and `Accumulate` look at what was there.
     pub(crate) fn cpu<T: Real>(
         &self,
         context: &CpuContext<'_, T>,
@@ -105,6 +109,7 @@ impl Op {
     ) {
         match (self, outputs) {
             (Op::Update(op), outputs) => op.cpu(context, inputs, outputs),
+            (Op::MatmulUpdate(op), outputs) => op.cpu(context, inputs, outputs),
             (Op::Fill { value, .. }, [y]) => y.fill(T::of(f64::from(*value))),
             (Op::GatherImages(op), [y]) => op.images_cpu(context, y),
             (Op::GatherLabels(op), [y]) => op.labels_cpu(context, y),
@@ -116,8 +121,10 @@ impl Op {
             (Op::MaxPoolGrad(op), [y]) => op.grad_cpu(context, inputs[0], inputs[1], y),
             (Op::AddBias(op), [y]) => op.add_cpu(inputs[0], inputs[1], y),
             (Op::SumRows(op), [y]) => op.sum_rows_cpu(context, inputs[0], y),
-            (Op::Relu { .. }, [y]) => relu::cpu(inputs[0], y),
-            (Op::ReluGrad { .. }, [y]) => relu::grad_cpu(inputs[0], inputs[1], y),
+            (Op::Relu { .. }, [y]) => relu::cpu(context.parallel, inputs[0], y),
+            (Op::ReluGrad { .. }, [y]) => {
+                relu::grad_cpu(context.parallel, inputs[0], inputs[1], y);
+            }
             (Op::Dropout(op), [y]) => op.cpu(context, inputs[0], y),
             (Op::Add { .. }, [y]) => add::cpu(inputs[0], inputs[1], y),
             (Op::SoftmaxCrossEntropy(op), [y]) => op.cpu(context, inputs, y),
@@ -133,20 +140,21 @@ impl Op {
         }
     }
 
-    /// The WGSL kernels that run the op for all lanes, in order.
-    pub(crate) fn launches(&self) -> Vec<Launch> {
+    /// The WGSL kernels that run the op for all lanes, in order; `tiling` says how products are cut.
+    pub(crate) fn launches(&self, tiling: Tiling) -> Vec<Launch> {
         let launch = match self {
             Op::Parameter(_) | Op::Reshape => unreachable!("{} is no kernel", self.name()),
-            Op::Matmul(op) => return op.launch(),
-            Op::Conv2dGradFilter(op) => return op.launch_grad_filter(),
+            Op::Matmul(op) => return op.launch(tiling),
+            Op::MatmulUpdate(op) => return op.launch(tiling),
+            Op::Conv2d(op) => return op.launch(tiling),
+            Op::Conv2dGradInput(op) => return op.launch_grad_input(tiling),
+            Op::Conv2dGradFilter(op) => return op.launch_grad_filter(tiling),
             Op::SumRows(op) => return op.launch_sum_rows(),
             Op::SquaredNorm(op) => return op.launch(),
             Op::Record(op) => return op.launch(),
             Op::Fill { value, len } => fill::launch(*value, *len),
             Op::GatherImages(op) => op.launch_images(),
             Op::GatherLabels(op) => op.launch_labels(),
-            Op::Conv2d(op) => op.launch(),
-            Op::Conv2dGradInput(op) => op.launch_grad_input(),
             Op::MaxPool(op) => op.launch(),
             Op::MaxPoolGrad(op) => op.launch_grad(),
             Op::AddBias(op) => op.launch_add(),
@@ -172,6 +180,7 @@ impl Op {
     pub(crate) fn flops(&self) -> u64 {
         match self {
             Op::Matmul(op) => op.flops(),
+            Op::MatmulUpdate(op) => op.matmul.flops(),
             Op::Conv2d(op) | Op::Conv2dGradInput(op) | Op::Conv2dGradFilter(op) => op.flops(),
             _ => 0,
         }

@@ -1,5 +1,5 @@
 //! From the graph to dispatches: what is needed, in order, with bias and ReLU fused into the
-//! product or convolution before them.
+//! product or convolution before them, and the gradient of a ReLU into that of the max-pool after it.
 
 use crate::graph::{Graph, Node};
 use crate::ops::Op;
@@ -33,7 +33,7 @@ pub(crate) fn fuse(graph: &Graph, targets: &[Node]) -> Vec<Fused> {
         let mut dispatch =
             Fused { op: info.op.clone(), inputs: info.inputs.clone(), output: Some(Node(index)) };
         // An epilogue runs where the last op of the chain stood: all its operands exist there.
-        let before = info.inputs.first().filter(|input| n_uses[input.0] == 1);
+        let before = continued(&info.op, &info.inputs).filter(|input| n_uses[input.0] == 1);
         if let Some(position) = before.and_then(|input| producer[input.0])
             && let Some(merged) = dispatches[position].as_ref().and_then(|p| absorb(p, &dispatch))
         {
@@ -46,10 +46,26 @@ pub(crate) fn fuse(graph: &Graph, targets: &[Node]) -> Vec<Fused> {
     dispatches.into_iter().flatten().collect()
 }
 
+/// The operand that an epilogue goes on with.
+fn continued(op: &Op, inputs: &[Node]) -> Option<Node> {
+    let index = usize::from(matches!(op, Op::ReluGrad { .. }));
+    inputs.get(index).copied()
+}
+
 /// `epilogue` taken into the op before it, if that op can.
 fn absorb(before: &Fused, epilogue: &Fused) -> Option<Fused> {
     let mut op = before.op.clone();
     let slot = match &mut op {
+        Op::MaxPoolGrad(pool) => {
+            let is_of_input = before.inputs[0] == epilogue.inputs[0];
+            let can = matches!(epilogue.op, Op::ReluGrad { .. }) && is_of_input && !pool.relu;
+            pool.relu = true;
+            return can.then(|| Fused {
+                op,
+                inputs: before.inputs.clone(),
+                output: epilogue.output,
+            });
+        }
         Op::Matmul(matmul) => &mut matmul.epilogue,
         Op::Conv2d(conv2d) => &mut conv2d.epilogue,
         _ => return None,

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::graph::{Graph, Node};
 use crate::ops::Op;
 use crate::ops::sum::Broadcast;
+use crate::ops::update::Update;
 
 /// Elements of one buffer per lane that 32-bit indices reach.
 const MAX_LEN: usize = u32::MAX as usize;
@@ -19,6 +20,8 @@ pub(crate) struct Memory {
     pub(crate) slots: Vec<usize>,
     /// Elements per lane of each kept value and running sum.
     pub(crate) kept: Vec<usize>,
+    /// Elements per lane of the gradients that are stored.
+    pub(crate) gradients_len: usize,
 }
 
 impl Graph {
@@ -47,15 +50,17 @@ impl Memory {
         graph: &Graph,
         dispatches: &[Fused],
         keep: &[Node],
-        gradients: &[Node],
+        gradients: &[(Node, Option<usize>)],
     ) -> Result<Self, Error> {
-        let mut memory = Self { views: HashMap::new(), slots: vec![], kept: vec![] };
+        let mut memory =
+            Self { views: HashMap::new(), slots: vec![], kept: vec![], gradients_len: 0 };
         for (parameter, index) in graph.parameters().iter().zip(0..) {
-            let view =
-                |buffer| View { buffer, offset: parameter.offset, len: parameter.shape.len() };
-            memory.views.insert(parameter.node, view(Buffer::Parameters));
-            if let Some(&gradient) = gradients.get::<usize>(index) {
-                memory.views.insert(graph.storage(gradient), view(Buffer::Gradients));
+            let len = parameter.shape.len();
+            let view = |buffer, offset| View { buffer, offset, len };
+            memory.views.insert(parameter.node, view(Buffer::Parameters, parameter.offset));
+            if let Some(&(gradient, Some(offset))) = gradients.get::<usize>(index) {
+                memory.views.insert(graph.storage(gradient), view(Buffer::Gradients, offset));
+                memory.gradients_len = offset + len;
             }
         }
         // A running sum lives from one iteration to the next, as a kept value does.
@@ -136,18 +141,21 @@ impl Memory {
     /// Puts buffers in the place of nodes.
     pub(crate) fn place(&self, graph: &Graph, dispatch: Fused) -> Dispatch {
         let view = |node: Node| self.views[&graph.storage(node)];
-        let whole = |buffer, len| View { buffer, offset: 0, len };
         let mut inputs: Vec<View> = dispatch.inputs.iter().map(|&node| view(node)).collect();
         let outputs = match &dispatch.op {
             Op::Update(update) => {
-                inputs = vec![whole(Buffer::Gradients, update.len)];
-                let mut outputs = vec![whole(Buffer::Parameters, update.len)];
-                if update.rule.has_velocity() {
-                    outputs.push(whole(Buffer::Velocity, update.len));
-                }
-                outputs
+                let (offset, len) = (update.gradient_offset, update.len);
+                inputs = vec![View { buffer: Buffer::Gradients, offset, len }];
+                updated(update)
             }
-            Op::Record(record) => vec![whole(Buffer::Records, record.n_values * record.rows)],
+            Op::MatmulUpdate(op) => updated(&op.update),
+            Op::Record(record) => {
+                vec![View {
+                    buffer: Buffer::Records,
+                    offset: 0,
+                    len: record.n_values * record.rows,
+                }]
+            }
             _ => dispatch.output.iter().map(|&node| view(node)).collect(),
         };
         Dispatch { op: dispatch.op, inputs, outputs }
@@ -158,14 +166,22 @@ impl Memory {
         &self,
         graph: &Graph,
         keep: &[Node],
-        gradients: &[Node],
+        gradients: &[(Node, Option<usize>)],
     ) -> HashMap<Node, View> {
+        let gradients = gradients.iter().filter(|(_, offset)| offset.is_some());
         let parameters = graph.parameters().iter().map(|parameter| parameter.node);
         keep.iter()
-            .chain(gradients)
             .copied()
+            .chain(gradients.map(|&(gradient, _)| gradient))
             .chain(parameters)
             .map(|node| (node, self.views[&graph.storage(node)]))
             .collect()
     }
+}
+
+/// What an update changes: parameters and, where the rule has any, velocities.
+fn updated(update: &Update) -> Vec<View> {
+    let view = |buffer| View { buffer, offset: update.offset, len: update.len };
+    let velocity = update.rule.has_velocity().then(|| view(Buffer::Velocity));
+    [view(Buffer::Parameters)].into_iter().chain(velocity).collect()
 }

@@ -6,6 +6,7 @@
 
 mod fuse;
 mod memory;
+mod updates;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,7 +17,7 @@ use crate::executor::Split;
 use crate::graph::{Graph, Node};
 use crate::ops::Op;
 use crate::ops::advance::{Advance, Record};
-use crate::ops::update::{Update, UpdateRule};
+use crate::ops::update::UpdateRule;
 
 pub(crate) use fuse::Fused;
 
@@ -27,7 +28,8 @@ pub enum Buffer {
     Parameters,
     /// Velocity of each parameter.
     Velocity,
-    /// Gradient of each parameter.
+    /// Gradients that are stored until the end of a training step: those that no product turns
+    /// into an update at once.
     Gradients,
     /// Rows that an evaluation plan records.
     Records,
@@ -53,6 +55,21 @@ pub(crate) struct Dispatch {
     pub(crate) outputs: Vec<View>,
 }
 
+impl Dispatch {
+    /// As [`Plan::bytes`], of one dispatch.
+    fn bytes(&self) -> u64 {
+        let read: usize = self.inputs.iter().map(|view| view.len).sum();
+        let written: usize = self.outputs.iter().map(|view| view.len).sum();
+        let (in_place, data) = match &self.op {
+            Op::Update(_) | Op::Accumulate { .. } => (written, 0),
+            Op::GatherImages(gather) => (0, gather.batch * gather.example_len),
+            Op::GatherLabels(gather) => (0, gather.batch * size_of::<u32>()),
+            _ => (0, 0),
+        };
+        ((read + written + in_place) * size_of::<f32>() + data) as u64
+    }
+}
+
 /// A flat list of dispatches with the buffers that they use.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -61,6 +78,8 @@ pub struct Plan {
     pub(crate) slots: Vec<usize>,
     /// Elements per lane of each kept value and running sum.
     pub(crate) kept: Vec<usize>,
+    /// Elements per lane of the gradients that are stored.
+    pub(crate) gradients_len: usize,
     /// Where the readable values are.
     pub(crate) readable: HashMap<Node, View>,
     /// Values per recorded row and number of rows.
@@ -100,7 +119,18 @@ impl Plan {
         let nodes: Vec<Node> = graph.parameters().iter().map(|parameter| parameter.node).collect();
         let gradients = graph.gradients(loss, &nodes)?;
         let gradients = graph.unshare(gradients)?;
-        Self::build(&graph, keep, Ending::Train { loss, gradients, rule })
+        Self::training_with(&graph, loss, gradients, rule, keep)
+    }
+
+    /// As [`Plan::training`], of gradients that have nodes of their own.
+    pub(crate) fn training_with(
+        graph: &Graph,
+        loss: Node,
+        gradients: Vec<Node>,
+        rule: UpdateRule,
+        keep: &[Node],
+    ) -> Result<Self, Error> {
+        Self::build(graph, keep, Ending::Train { loss, gradients, rule })
     }
 
     /// One chunk of an evaluation: records the given scalars in row `cursor` of at most `rows`.
@@ -127,17 +157,20 @@ impl Plan {
         let mut fused = fuse::fuse(graph, &targets);
         let n_parameters = graph.n_parameters();
         let advance = |training| Op::Advance(Advance::new(&fused, training));
-        let (gradients, records, tail) = match ending {
-            Ending::Nothing => (vec![], (0, 0), vec![]),
-            Ending::Train { loss, gradients, rule } => {
-                let update = Op::Update(Update { rule, len: n_parameters });
-                let tail = vec![Fused::effect(update, &[]), Fused::effect(advance(true), &[loss])];
-                (gradients, (0, 0), tail)
+        let mut gradients = vec![];
+        let (records, tail) = match ending {
+            Ending::Nothing => ((0, 0), vec![]),
+            Ending::Train { loss, gradients: nodes, rule } => {
+                let tail_end = Fused::effect(advance(true), &[loss]);
+                let updates = updates::plan_updates(graph, &mut fused, &nodes, keep, rule);
+                gradients = nodes.into_iter().zip(updates.gradient_offsets).collect();
+                let update = |update| Fused::effect(Op::Update(update), &[]);
+                ((0, 0), updates.at_end.into_iter().map(update).chain([tail_end]).collect())
             }
             Ending::Evaluate { values, rows } => {
                 let record = Op::Record(Record { n_values: values.len(), rows });
                 let tail = vec![Fused::effect(record, &values), Fused::effect(advance(false), &[])];
-                (vec![], (values.len(), rows), tail)
+                ((values.len(), rows), tail)
             }
         };
         fused.extend(tail);
@@ -153,6 +186,7 @@ impl Plan {
             readable: memory.readable(graph, keep, &gradients),
             slots: memory.slots,
             kept: memory.kept,
+            gradients_len: memory.gradients_len,
             records,
             parameters,
             n_parameters,
@@ -173,6 +207,12 @@ impl Plan {
     /// multiply-add counted as two.
     pub fn flops(&self) -> u64 {
         self.dispatches.iter().map(|dispatch| dispatch.op.flops()).sum()
+    }
+
+    /// Bytes per lane and iteration, in f32: every operand of every dispatch read or written once,
+    /// and what is changed in place both. Less cannot be moved without caches; with them it can.
+    pub fn bytes(&self) -> u64 {
+        self.dispatches.iter().map(Dispatch::bytes).sum()
     }
 
     /// Elements of scratch per lane (or, on the native executor, per worker).
@@ -238,5 +278,37 @@ impl fmt::Display for View {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (start, end) = (self.offset, self.offset + self.len);
         write!(formatter, "{:?}[{start}..{end}]", self.buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Initialiser;
+    use crate::ops::gather::{Sampling, Source};
+
+    #[test]
+    fn bytes_count_every_operand_once_and_changes_in_place_twice() {
+        let mut graph = Graph::new();
+        let weights = graph.parameter("weights", &[100], Initialiser::Zeros).unwrap();
+        let y = graph.relu(weights).unwrap();
+        let forward = Plan::forward(&graph, &[y]).unwrap();
+        assert_eq!(forward.bytes(), 4 * (100 + 100));
+
+        let loss = graph.squared_norm(weights).unwrap();
+        let training = Plan::training(graph, loss, UpdateRule::NesterovMomentum, &[]).unwrap();
+        // The norm; the seed of its gradient; the gradient; the update; the loss at the end.
+        let expected = (100 + 1) + 1 + (100 + 1 + 100) + (100 + 2 * 200) + 1;
+        assert_eq!(training.bytes(), 4 * expected, "{training}");
+    }
+
+    #[test]
+    fn bytes_of_a_gather_are_those_of_the_examples_and_of_the_batch() {
+        let mut graph = Graph::new();
+        let source = Source { split: 0, n_examples: 50, sampling: Sampling::Shuffled };
+        let images = graph.gather_images(source, 8, &[4, 4, 1], [1.0, 0.0]).unwrap();
+        let labels = graph.gather_labels(source, 8).unwrap();
+        let plan = Plan::forward(&graph, &[images, labels]).unwrap();
+        assert_eq!(plan.bytes(), 8 * 16 * (1 + 4) + 8 * (4 + 4));
     }
 }

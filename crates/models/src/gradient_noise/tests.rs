@@ -32,10 +32,8 @@ fn label(example: usize) -> usize {
 
 fn split() -> Split {
     let place = |(n, h, w, _): (usize, usize, usize, usize)| pixel(n, 2 * h + w);
-    Split {
-        images: Array4::from_shape_fn((N_EXAMPLES, 2, 2, 1), place),
-        labels: Array1::from_shape_fn(N_EXAMPLES, |n| label(n).try_into().unwrap()),
-    }
+    let images = Array4::from_shape_fn((N_EXAMPLES, 2, 2, 1), place);
+    Split::new(images, Array1::from_shape_fn(N_EXAMPLES, |n| label(n).try_into().unwrap())).unwrap()
 }
 
 fn workload(layers: &[Layer], gradient_noise_scale: bool) -> Workload {

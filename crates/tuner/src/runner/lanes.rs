@@ -2,6 +2,7 @@
 
 use super::RunOptions;
 use super::observer::{Event, Observer};
+use super::round::steps_to_stop;
 use super::running::Running;
 use super::study::Study;
 use super::tally::Standing;
@@ -55,8 +56,12 @@ impl<'run> RunningStudy<'run> {
         self.fill_lanes(observer)?;
         let cap = self.max_steps_per_round;
         let steps_of = |running: &Running| (running.next_point - running.step).min(cap);
-        let steps: Vec<u64> =
+        let mut steps: Vec<u64> =
             self.lanes.iter().map(|lane| lane.as_ref().map_or(0, steps_of)).collect();
+        if let Some(stop_cost) = self.trainer.lockstep_stop_cost() {
+            let stop = steps_to_stop(&steps, stop_cost);
+            steps.iter_mut().for_each(|steps| *steps = stop.min(*steps));
+        }
         if steps.iter().any(|steps| *steps > 0) {
             self.advance(&steps, observer)?;
         }

@@ -17,6 +17,7 @@
 mod box_sampler;
 mod lanes;
 mod observer;
+mod round;
 mod running;
 mod stopped_early;
 mod study;

@@ -14,6 +14,7 @@ use std::sync::{Arc, OnceLock};
 use crate::Error;
 use crate::cpu::CpuExecutor;
 use crate::executor::{Executor, Program, Split};
+use crate::gpu::gemm::Tiling;
 use crate::gpu::{Device, GpuExecutor, Selection};
 use crate::graph::{Graph, Node};
 use crate::lane::{LaneState, Snapshot};
@@ -43,7 +44,11 @@ fn lane(seed: u32) -> LaneState {
 }
 
 fn gpu(program: &Program, lanes: usize) -> GpuExecutor {
-    let mut executor = GpuExecutor::new(device(), program, lanes).unwrap();
+    gpu_with(program, lanes, device().tiling)
+}
+
+fn gpu_with(program: &Program, lanes: usize, tiling: Tiling) -> GpuExecutor {
+    let mut executor = GpuExecutor::with_tiling(device(), program, lanes, tiling).unwrap();
     executor.poison().unwrap();
     executor
 }
@@ -52,26 +57,49 @@ fn gpu(program: &Program, lanes: usize) -> GpuExecutor {
 /// and states, and compares value and gradients with the native executor in f64. All sums of
 /// the graph must have at most `reduction_len` terms.
 fn check(name: &str, reduction_len: usize, build: impl FnOnce(&mut Graph) -> Result<Node, Error>) {
+    check_with(name, reduction_len, &[device().tiling], build);
+}
+
+/// As [`check`], with the device's own tiling of products and with that of GPUs.
+fn check_product(
+    name: &str,
+    reduction_len: usize,
+    build: impl FnOnce(&mut Graph) -> Result<Node, Error>,
+) {
+    let mut tilings = vec![device().tiling, Tiling::Shared];
+    tilings.dedup();
+    check_with(name, reduction_len, &tilings, build);
+}
+
+fn check_with(
+    name: &str,
+    reduction_len: usize,
+    tilings: &[Tiling],
+    build: impl FnOnce(&mut Graph) -> Result<Node, Error>,
+) {
     let mut graph = Graph::new();
     let y = build(&mut graph).unwrap();
     let loss = random_projection(&mut graph, y).unwrap();
     let nodes: Vec<Node> = graph.parameters().iter().map(|parameter| parameter.node).collect();
     let gradients = graph.gradients(loss, &nodes).unwrap();
     let keep: Vec<Node> = [y].into_iter().chain(gradients).collect();
-    check_values(name, reduction_len, &graph, &keep, vec![]);
+    for &tiling in tilings {
+        check_values(&format!("{name}, {tiling:?}"), reduction_len, tiling, &graph, &keep, vec![]);
+    }
 }
 
 /// Compares the given values of a graph with those of the native executor in f64.
 fn check_values(
     name: &str,
     reduction_len: usize,
+    tiling: Tiling,
     graph: &Graph,
     keep: &[Node],
     splits: Vec<Arc<Split>>,
 ) {
     const LANES: u32 = 3;
     let program = Program::new(vec![Plan::forward(graph, keep).unwrap()], splits).unwrap();
-    let mut tested = gpu(&program, LANES as usize);
+    let mut tested = gpu_with(&program, LANES as usize, tiling);
     let mut oracle = CpuExecutor::<f64>::new(&program, LANES as usize).unwrap();
     for (index, seed) in (0..).zip(0..LANES) {
         let parameters: Vec<f32> = random_values(seed + 1, graph.n_parameters());

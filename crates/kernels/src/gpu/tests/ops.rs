@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{check, check_values, gpu, lane};
+use bytes::Bytes;
+
+use super::{check, check_product, check_values, device, gpu, lane};
 use crate::error::Error;
 use crate::executor::{Executor, Program, Split};
+use crate::gpu::gemm::Tiling;
 use crate::graph::{Graph, Initialiser, Node};
 use crate::lane::Snapshot;
 use crate::ops::dropout::Masks;
@@ -33,11 +36,12 @@ fn matmul() {
         (1, 5, 300),
         (200, 3, 2),
         (3, 2100, 5),
+        (36, 1100, 68),
     ];
     for (transpose_lhs, transpose_rhs) in TRANSPOSES {
         for (m, k, n) in shapes {
             let name = format!("matmul {m} x {k} x {n}, {transpose_lhs} {transpose_rhs}");
-            check(&name, m * n + k, |graph| {
+            check_product(&name, m * n + k, |graph| {
                 let lhs_shape = if transpose_lhs { [k, m] } else { [m, k] };
                 let rhs_shape = if transpose_rhs { [n, k] } else { [k, n] };
                 let lhs = parameter(graph, "lhs", &lhs_shape)?;
@@ -48,20 +52,41 @@ fn matmul() {
     }
 }
 
+/// The tiles of 8 x 8 elements a thread that only large products get, and their edges.
+#[test]
+fn large_matmul() {
+    for (transpose_lhs, transpose_rhs) in TRANSPOSES {
+        for (m, k, n) in [(513, 17, 500), (1411, 9, 1409)] {
+            let mut graph = Graph::new();
+            let lhs_shape = if transpose_lhs { [k, m] } else { [m, k] };
+            let rhs_shape = if transpose_rhs { [n, k] } else { [k, n] };
+            let lhs = parameter(&mut graph, "lhs", &lhs_shape).unwrap();
+            let rhs = parameter(&mut graph, "rhs", &rhs_shape).unwrap();
+            let y = graph.matmul_transposed(lhs, rhs, transpose_lhs, transpose_rhs).unwrap();
+            let name = format!("matmul {m} x {k} x {n}, {transpose_lhs} {transpose_rhs}");
+            check_values(&name, k, Tiling::Shared, &graph, &[y], vec![]);
+        }
+    }
+}
+
 #[test]
 fn matmul_with_fused_epilogues() {
     for (m, k, n) in [(1, 1, 1), (17, 40, 65), (70, 1100, 3)] {
         for (bias, relu) in [(true, false), (false, true), (true, true)] {
-            check(&format!("{m} x {k} x {n}, bias {bias}, relu {relu}"), m * n + k, |graph| {
-                let lhs = parameter(graph, "lhs", &[m, k])?;
-                let rhs = parameter(graph, "rhs", &[k, n])?;
-                let mut y = graph.matmul(lhs, rhs)?;
-                if bias {
-                    let bias = parameter(graph, "bias", &[n])?;
-                    y = graph.add_bias(y, bias)?;
-                }
-                if relu { graph.relu(y) } else { Ok(y) }
-            });
+            check_product(
+                &format!("{m} x {k} x {n}, bias {bias}, relu {relu}"),
+                m * n + k,
+                |graph| {
+                    let lhs = parameter(graph, "lhs", &[m, k])?;
+                    let rhs = parameter(graph, "rhs", &[k, n])?;
+                    let mut y = graph.matmul(lhs, rhs)?;
+                    if bias {
+                        let bias = parameter(graph, "bias", &[n])?;
+                        y = graph.add_bias(y, bias)?;
+                    }
+                    if relu { graph.relu(y) } else { Ok(y) }
+                },
+            );
         }
     }
 }
@@ -129,7 +154,7 @@ fn labels(graph: &mut Graph, rows: usize, classes: u32) -> (Node, Arc<Split>) {
     let n_examples = (rows - 1).max(1);
     let labels = (0..).map(|i| i * i % classes).take(n_examples).collect();
     let source = Source { split: 0, n_examples, sampling: Sampling::Sequential };
-    (graph.gather_labels(source, rows).unwrap(), Arc::new(Split { images: vec![], labels }))
+    (graph.gather_labels(source, rows).unwrap(), Arc::new(Split { images: Bytes::new(), labels }))
 }
 
 #[test]
@@ -147,7 +172,7 @@ fn cross_entropy_and_error_count() {
                 let gradient = graph.gradients(loss, &[logits]).unwrap()[0];
                 let name = format!("cross entropy {rows} x {classes}, smoothed {smoothed}");
                 let keep = [losses, errors, gradient];
-                check_values(&name, classes as usize, &graph, &keep, vec![split]);
+                check_values(&name, classes as usize, device().tiling, &graph, &keep, vec![split]);
             }
         }
     }

@@ -1,7 +1,8 @@
-//! One op of every kind and variant, for tests of what needs no device.
+//! One op of every kind and variant on each kind of device, for tests of what needs no device.
 
 use crate::executor::Program;
 use crate::executor::Split;
+use crate::gpu::gemm::Tiling;
 use crate::gpu::lower::{Kernel, lower};
 use crate::graph::{Graph, Initialiser, Node};
 use crate::ops::dropout::Masks;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 /// Kernels of plans that together hold every op: all update rules, both kinds of sampling.
 pub(super) fn kernels() -> Vec<Kernel> {
-    let split = Split { images: vec![7; 9 * 64], labels: vec![1; 9] };
+    let split = Split { images: vec![7; 9 * 64].into(), labels: vec![1; 9] };
     let plans = [UpdateRule::Sgd, UpdateRule::Momentum, UpdateRule::NesterovMomentum]
         .into_iter()
         .map(|rule| {
@@ -23,7 +24,9 @@ pub(super) fn kernels() -> Vec<Kernel> {
     let (graph, loss, errors) = network(Sampling::Sequential);
     let evaluation = Plan::evaluation(&graph, &[loss, errors], 3).unwrap();
     let program = Program::new(plans.chain([evaluation]).collect(), vec![Arc::new(split)]);
-    lower(&program.unwrap()).concat()
+    let program = program.unwrap();
+    let tilings = [Tiling::Shared, Tiling::Subgroup(8)];
+    tilings.into_iter().flat_map(|tiling| lower(&program, tiling).concat()).collect()
 }
 
 /// A network that uses every op; returns its loss and number of errors.
@@ -59,6 +62,12 @@ fn network(sampling: Sampling) -> (Graph, Node, Node) {
     let large = graph.parameter("large", &[40_000], zeros).unwrap();
     let penalty = graph.squared_norm(large).unwrap();
     let loss = graph.add(loss, penalty).unwrap();
+    // A sum over k in several parts.
+    let row = graph.reshape(large, &[1, 40_000]).unwrap();
+    let column = graph.reshape(large, &[40_000, 1]).unwrap();
+    let product = graph.matmul(row, column).unwrap();
+    let product = graph.reshape(product, &[1]).unwrap();
+    let loss = graph.add(loss, product).unwrap();
     let errors = graph.sum(errors, 1.0).unwrap();
     let errors = graph.accumulate(errors).unwrap();
     (graph, loss, errors)

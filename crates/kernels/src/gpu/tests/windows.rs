@@ -1,6 +1,6 @@
 //! Convolution and pooling against the native executor.
 
-use super::check;
+use super::{check, check_product};
 use crate::graph::Initialiser;
 use crate::ops::window::Padding;
 
@@ -28,7 +28,7 @@ fn conv2d() {
             let name = format!("conv2d {x_shape:?} {filter_shape:?} {stride} {padding:?}");
             let n_pixels = x_shape[..3].iter().product::<usize>();
             let reduction_len = n_pixels.max(filter_shape.iter().product());
-            check(&name, reduction_len, |graph| {
+            check_product(&name, reduction_len, |graph| {
                 let x = graph.parameter("x", &x_shape, Initialiser::Zeros)?;
                 let filter = graph.parameter("filter", &filter_shape, Initialiser::Zeros)?;
                 graph.conv2d(x, filter, stride, padding)
@@ -40,7 +40,7 @@ fn conv2d() {
 #[test]
 fn conv2d_with_fused_epilogues() {
     for (bias, relu) in [(true, false), (false, true), (true, true)] {
-        check(&format!("conv2d, bias {bias}, relu {relu}"), 27 + 2 * 36, |graph| {
+        check_product(&format!("conv2d, bias {bias}, relu {relu}"), 27 + 2 * 36, |graph| {
             let x = graph.parameter("x", &[2, 6, 6, 3], Initialiser::Zeros)?;
             let filter = graph.parameter("filter", &[3, 3, 3, 10], Initialiser::Zeros)?;
             let mut y = graph.conv2d(x, filter, 1, Padding::Same)?;

@@ -6,6 +6,7 @@ mod tests;
 
 pub(crate) use gpu::launch;
 
+use crate::cpu::simd::vectorised;
 use crate::error::Error;
 use crate::graph::{Graph, Node};
 use crate::ops::Op;
@@ -42,7 +43,9 @@ pub(crate) fn cpu<T: Real>(cursor: u32, x: &[T], y: &mut [T]) {
         y.copy_from_slice(x);
         return;
     }
-    for (y, &x) in y.iter_mut().zip(x) {
-        *y += x;
-    }
+    vectorised(|| {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y += x;
+        }
+    });
 }

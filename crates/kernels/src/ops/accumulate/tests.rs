@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::cpu::CpuExecutor;
 use crate::executor::{Executor, Program, Split};
 use crate::graph::{Graph, Initialiser};
@@ -32,9 +34,9 @@ fn sums_the_iterations_of_one_run_in_each_lane() {
     let both = graph.accumulate(sums).unwrap();
     let values = [graph.sum(sums, 1.0).unwrap(), graph.sum(both, 1.0).unwrap()];
     let plan = Plan::evaluation(&graph, &values, 4).unwrap();
-    let split = Split { images: vec![], labels: (0..8).collect() };
+    let split = Split { images: Bytes::new(), labels: (0..8).collect() };
     let program = Program::new(vec![plan], vec![Arc::new(split)]).unwrap();
-    assert_eq!(program.lane_len(), 3 + 2 * 4 + 2 + 2, "weights, records, the two running sums");
+    assert_eq!(program.lane_len(), 2 + 2 * 4 + 2 + 2, "weight and velocity, records, sums");
     let mut executor = CpuExecutor::<f64>::new(&program, 3).unwrap();
     executor.poison().unwrap();
     for lane in 0..3 {

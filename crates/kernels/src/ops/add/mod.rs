@@ -6,6 +6,7 @@ mod tests;
 
 pub(crate) use gpu::launch;
 
+use crate::cpu::simd::vectorised;
 use crate::error::Error;
 use crate::graph::{Graph, Node};
 use crate::ops::Op;
@@ -30,7 +31,9 @@ impl Graph {
 }
 
 pub(crate) fn cpu<T: Real>(lhs: &[T], rhs: &[T], y: &mut [T]) {
-    for ((y, &lhs), &rhs) in y.iter_mut().zip(lhs).zip(rhs) {
-        *y = lhs + rhs;
-    }
+    vectorised(|| {
+        for ((y, &lhs), &rhs) in y.iter_mut().zip(lhs).zip(rhs) {
+            *y = lhs + rhs;
+        }
+    });
 }

@@ -1,6 +1,7 @@
 //! Native kernels of the bias.
 
 use super::Bias;
+use crate::cpu::simd::vectorised;
 use crate::cpu::{CpuContext, chunks};
 use crate::real::Real;
 
@@ -9,11 +10,13 @@ pub(crate) const SUM_BLOCK_ROWS: usize = 512;
 
 impl Bias {
     pub(crate) fn add_cpu<T: Real>(self, x: &[T], bias: &[T], y: &mut [T]) {
-        for (y, x) in y.chunks_exact_mut(self.columns).zip(x.chunks_exact(self.columns)) {
-            for ((y, &x), &bias) in y.iter_mut().zip(x).zip(bias) {
-                *y = x + bias;
+        vectorised(|| {
+            for (y, x) in y.chunks_exact_mut(self.columns).zip(x.chunks_exact(self.columns)) {
+                for ((y, &x), &bias) in y.iter_mut().zip(x).zip(bias) {
+                    *y = x + bias;
+                }
             }
-        }
+        });
     }
 
     pub(crate) fn sum_rows_cpu<T: Real>(
@@ -38,10 +41,12 @@ impl Bias {
 
     fn sum_block<T: Real>(self, x: &[T], sums: &mut [T]) {
         sums.fill(T::zero());
-        for row in x.chunks_exact(self.columns) {
-            for (sum, &x) in sums.iter_mut().zip(row) {
-                *sum += x;
+        vectorised(|| {
+            for row in x.chunks_exact(self.columns) {
+                for (sum, &x) in sums.iter_mut().zip(row) {
+                    *sum += x;
+                }
             }
-        }
+        });
     }
 }

@@ -1,38 +1,39 @@
-//! Native kernels of the convolution: windows unrolled for a few images at a time, then products.
+//! Native kernels of the convolution.
+//!
+//! Forward and backward to the input are the same sums, a filter over a [`Frame`]: backward with
+//! gradients for pixels and the filter turned by half a turn. Wide layers with filters of 3 or 5 go
+//! by way of [`winograd`](super::winograd), all others are [`direct`](super::direct).
 
-use faer::Accum;
-
-use super::Conv2d;
+use super::direct::{self, Packed};
+use super::frame::Frame;
+use super::winograd::Winograd;
+use super::{Conv2d, Epilogue};
+use crate::cpu::product::transpose;
+use crate::cpu::simd::vectorised;
 use crate::cpu::{CpuContext, chunks};
-use crate::ops::matmul::matrix;
 use crate::real::Real;
-
-/// Elements of the unrolled windows that one product works on: half a second-level cache.
-const PATCHES_LEN: usize = 1 << 18;
 
 /// Parts that a filter gradient is summed in at most; fixed, so that bits do not depend on
 /// threads.
 const MAX_PARTS: usize = 8;
 
+/// A filter moved over images in frames.
+#[derive(Clone, Copy)]
+pub(super) struct Correlation {
+    pub(super) frame: Frame,
+    /// Height and width of the filter.
+    pub(super) filter: [usize; 2],
+    /// Height and width of the output.
+    pub(super) out: [usize; 2],
+    /// Pixels of the frame from one window to the next.
+    pub(super) stride: usize,
+    pub(super) out_channels: usize,
+}
+
 impl Conv2d {
     pub(crate) fn cpu<T: Real>(self, context: &CpuContext<'_, T>, inputs: &[&[T]], y: &mut [T]) {
-        let (x, bias) = (inputs[0], inputs.get(2).copied());
-        let filter = matrix(inputs[1], (self.patch_len(), self.out_channels), false);
-        let images = self.images_per_product();
-        chunks::for_each(context.parallel, y, images * self.out_image_len(), |chunk, y| {
-            let n_images = y.len() / self.out_image_len();
-            let mut patches = self.take_patches(context, n_images);
-            self.unroll(self.images(x, chunk * images, n_images), &mut patches);
-            let rows = n_images * self.window.out_len();
-            T::product(
-                matrix(&patches, (rows, self.patch_len()), false),
-                filter,
-                y,
-                Accum::Replace,
-            );
-            self.epilogue.apply(bias, y);
-            context.scratch.give(patches);
-        });
+        let epilogue = (self.epilogue, inputs.get(2).copied());
+        self.forward().run(context, inputs[0], inputs[1], y, epilogue);
     }
 
     pub(crate) fn grad_input_cpu<T: Real>(
@@ -41,20 +42,11 @@ impl Conv2d {
         inputs: &[&[T]],
         grad_x: &mut [T],
     ) {
-        let grad_y = inputs[0];
-        let filter = matrix(inputs[1], (self.out_channels, self.patch_len()), true);
-        let images = self.images_per_product();
-        chunks::for_each(context.parallel, grad_x, images * self.image_len(), |chunk, grad_x| {
-            let n_images = grad_x.len() / self.image_len();
-            let mut patches = self.take_patches(context, n_images);
-            let rows = n_images * self.window.out_len();
-            let start = chunk * images * self.out_image_len();
-            let grad_y = &grad_y[start..start + n_images * self.out_image_len()];
-            let grad_y = matrix(grad_y, (rows, self.out_channels), false);
-            T::product(grad_y, filter, &mut patches, Accum::Replace);
-            self.roll(&patches, grad_x);
-            context.scratch.give(patches);
-        });
+        let mut turned = context.scratch.take(inputs[1].len());
+        self.turn(inputs[1], &mut turned);
+        let epilogue = (Epilogue::default(), None);
+        self.backward_to_input().run(context, inputs[0], &turned, grad_x, epilogue);
+        context.scratch.give(turned);
     }
 
     pub(crate) fn grad_filter_cpu<T: Real>(
@@ -64,122 +56,149 @@ impl Conv2d {
         grad_filter: &mut [T],
     ) {
         let (x, grad_y) = (inputs[0], inputs[1]);
-        let images = self.images_per_product();
-        let n_products = self.batch.div_ceil(images);
-        let products_per_part = n_products.div_ceil(MAX_PARTS);
-        let n_parts = n_products.div_ceil(products_per_part);
-        let filter_len = grad_filter.len();
-        let mut parts = context.scratch.take(n_parts * filter_len);
-        chunks::for_each(context.parallel, &mut parts, filter_len, |part, sum| {
-            let first = part * products_per_part;
-            for index in first..(first + products_per_part).min(n_products) {
-                let start = index * images;
-                let n_images = images.min(self.batch - start);
-                let accum = if index == first { Accum::Replace } else { Accum::Add };
-                self.add_filter_product(context, (x, grad_y), (start, n_images), sum, accum);
+        let (image_len, out_len) = (self.image_len(), self.out_image_len());
+        let sum_images = |part: usize, images_per_part: usize| {
+            let images = part * images_per_part..((part + 1) * images_per_part).min(self.batch);
+            (
+                &x[images.start * image_len..images.end * image_len],
+                &grad_y[images.start * out_len..images.end * out_len],
+            )
+        };
+        match Winograd::of(self.forward()) {
+            Some(winograd) => {
+                let mut sum = context.scratch.take(winograd.spectrum_len());
+                self.in_parts(context, &mut sum, |part, images_per_part, sum| {
+                    let (x, grad_y) = sum_images(part, images_per_part);
+                    winograd.add_images(context, x, grad_y, sum);
+                });
+                winograd.filter_gradient(&sum, grad_filter);
+                context.scratch.give(sum);
+            }
+            None => self.in_parts(context, grad_filter, |part, images_per_part, sum| {
+                let (x, grad_y) = sum_images(part, images_per_part);
+                direct::sum_images(context, &self.forward(), x, grad_y, sum);
+            }),
+        }
+    }
+
+    /// Sums the images in parts that the batch alone decides: `work(part, images per part, sum)`
+    /// makes one, and they are added in order.
+    fn in_parts<T: Real>(
+        self,
+        context: &CpuContext<'_, T>,
+        sum: &mut [T],
+        work: impl Fn(usize, usize, &mut [T]) + Sync,
+    ) {
+        let images_per_part = self.batch.div_ceil(MAX_PARTS);
+        let n_parts = self.batch.div_ceil(images_per_part);
+        let len = sum.len();
+        if n_parts == 1 {
+            return work(0, images_per_part, sum);
+        }
+        let mut parts = context.scratch.take(n_parts * len);
+        chunks::for_each(context.parallel, &mut parts, len, |part, sum| {
+            work(part, images_per_part, sum);
+        });
+        let (first, rest) = parts.split_at(len);
+        sum.copy_from_slice(first);
+        vectorised(|| {
+            for part in rest.chunks_exact(len) {
+                for (sum, &part) in sum.iter_mut().zip(part) {
+                    *sum += part;
+                }
             }
         });
-        let (first, rest) = parts.split_at(filter_len);
-        grad_filter.copy_from_slice(first);
-        for part in rest.chunks_exact(filter_len) {
-            for (sum, &part) in grad_filter.iter_mut().zip(part) {
-                *sum += part;
-            }
-        }
         context.scratch.give(parts);
     }
 
-    /// `sum (+)= patches^T grad_y` over some images.
-    fn add_filter_product<T: Real>(
-        self,
+    /// `turned[h - 1 - u, w - 1 - v, o, c] = filter[u, v, c, o]`.
+    fn turn<T: Real>(self, filter: &[T], turned: &mut [T]) {
+        let (c, o) = (self.in_channels, self.out_channels);
+        let taps = filter.chunks_exact(c * o).zip(turned.chunks_exact_mut(o * c).rev());
+        taps.for_each(|(tap, turned)| transpose(tap, [c, o], o, turned, c));
+    }
+
+    #[expect(clippy::cast_possible_wrap, reason = "sides of images are far below 2^31")]
+    fn forward(self) -> Correlation {
+        let window = &self.window;
+        let side = |out: usize, size: usize| (out - 1) * window.stride + size;
+        Correlation {
+            frame: Frame {
+                size: [
+                    side(window.out_height, window.height),
+                    side(window.out_width, window.width),
+                ],
+                image: [window.in_height, window.in_width],
+                channels: self.in_channels,
+                offset: [window.pad_top as isize, window.pad_left as isize],
+                spread: 1,
+            },
+            filter: [window.height, window.width],
+            out: [window.out_height, window.out_width],
+            stride: window.stride,
+            out_channels: self.out_channels,
+        }
+    }
+
+    #[expect(clippy::cast_possible_wrap, reason = "sides of images are far below 2^31")]
+    fn backward_to_input(self) -> Correlation {
+        let window = &self.window;
+        let offset = |size: usize, padding: usize| size as isize - 1 - padding as isize;
+        Correlation {
+            frame: Frame {
+                size: [window.in_height + window.height - 1, window.in_width + window.width - 1],
+                image: [window.out_height, window.out_width],
+                channels: self.out_channels,
+                offset: [
+                    offset(window.height, window.pad_top),
+                    offset(window.width, window.pad_left),
+                ],
+                spread: window.stride,
+            },
+            filter: [window.height, window.width],
+            out: [window.in_height, window.in_width],
+            stride: 1,
+            out_channels: self.in_channels,
+        }
+    }
+}
+
+impl Correlation {
+    /// `y[n, i, j, o] = sum_{u, v, c} frame(x)[n, i stride + u, j stride + v, c] filter[u, v, c, o]`,
+    /// then the epilogue.
+    fn run<T: Real>(
+        &self,
         context: &CpuContext<'_, T>,
-        (x, grad_y): (&[T], &[T]),
-        (start, n_images): (usize, usize),
-        sum: &mut [T],
-        accum: Accum,
+        x: &[T],
+        filter: &[T],
+        y: &mut [T],
+        (epilogue, bias): (Epilogue, Option<&[T]>),
     ) {
-        let mut patches = self.take_patches(context, n_images);
-        self.unroll(self.images(x, start, n_images), &mut patches);
-        let rows = n_images * self.window.out_len();
-        let out_len = self.out_image_len();
-        let grad_y = &grad_y[start * out_len..(start + n_images) * out_len];
-        T::product(
-            matrix(&patches, (self.patch_len(), rows), true),
-            matrix(grad_y, (rows, self.out_channels), false),
-            sum,
-            accum,
-        );
-        context.scratch.give(patches);
-    }
-
-    fn images_per_product(&self) -> usize {
-        let patches_per_image = self.window.out_len() * self.patch_len();
-        (PATCHES_LEN / patches_per_image).clamp(1, self.batch)
-    }
-
-    fn take_patches<T: Real>(&self, context: &CpuContext<'_, T>, n_images: usize) -> Vec<T> {
-        context.scratch.take(n_images * self.window.out_len() * self.patch_len())
-    }
-
-    fn images<'x, T>(&self, x: &'x [T], start: usize, n_images: usize) -> &'x [T] {
-        &x[start * self.image_len()..(start + n_images) * self.image_len()]
-    }
-
-    /// Copies each window of `x` into a row of `patches`, with zeros outside the image.
-    fn unroll<T: Real>(&self, x: &[T], patches: &mut [T]) {
-        let (window, channels) = (&self.window, self.in_channels);
-        let row_len = window.width * channels;
-        let mut patches = patches.chunks_exact_mut(self.patch_len());
-        for image in x.chunks_exact(self.image_len()) {
-            for i in 0..window.out_height {
-                let rows = window.rows(i);
-                for j in 0..window.out_width {
-                    let columns = window.columns(j);
-                    let patch = patches.next().expect("one patch for each window");
-                    for (row, patch) in patch.chunks_exact_mut(row_len).enumerate() {
-                        if !rows.contains(&row) || columns.is_empty() {
-                            patch.fill(T::zero());
-                            continue;
-                        }
-                        let (start, end) = (columns.start * channels, columns.end * channels);
-                        let first = window.in_column(j, columns.start);
-                        let pixel = window.in_row(i, row) * window.in_width + first;
-                        let source = &image[pixel * channels..][..end - start];
-                        patch[..start].fill(T::zero());
-                        patch[start..end].copy_from_slice(source);
-                        patch[end..].fill(T::zero());
-                    }
-                }
-            }
+        let frame = self.frame;
+        let image_len = frame.image[0] * frame.image[1] * frame.channels;
+        let out_len = self.out_len();
+        let mut in_groups = |n_images: usize, work: &(dyn Fn(&[T], &mut [T]) + Sync)| {
+            chunks::for_each(context.parallel, y, n_images * out_len, |group, y| {
+                let n_images_now = y.len() / out_len;
+                let x = &x[group * n_images * image_len..][..n_images_now * image_len];
+                work(x, y);
+                epilogue.apply(bias, y);
+            });
+        };
+        if let Some(winograd) = Winograd::of(*self) {
+            let filter = winograd.transform_filter(context, filter);
+            in_groups(winograd.group(), &|x, y| winograd.correlate(context, x, &filter, y));
+            filter.give(context);
+        } else {
+            let n_terms = self.filter[0] * self.filter[1] * frame.channels;
+            let filter = Packed::new(context, filter, n_terms, self.out_channels);
+            in_groups(1, &|x, y| direct::correlate(context, self, x, &filter, y));
+            filter.give(context);
         }
     }
 
-    /// Adds each row of `patches` back to the pixels that it was copied from.
-    fn roll<T: Real>(&self, patches: &[T], grad_x: &mut [T]) {
-        let (window, channels) = (&self.window, self.in_channels);
-        let row_len = window.width * channels;
-        let mut patches = patches.chunks_exact(self.patch_len());
-        grad_x.fill(T::zero());
-        for image in grad_x.chunks_exact_mut(self.image_len()) {
-            for i in 0..window.out_height {
-                for j in 0..window.out_width {
-                    let columns = window.columns(j);
-                    let patch = patches.next().expect("one patch for each window");
-                    if columns.is_empty() {
-                        continue;
-                    }
-                    for row in window.rows(i) {
-                        let source = &patch[row * row_len..][..row_len];
-                        let source = &source[columns.start * channels..columns.end * channels];
-                        let first = window.in_column(j, columns.start);
-                        let pixel = window.in_row(i, row) * window.in_width + first;
-                        let target = &mut image[pixel * channels..][..source.len()];
-                        for (target, &value) in target.iter_mut().zip(source) {
-                            *target += value;
-                        }
-                    }
-                }
-            }
-        }
+    /// Elements of one image's output.
+    pub(super) fn out_len(&self) -> usize {
+        self.out[0] * self.out[1] * self.out_channels
     }
 }

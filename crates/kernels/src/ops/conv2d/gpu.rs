@@ -1,9 +1,9 @@
 //! Launches of the convolution, forward and backward.
 
 use super::Conv2d;
-use crate::gpu::gemm::Gemm;
+use crate::gpu::gemm::{Gemm, Tiling};
 use crate::gpu::launch::{Launch, Operand, Shader, constant, word};
-use crate::ops::matmul::put_together;
+use crate::ops::matmul::{Epilogue, put_together};
 
 const FORWARD: Shader = Shader { name: "conv2d/forward", source: include_str!("forward.wgsl") };
 const GRAD_INPUT: Shader =
@@ -12,38 +12,53 @@ const GRAD_FILTER: Shader =
     Shader { name: "conv2d/grad_filter", source: include_str!("grad_filter.wgsl") };
 
 impl Conv2d {
-    pub(crate) fn launch(self) -> Launch {
+    pub(crate) fn launch(self, tiling: Tiling) -> Vec<Launch> {
+        let Self { in_channels, out_channels, .. } = self;
         let rows = self.batch * self.window.out_len();
-        let gemm = Gemm::whole(rows, self.patch_len(), self.out_channels);
-        self.launch_gemm(FORWARD, gemm)
-            .constants(self.epilogue.constants())
-            .reads([Operand::Input(0), Operand::Input(1), self.epilogue.bias_operand()])
-            .writes([Operand::Output(0)])
-            .words([word(rows)])
+        let gemm = Gemm::new(tiling, rows, self.patch_len(), out_channels);
+        put_together(gemm, [rows, out_channels], self.epilogue, |epilogue, target| {
+            self.launch_gemm(FORWARD, tiling, gemm)
+                .constants(epilogue.constants())
+                .quads("X_QUADS", 0, in_channels)
+                .quads("FILTER_QUADS", 1, out_channels)
+                .reads([Operand::Input(0), Operand::Input(1)])
+                .reads([epilogue.bias_operand(Operand::Input(1))])
+                .writes([target])
+                .words([word(rows), gemm.k_per_part()])
+        })
     }
 
-    pub(crate) fn launch_grad_input(self) -> Launch {
+    pub(crate) fn launch_grad_input(self, tiling: Tiling) -> Vec<Launch> {
+        let Self { in_channels, out_channels, .. } = self;
         let rows = self.batch * self.window.in_len();
-        let gemm = Gemm::whole(rows, self.window.len() * self.out_channels, self.in_channels);
-        self.launch_gemm(GRAD_INPUT, gemm)
-            .reads([Operand::Input(0), Operand::Input(1)])
-            .writes([Operand::Output(0)])
-            .words([word(rows)])
+        let gemm = Gemm::new(tiling, rows, self.window.len() * out_channels, in_channels);
+        put_together(gemm, [rows, in_channels], Epilogue::default(), |_, target| {
+            self.launch_gemm(GRAD_INPUT, tiling, gemm)
+                .quads("GRAD_Y_QUADS", 0, out_channels)
+                .quads("FILTER_QUADS", 1, out_channels)
+                .reads([Operand::Input(0), Operand::Input(1)])
+                .writes([target])
+                .words([word(rows), gemm.k_per_part()])
+        })
     }
 
-    pub(crate) fn launch_grad_filter(self) -> Vec<Launch> {
+    pub(crate) fn launch_grad_filter(self, tiling: Tiling) -> Vec<Launch> {
+        let Self { in_channels, out_channels, .. } = self;
         let terms = self.batch * self.window.out_len();
-        let gemm = Gemm::split(self.patch_len(), terms, self.out_channels);
-        put_together(gemm, self.patch_len() * self.out_channels, |target| {
-            self.launch_gemm(GRAD_FILTER, gemm)
+        let gemm = Gemm::new(tiling, self.patch_len(), terms, out_channels);
+        put_together(gemm, [self.patch_len(), out_channels], Epilogue::default(), |_, target| {
+            self.launch_gemm(GRAD_FILTER, tiling, gemm)
+                .quads("X_QUADS", 0, in_channels)
+                .quads("GRAD_Y_QUADS", 1, out_channels)
                 .reads([Operand::Input(0), Operand::Input(1)])
                 .writes([target])
                 .words([word(terms), gemm.k_per_part()])
         })
     }
 
-    fn launch_gemm(&self, shader: Shader, gemm: Gemm) -> Launch {
+    fn launch_gemm(&self, shader: Shader, tiling: Tiling, gemm: Gemm) -> Launch {
         Launch::new(shader, gemm.n_workgroups())
+            .tiling(tiling)
             .constants(gemm.constants())
             .constants(self.window.constants())
             .constants([

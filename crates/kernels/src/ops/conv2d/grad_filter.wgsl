@@ -1,9 +1,9 @@
 // Two-dimensional convolution, gradient of the filter, as an implicit product.
 // grad_f[u, v, c, o] = sum_{n, i, j} x[n, i s + u - p, j s + v - q, c] grad_y[n, i, j, o].
 // x: [N, H, W, C], grad_y: [N, H', W', O], grad_filter: [parts, h, w, C, O], f32; sums in f32, in
-// the order of (n, i, j) within a part.
+// the order of (n, i, j) within a part. X_QUADS, GRAD_Y_QUADS: channels are whole vectors.
 // Dispatch: one workgroup per tile of grad_f seen as [h w C, O] and part of (n, i, j)
-// (gemm.wgsl).
+// (gemm_*.wgsl).
 // Source: own.
 
 #import "gemm"
@@ -13,6 +13,8 @@
 
 override IN_CHANNELS: u32;
 override OUT_CHANNELS: u32;
+override X_QUADS: bool;
+override GRAD_Y_QUADS: bool;
 override PATCH_LEN: u32 = WINDOW_HEIGHT * WINDOW_WIDTH * IN_CHANNELS;
 
 const LHS_K_FASTEST = false;
@@ -27,8 +29,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> grad_y: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> grad_y: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> grad_filter: array<f32>;
 @group(0) @binding(4) var<storage, read> lanes: array<LaneState>;
 
@@ -36,7 +38,7 @@ var<private> x_start: u32;
 var<private> grad_y_start: u32;
 var<private> grad_filter_start: u32;
 
-@compute @workgroup_size(THREAD_ROWS * THREAD_COLUMNS)
+@compute @workgroup_size(N_THREADS)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(num_workgroups) n_workgroups: vec3<u32>,
@@ -55,34 +57,83 @@ fn main(
 
 // Elements row .. row + 4 of window k.
 fn load_lhs(row: u32, k: u32) -> vec4<f32> {
-    var quad = vec4(0.0);
     let window = out_pixel(k);
-    for (var i = 0u; i < 4u; i++) {
-        let place = (row + i) / IN_CHANNELS;
-        let pixel = under_window(window.yz, vec2(place / WINDOW_WIDTH, place % WINDOW_WIDTH));
-        if (row + i < PATCH_LEN && k < params.k && is_inside(pixel)) {
-            let element = (window.x * IN_HEIGHT + pixel.x) * IN_WIDTH + pixel.y;
-            quad[i] = x[x_start + element * IN_CHANNELS + (row + i) % IN_CHANNELS];
+    let is_window = k < params.k;
+    var quad = vec4(0.0);
+    if (X_QUADS) {
+        let place = under_patch(window, row);
+        if (is_window && place.is_inside) {
+            quad = x[place.element / 4u];
         }
+        return quad;
     }
+    quad.x = x_element(under_patch(window, row), is_window);
+    quad.y = x_element(under_patch(window, row + 1u), is_window);
+    quad.z = x_element(under_patch(window, row + 2u), is_window);
+    quad.w = x_element(under_patch(window, row + 3u), is_window);
     return quad;
 }
 
-fn load_rhs(k: u32, column: u32) -> vec4<f32> {
-    var quad = vec4(0.0);
-    for (var i = 0u; i < 4u; i++) {
-        if (k < params.k && column + i < OUT_CHANNELS) {
-            quad[i] = grad_y[grad_y_start + k * OUT_CHANNELS + column + i];
-        }
+struct Place {
+    element: u32,
+    is_inside: bool,
+}
+
+// Where element `row` of a window lies in x.
+fn under_patch(window: vec3<u32>, row: u32) -> Place {
+    let place = vec2(row / IN_CHANNELS / WINDOW_WIDTH, row / IN_CHANNELS % WINDOW_WIDTH);
+    let pixel = under_window(window.yz, place);
+    let element = (window.x * IN_HEIGHT + pixel.x) * IN_WIDTH + pixel.y;
+    let is_inside = row < PATCH_LEN && is_inside(pixel);
+    return Place(x_start + element * IN_CHANNELS + row % IN_CHANNELS, is_inside);
+}
+
+fn x_element(place: Place, is_window: bool) -> f32 {
+    var element = 0.0;
+    if (is_window && place.is_inside) {
+        element = x[place.element / 4u][place.element % 4u];
     }
+    return element;
+}
+
+// Elements (k, column .. column + 4) of grad_y.
+fn load_rhs(k: u32, column: u32) -> vec4<f32> {
+    let first = grad_y_start + k * OUT_CHANNELS + column;
+    let n_inside = select(0u, OUT_CHANNELS - min(column, OUT_CHANNELS), k < params.k);
+    var quad = vec4(0.0);
+    if (GRAD_Y_QUADS) {
+        if (n_inside > 0u) {
+            quad = grad_y[first / 4u];
+        }
+        return quad;
+    }
+    quad.x = grad_y_element(first, n_inside > 0u);
+    quad.y = grad_y_element(first + 1u, n_inside > 1u);
+    quad.z = grad_y_element(first + 2u, n_inside > 2u);
+    quad.w = grad_y_element(first + 3u, n_inside > 3u);
     return quad;
+}
+
+fn grad_y_element(index: u32, is_inside: bool) -> f32 {
+    var element = 0.0;
+    if (is_inside) {
+        element = grad_y[index / 4u][index % 4u];
+    }
+    return element;
 }
 
 fn store(part: u32, row: u32, column: u32, quad: vec4<f32>) {
-    for (var i = 0u; i < 4u; i++) {
-        if (row < PATCH_LEN && column + i < OUT_CHANNELS) {
-            let element = (part * PATCH_LEN + row) * OUT_CHANNELS + column + i;
-            grad_filter[grad_filter_start + element] = quad[i];
-        }
+    if (row < PATCH_LEN) {
+        store_element(part, row, column, quad.x);
+        store_element(part, row, column + 1u, quad.y);
+        store_element(part, row, column + 2u, quad.z);
+        store_element(part, row, column + 3u, quad.w);
+    }
+}
+
+fn store_element(part: u32, row: u32, column: u32, sum: f32) {
+    if (column < OUT_CHANNELS) {
+        let element = (part * PATCH_LEN + row) * OUT_CHANNELS + column;
+        grad_filter[grad_filter_start + element] = sum;
     }
 }

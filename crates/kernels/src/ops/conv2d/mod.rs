@@ -1,9 +1,14 @@
 //! Two-dimensional convolution.
 
 mod cpu;
+mod direct;
+mod frame;
 mod gpu;
 #[cfg(test)]
 mod tests;
+mod tiles;
+mod transforms;
+mod winograd;
 
 pub use super::window::Padding;
 

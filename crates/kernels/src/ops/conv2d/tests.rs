@@ -8,19 +8,26 @@ use crate::lane::{LaneState, Snapshot};
 use crate::plan::Plan;
 use crate::testing::{assert_close, check_gradients, random_values};
 
-/// Images, filter, stride: odd sizes, filters larger than the stride and smaller, 1x1.
-const CASES: [([usize; 4], [usize; 4], usize); 6] = [
+/// Images, filter, stride: odd sizes, filters larger than the stride and smaller, 1x1; then filters
+/// of 3 and 5 over enough channels to be transformed, on sides that tiles fit and do not fit, many
+/// images and few.
+const CASES: [([usize; 4], [usize; 4], usize); 10] = [
     ([1, 1, 1, 1], [1, 1, 1, 1], 1),
     ([2, 5, 7, 3], [3, 3, 3, 4], 1),
     ([3, 8, 6, 2], [3, 2, 2, 5], 2),
     ([2, 7, 7, 1], [5, 5, 1, 3], 1),
     ([2, 6, 6, 4], [1, 1, 4, 2], 2),
     ([1, 9, 5, 2], [2, 3, 2, 1], 3),
+    ([2, 14, 14, 16], [5, 5, 16, 32], 1),
+    ([19, 7, 5, 32], [5, 5, 32, 16], 1),
+    ([3, 12, 9, 16], [3, 3, 16, 48], 1),
+    ([1, 6, 6, 16], [3, 3, 16, 16], 2),
 ];
 
+/// The large cases are covered by [`transformed_gradients_equal_the_definition`].
 #[test]
 fn gradients() {
-    for (x_shape, filter_shape, stride) in CASES {
+    for (x_shape, filter_shape, stride) in CASES.into_iter().filter(|(x, ..)| x[3] < 16) {
         for padding in [Padding::Same, Padding::Valid] {
             check_gradients(11, |graph| {
                 let x = graph.parameter("x", &x_shape, Initialiser::Zeros)?;
@@ -65,6 +72,70 @@ fn equals_the_definition() {
             assert_close("conv2d", &executor.read(0, 0, y).unwrap(), &reference, terms);
         }
     }
+}
+
+/// Both gradients of `sum(y * weights)` against the definition's: each is bilinear, so that the one
+/// is the derivative of the other's products. In f64, where a wrong transform cannot hide in rounding.
+#[test]
+fn transformed_gradients_equal_the_definition() {
+    for (x_shape, filter_shape, stride) in CASES.into_iter().filter(|(x, ..)| x[3] >= 16) {
+        for padding in [Padding::Same, Padding::Valid] {
+            let x: Vec<f64> = random_values(15, x_shape.iter().product());
+            let filter: Vec<f64> = random_values(16, filter_shape.iter().product());
+            let mut graph = Graph::new();
+            let x_node = graph.parameter("x", &x_shape, Initialiser::Zeros).unwrap();
+            let f_node = graph.parameter("filter", &filter_shape, Initialiser::Zeros).unwrap();
+            let y = graph.conv2d(x_node, f_node, stride, padding).unwrap();
+            let y_shape = graph.shape(y).to_vec();
+            // d sum(y) / dx . dx is the change of sum(y) when x changes by dx, exactly.
+            let columns = *y_shape.last().unwrap();
+            let rows = y_shape.iter().product::<usize>() / columns;
+            let weights: Vec<f64> = random_values(17, columns);
+            let w = graph.parameter("weights", &[columns, 1], Initialiser::Zeros).unwrap();
+            let flat = graph.reshape(y, &[rows, columns]).unwrap();
+            let product = graph.matmul(flat, w).unwrap();
+            let loss = graph.sum(product, 1.0).unwrap();
+            let gradients = graph.gradients(loss, &[x_node, f_node]).unwrap();
+            let plan = Plan::forward(&graph, &gradients).unwrap();
+            let program = Program::new(vec![plan], vec![]).unwrap();
+            let mut executor = CpuExecutor::<f64>::new(&program, 1).unwrap();
+            executor.poison().unwrap();
+            let values = [x.clone(), filter.clone(), weights.clone()].concat();
+            executor.load(0, &Snapshot::fresh(LaneState::default(), values)).unwrap();
+            executor.run(0, &[1]).unwrap();
+            let total = |x: &[f64], filter: &[f64]| -> f64 {
+                let as_f32 = |v: &[f64]| v.iter().map(|&v| v as f32).collect::<Vec<f32>>();
+                let y = direct(&as_f32(x), x_shape, &as_f32(filter), filter_shape, stride, padding);
+                y.iter().enumerate().map(|(i, y)| y * weights[i % columns]).sum()
+            };
+            for (gradient, shape, of_x) in
+                [(gradients[0], x_shape, true), (gradients[1], filter_shape, false)]
+            {
+                let got = executor.read(0, 0, gradient).unwrap();
+                // Whole numbers are exact in f32, in which `direct` takes its operands.
+                let n: usize = shape.iter().product();
+                for direction in 0..3 {
+                    let change: Vec<f64> = (0..n)
+                        .map(|i| if (i * 7 + direction * 3) % 11 < 2 { 1.0 } else { 0.0 })
+                        .collect();
+                    let expected = if of_x {
+                        total(&change, &round(&filter))
+                    } else {
+                        total(&round(&x), &change)
+                    };
+                    let got: f64 = got.iter().zip(&change).map(|(g, c)| g * c).sum();
+                    let close =
+                        (got - expected).abs() <= 1e-5 * expected.abs().max(n as f64 * 1e-2);
+                    assert!(close, "{x_shape:?} {filter_shape:?} {padding:?}: {got} {expected}");
+                }
+            }
+        }
+    }
+}
+
+/// The same numbers, as f32 holds them.
+fn round(values: &[f64]) -> Vec<f64> {
+    values.iter().map(|&value| f64::from(value as f32)).collect()
 }
 
 /// The sum of the definition, written without any of the op's own geometry.

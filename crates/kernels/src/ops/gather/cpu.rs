@@ -1,32 +1,36 @@
 //! Native kernels of the gather.
 
 use super::{Gather, Sampling};
-use crate::cpu::CpuContext;
+use crate::cpu::simd::vectorised;
+use crate::cpu::{CpuContext, chunks};
 use crate::lane::LaneState;
 use crate::real::Real;
 use crate::sampling::{drawn_index, shuffled_index};
 
+/// Examples of one parallel piece.
+const EXAMPLES_PER_CHUNK: usize = 64;
+
 impl Gather {
     pub(crate) fn images_cpu<T: Real>(&self, context: &CpuContext<'_, T>, y: &mut [T]) {
         let split = &context.splits[self.source.split];
-        // Normalised in f32 whatever T is, by a table: the same bits as on the device.
-        let values: [T; 256] = std::array::from_fn(|byte| {
-            #[expect(clippy::cast_precision_loss, reason = "a byte")]
-            let value = self.scale * byte as f32 + self.shift;
-            T::of(f64::from(value))
-        });
-        for (n, y) in y.chunks_exact_mut(self.example_len).enumerate() {
-            match self.example(&context.lane, n) {
-                Some(index) => {
-                    let start = index * self.example_len;
-                    let bytes = &split.images[start..start + self.example_len];
+        let (scale, shift) = (self.scale, self.shift);
+        chunks::for_each(context.parallel, y, EXAMPLES_PER_CHUNK * self.example_len, |chunk, y| {
+            let examples = y.chunks_exact_mut(self.example_len);
+            for (n, y) in (chunk * EXAMPLES_PER_CHUNK..).zip(examples) {
+                let Some(index) = self.example(&context.lane, n) else {
+                    y.fill(T::zero());
+                    continue;
+                };
+                let start = index * self.example_len;
+                let bytes = &split.images[start..start + self.example_len];
+                // Normalised in f32 whatever T is: the same bits as on the device.
+                vectorised(|| {
                     for (y, &byte) in y.iter_mut().zip(bytes) {
-                        *y = values[usize::from(byte)];
+                        *y = T::of(f64::from(scale * f32::from(byte) + shift));
                     }
-                }
-                None => y.fill(T::zero()),
+                });
             }
-        }
+        });
     }
 
     pub(crate) fn labels_cpu<T: Real>(&self, context: &CpuContext<'_, T>, y: &mut [T]) {

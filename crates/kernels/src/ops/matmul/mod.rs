@@ -5,7 +5,7 @@ mod gpu;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use cpu::matrix;
+pub(crate) use cpu::PASS_TERMS;
 pub(crate) use gpu::put_together;
 
 use crate::error::Error;

@@ -1,5 +1,6 @@
 // Maximum over windows, backward.
-// grad_x sums grad_y over the windows in which the pixel is the first largest, in their order.
+// grad_x sums grad_y over the windows in which the pixel is the first largest, in their order;
+// with RELU only where x > 0.
 // x, grad_x: [N, H, W, C], grad_y: [N, H', W', C], f32.
 // Dispatch: one thread per element of x.
 // Source: own.
@@ -9,6 +10,7 @@
 #import "window"
 
 override CHANNELS: u32;
+override RELU: bool;
 
 struct Params {
     x: vec2<u32>,
@@ -53,7 +55,8 @@ fn main(
             }
         }
     }
-    grad_x[grad_x_start + i] = sum;
+    let passes = !RELU || x[x_start + i] > 0.0;
+    grad_x[grad_x_start + i] = select(0.0, sum, passes);
 }
 
 // First row and column of windows that reach the pixel.

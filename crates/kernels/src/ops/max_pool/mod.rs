@@ -16,6 +16,9 @@ pub(crate) struct MaxPool {
     pub(crate) batch: usize,
     pub(crate) window: Window,
     pub(crate) channels: usize,
+    /// Backward: whether `x` came out of a ReLU whose gradient is taken at once, so that a pixel
+    /// passes it on only if it is positive.
+    pub(crate) relu: bool,
 }
 
 impl Graph {
@@ -43,7 +46,11 @@ impl Graph {
         };
         let window = Window::new("max_pool", [height, width], [size; 2], stride, padding)?;
         let shape = [batch, window.out_height, window.out_width, channels];
-        Ok(self.push(Op::MaxPool(MaxPool { batch, window, channels }), &[x], shape.into()))
+        Ok(self.push(
+            Op::MaxPool(MaxPool { batch, window, channels, relu: false }),
+            &[x],
+            shape.into(),
+        ))
     }
 }
 

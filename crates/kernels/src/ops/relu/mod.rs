@@ -6,6 +6,8 @@ mod tests;
 
 pub(crate) use gpu::{launch, launch_grad};
 
+use crate::cpu::chunks;
+use crate::cpu::simd::vectorised;
 use crate::error::Error;
 use crate::graph::{Graph, Node};
 use crate::ops::Op;
@@ -41,18 +43,29 @@ pub(crate) fn backward(
 }
 
 /// `max(x, 0)` that keeps NaN.
+#[inline(always)]
 pub(crate) fn relu<T: Real>(x: T) -> T {
     if x <= T::zero() { T::zero() } else { x }
 }
 
-pub(crate) fn cpu<T: Real>(x: &[T], y: &mut [T]) {
-    for (y, &x) in y.iter_mut().zip(x) {
-        *y = relu(x);
-    }
+pub(crate) fn cpu<T: Real>(parallel: bool, x: &[T], y: &mut [T]) {
+    chunks::for_each(parallel, y, chunks::ELEMENTWISE, |chunk, y| {
+        vectorised(|| {
+            for (y, &x) in y.iter_mut().zip(&x[chunk * chunks::ELEMENTWISE..]) {
+                *y = relu(x);
+            }
+        });
+    });
 }
 
-pub(crate) fn grad_cpu<T: Real>(y: &[T], grad_y: &[T], grad_x: &mut [T]) {
-    for ((grad_x, &y), &grad_y) in grad_x.iter_mut().zip(y).zip(grad_y) {
-        *grad_x = if y > T::zero() { grad_y } else { T::zero() };
-    }
+pub(crate) fn grad_cpu<T: Real>(parallel: bool, y: &[T], grad_y: &[T], grad_x: &mut [T]) {
+    chunks::for_each(parallel, grad_x, chunks::ELEMENTWISE, |chunk, grad_x| {
+        let start = chunk * chunks::ELEMENTWISE;
+        vectorised(|| {
+            for ((grad_x, &y), &grad_y) in grad_x.iter_mut().zip(&y[start..]).zip(&grad_y[start..])
+            {
+                *grad_x = if y > T::zero() { grad_y } else { T::zero() };
+            }
+        });
+    });
 }

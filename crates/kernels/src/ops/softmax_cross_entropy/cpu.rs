@@ -1,24 +1,30 @@
 //! Native kernels of the cross entropy.
 
 use super::SoftmaxCrossEntropy;
-use crate::cpu::CpuContext;
+use crate::cpu::{CpuContext, chunks};
 use crate::real::Real;
+
+/// Rows of one parallel piece.
+const ROWS_PER_CHUNK: usize = 128;
 
 impl SoftmaxCrossEntropy {
     pub(crate) fn cpu<T: Real>(self, context: &CpuContext<'_, T>, inputs: &[&[T]], y: &mut [T]) {
         let (on, off) = self.targets(context);
-        let rows = inputs[0].chunks_exact(self.classes);
-        for ((y, &label), logits) in y.iter_mut().zip(inputs[1]).zip(rows) {
-            *y = match self.class_of(label) {
-                Label::LeftOut => T::zero(),
-                Label::OutOfRange => T::nan(),
-                Label::Class(class) => {
-                    let lse = log_sum_exp(logits);
-                    let total: T = logits.iter().map(|&z| lse - z).sum();
-                    on * (lse - logits[class]) + off * total
-                }
-            };
-        }
+        chunks::for_each(context.parallel, y, ROWS_PER_CHUNK, |chunk, y| {
+            let start = chunk * ROWS_PER_CHUNK;
+            let rows = inputs[0][start * self.classes..].chunks_exact(self.classes);
+            for ((y, &label), logits) in y.iter_mut().zip(&inputs[1][start..]).zip(rows) {
+                *y = match self.class_of(label) {
+                    Label::LeftOut => T::zero(),
+                    Label::OutOfRange => T::nan(),
+                    Label::Class(class) => {
+                        let lse = log_sum_exp(logits);
+                        let total: T = logits.iter().map(|&z| lse - z).sum();
+                        on * (lse - logits[class]) + off * total
+                    }
+                };
+            }
+        });
     }
 
     pub(crate) fn grad_cpu<T: Real>(
@@ -28,21 +34,24 @@ impl SoftmaxCrossEntropy {
         grad_logits: &mut [T],
     ) {
         let (on, off) = self.targets(context);
-        let rows = inputs[0].chunks_exact(self.classes);
-        let outputs = grad_logits.chunks_exact_mut(self.classes);
-        for (((grad, logits), &label), &grad_y) in outputs.zip(rows).zip(inputs[1]).zip(inputs[2]) {
-            match self.class_of(label) {
-                Label::LeftOut => grad.fill(T::zero()),
-                Label::OutOfRange => grad.fill(T::nan()),
-                Label::Class(class) => {
-                    let lse = log_sum_exp(logits);
-                    for (k, (grad, &z)) in grad.iter_mut().zip(logits).enumerate() {
-                        let target = if k == class { on + off } else { off };
-                        *grad = grad_y * (exp(z - lse) - target);
+        let len = ROWS_PER_CHUNK * self.classes;
+        chunks::for_each(context.parallel, grad_logits, len, |chunk, grad_logits| {
+            let grads = grad_logits.chunks_exact_mut(self.classes);
+            for (n, grad) in (chunk * ROWS_PER_CHUNK..).zip(grads) {
+                let logits = &inputs[0][n * self.classes..][..self.classes];
+                match self.class_of(inputs[1][n]) {
+                    Label::LeftOut => grad.fill(T::zero()),
+                    Label::OutOfRange => grad.fill(T::nan()),
+                    Label::Class(class) => {
+                        let lse = log_sum_exp(logits);
+                        for (k, (grad, &z)) in grad.iter_mut().zip(logits).enumerate() {
+                            let target = if k == class { on + off } else { off };
+                            *grad = inputs[2][n] * (exp(z - lse) - target);
+                        }
                     }
                 }
             }
-        }
+        });
     }
 
     /// Weight of the label beyond the even share, and the even share `s / K` of every class.

@@ -4,6 +4,7 @@ mod gpu;
 #[cfg(test)]
 mod tests;
 
+use crate::cpu::simd::vectorised;
 use crate::error::Error;
 use crate::graph::{Graph, Node};
 use crate::ops::Op;
@@ -72,11 +73,13 @@ impl Sum {
 /// Sum of a function of the elements, in the order of the WGSL kernels: partial sums, then a tree.
 pub(crate) fn sum_of<T: Real>(x: &[T], term: impl Fn(T) -> T) -> T {
     let mut partial = [T::zero(); N_PARTIAL_SUMS];
-    for row in x.chunks(N_PARTIAL_SUMS) {
-        for (partial, &x) in partial.iter_mut().zip(row) {
-            *partial += term(x);
+    vectorised(|| {
+        for row in x.chunks(N_PARTIAL_SUMS) {
+            for (partial, &x) in partial.iter_mut().zip(row) {
+                *partial += term(x);
+            }
         }
-    }
+    });
     let mut half = N_PARTIAL_SUMS / 2;
     while half > 0 {
         for i in 0..half {
@@ -91,10 +94,15 @@ pub(crate) fn sum_of<T: Real>(x: &[T], term: impl Fn(T) -> T) -> T {
 impl Broadcast {
     pub(crate) fn cpu<T: Real>(self, x: &[T], y: &mut [T]) {
         let scale = T::of(self.scale);
-        for row in y.chunks_mut(self.n_in) {
-            for (y, &x) in row.iter_mut().zip(x) {
-                *y = scale * x;
-            }
+        if let [x] = x {
+            return y.fill(scale * *x);
         }
+        vectorised(|| {
+            for row in y.chunks_mut(self.n_in) {
+                for (y, &x) in row.iter_mut().zip(x) {
+                    *y = scale * x;
+                }
+            }
+        });
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{SMALLEST_VELOCITY, Update, UpdateRule};
+use crate::cpu::simd::vectorised;
 use crate::cpu::{CpuContext, chunks};
 use crate::real::Real;
 
@@ -17,26 +18,38 @@ impl Update {
         outputs: &mut [&mut [T]],
     ) {
         let grads = inputs[0];
+        self.in_blocks(context, context.parallel, outputs, CHUNK, |block, update| {
+            update(&grads[block * CHUNK..]);
+        });
+    }
+
+    /// Calls `work(block, update)` for every `block_len` parameters; it calls `update` with their
+    /// gradients.
+    pub(crate) fn in_blocks<T: Real>(
+        self,
+        context: &CpuContext<'_, T>,
+        parallel: bool,
+        outputs: &mut [&mut [T]],
+        block_len: usize,
+        work: impl Fn(usize, &mut dyn FnMut(&[T])) + Sync,
+    ) {
         let eta = T::of(f64::from(context.lane.scheduled_learning_rate()));
         let gamma = T::of(f64::from(context.lane.momentum));
         let fault = context.fault;
         match (self.rule, outputs) {
             (UpdateRule::Sgd, [w]) => {
-                chunks::for_each(context.parallel, w, CHUNK, |chunk, w| {
-                    let grads = &grads[chunk * CHUNK..];
-                    note(fault, sgd(eta, w, grads));
+                chunks::for_each(parallel, w, block_len, |block, w| {
+                    work(block, &mut |grads| note(fault, sgd(eta, w, grads)));
                 });
             }
             (rule, [w, v]) => {
-                chunks::for_each_pair(context.parallel, w, v, CHUNK, |chunk, w, v| {
-                    let grads = &grads[chunk * CHUNK..];
-                    let finite = match rule {
+                chunks::for_each_pair(parallel, w, v, block_len, |block, w, v| {
+                    work(block, &mut |grads| match rule {
                         UpdateRule::NesterovMomentum => {
-                            momentum::<T, true>(eta, gamma, w, v, grads)
+                            note(fault, momentum::<T, true>(eta, gamma, w, v, grads));
                         }
-                        _ => momentum::<T, false>(eta, gamma, w, v, grads),
-                    };
-                    note(fault, finite);
+                        _ => note(fault, momentum::<T, false>(eta, gamma, w, v, grads)),
+                    });
                 });
             }
             (rule, outputs) => unreachable!("{rule:?} with {} outputs", outputs.len()),
@@ -52,12 +65,14 @@ fn note(fault: &AtomicBool, finite: bool) {
 
 /// Returns whether all new weights are finite.
 fn sgd<T: Real>(eta: T, w: &mut [T], grads: &[T]) -> bool {
-    let mut finite = true;
-    for (w, &g) in w.iter_mut().zip(grads) {
-        *w -= eta * g;
-        finite &= w.is_finite();
-    }
-    finite
+    vectorised(|| {
+        let mut finite = true;
+        for (w, &g) in w.iter_mut().zip(grads) {
+            *w -= eta * g;
+            finite &= w.is_finite();
+        }
+        finite
+    })
 }
 
 /// Returns whether all new weights are finite.
@@ -69,14 +84,16 @@ fn momentum<T: Real, const NESTEROV: bool>(
     grads: &[T],
 ) -> bool {
     let smallest = T::of(f64::from(SMALLEST_VELOCITY));
-    let mut finite = true;
-    for ((w, v), &g) in w.iter_mut().zip(v).zip(grads) {
-        let sum = gamma * *v + g;
-        // Written so that NaN stays.
-        *v = if sum.abs() < smallest { T::zero() } else { sum };
-        let direction = if NESTEROV { g + gamma * *v } else { *v };
-        *w -= eta * direction;
-        finite &= w.is_finite();
-    }
-    finite
+    vectorised(|| {
+        let mut finite = true;
+        for ((w, v), &g) in w.iter_mut().zip(v).zip(grads) {
+            let sum = gamma * *v + g;
+            // Written so that NaN stays.
+            *v = if sum.abs() < smallest { T::zero() } else { sum };
+            let direction = if NESTEROV { g + gamma * *v } else { *v };
+            *w -= eta * direction;
+            finite &= w.is_finite();
+        }
+        finite
+    })
 }

@@ -1,4 +1,4 @@
-//! The update of all parameters at once, each lane with its own metaparameters.
+//! The update of parameters, each lane with its own metaparameters.
 
 mod cpu;
 mod gpu;
@@ -44,9 +44,12 @@ impl UpdateRule {
     }
 }
 
-/// The update of `len` parameters.
+/// The update of `len` neighbouring parameters from `offset` on, with the gradients stored from
+/// `gradient_offset` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Update {
     pub(crate) rule: UpdateRule,
     pub(crate) len: usize,
+    pub(crate) offset: usize,
+    pub(crate) gradient_offset: usize,
 }

@@ -1,7 +1,7 @@
-// Momentum on all parameters, heavy-ball or Nesterov's.
+// Momentum, heavy-ball or Nesterov's.
 // v <- gamma v + g (0 below smallest_velocity), w <- w - eta d, d = g + gamma v if NESTEROV,
 // else v; a weight that is no longer finite is a fault of its lane.
-// grads g, parameters w, velocity v: [len], f32.
+// grads: [n_parts, len], their sum over parts is g; parameters w, velocity v: [len]; f32.
 // Dispatch: one thread per parameter.
 // Source: Shallue et al. 2018.
 
@@ -16,6 +16,7 @@ struct Params {
     parameters: vec2<u32>,
     velocity: vec2<u32>,
     len: u32,
+    n_parts: u32,
     smallest_velocity: f32,
 }
 
@@ -44,7 +45,10 @@ fn main(
     let velocity_start = lane_start(params.velocity, lane);
     let eta = scheduled_learning_rate(lanes[lane]);
     let gamma = lanes[lane].momentum;
-    let grad = grads[grads_start + i];
+    var grad = grads[grads_start + i];
+    for (var part = 1u; part < params.n_parts; part++) {
+        grad += grads[grads_start + part * params.len + i];
+    }
     let sum = gamma * velocity[velocity_start + i] + grad;
     let speed = select(sum, 0.0, abs(sum) < params.smallest_velocity);
     velocity[velocity_start + i] = speed;

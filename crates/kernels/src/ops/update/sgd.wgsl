@@ -1,6 +1,6 @@
-// Plain stochastic gradient descent on all parameters.
+// Plain stochastic gradient descent.
 // w <- w - eta g; a weight that is no longer finite is a fault of its lane.
-// grads g, parameters w: [len], f32.
+// grads: [n_parts, len], their sum over parts is g; parameters w: [len]; f32.
 // Dispatch: one thread per parameter.
 // Source: Shallue et al. 2018.
 
@@ -12,6 +12,7 @@ struct Params {
     grads: vec2<u32>,
     parameters: vec2<u32>,
     len: u32,
+    n_parts: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -36,7 +37,11 @@ fn main(
     let grads_start = lane_start(params.grads, lane);
     let parameters_start = lane_start(params.parameters, lane);
     let eta = scheduled_learning_rate(lanes[lane]);
-    let weight = parameters[parameters_start + i] - eta * grads[grads_start + i];
+    var grad = grads[grads_start + i];
+    for (var part = 1u; part < params.n_parts; part++) {
+        grad += grads[grads_start + part * params.len + i];
+    }
+    let weight = parameters[parameters_start + i] - eta * grad;
     parameters[parameters_start + i] = weight;
     if (!is_finite(weight)) {
         atomicStore(&faults[lane], 1u);

@@ -1,0 +1,1 @@
+"""What `compare` is made of: contenders, measuring, goals and the report. Standard library only."""

@@ -1,0 +1,212 @@
+//! What a machine can do at best, measured when it is first asked for: products and streams.
+//!
+//! On the CPU neither is measured with our kernels: the product is `faer`'s, each thread with rows
+//! of its own, and the stream is a momentum update over arrays of the case's size. Through wgpu they
+//! are our own 1024^3 product and ReLU: how near those come to the card's peak is for its data
+//! sheet to say.
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::sync::{Barrier, LazyLock, Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use critbatch_kernels::{Graph, Initialiser, LaneState, Plan, Program, Snapshot};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+
+use crate::Processor;
+
+/// Rows, columns and depth of the product.
+const SIZE: usize = 1024;
+const PRODUCT_FLOPS: f64 = 2.0 * (SIZE * SIZE * SIZE) as f64;
+
+/// Bytes that a momentum update moves for each weight: weight, velocity and gradient in, weight
+/// and velocity out.
+const UPDATE_BYTES: u64 = 20;
+
+/// Bytes of one measurement of a stream: some hundredths of a second.
+const STREAMED_BYTES: u64 = 1 << 30;
+
+/// Elements of one array of a stream at most: beyond every cache.
+const MAX_STREAM_LEN: u64 = 1 << 24;
+
+/// A ceiling is the best of so many measurements.
+const N_MEASUREMENTS: usize = 5;
+
+/// Threads of this machine.
+pub fn n_threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// What one timed call does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Work {
+    /// Floating-point operations: products and convolutions, a multiply-add counted as two.
+    pub(crate) flops: u64,
+    /// Bytes of operands, each read or written once.
+    pub(crate) bytes: u64,
+    /// Bytes that are in use at a time, whose place (which cache, or memory) decides the bandwidth.
+    working_set: u64,
+    /// Whether arithmetic and streaming can hide each other.
+    overlapped: bool,
+}
+
+impl Work {
+    /// Of ops, whose operands can stream while they compute: the longer of the two is the limit.
+    pub fn overlapped(flops: u64, bytes: u64, working_set: u64) -> Self {
+        Self { flops, bytes, working_set, overlapped: true }
+    }
+
+    /// Of whole steps: first the products, then the update, which needs all of them.
+    pub fn in_turn(flops: u64, bytes: u64, working_set: u64) -> Self {
+        Self { flops, bytes, working_set, overlapped: false }
+    }
+
+    /// Work, and which share of the ceiling a call of so many seconds reached.
+    #[expect(clippy::cast_precision_loss, reason = "for a ratio")]
+    pub(crate) fn describe(&self, processor: Processor, seconds: f64) -> String {
+        let product = if self.flops > 0 { product_rate(processor) } else { f64::INFINITY };
+        let stream = stream_rate(processor, self.working_set);
+        let (arithmetic, streaming) = (self.flops as f64 / product, self.bytes as f64 / stream);
+        let limit = match self.overlapped {
+            true => arithmetic.max(streaming),
+            false => arithmetic + streaming,
+        };
+        let product = match self.flops {
+            0 => String::new(),
+            _ => format!("{:.0} GFLOP/s, ", product / 1e9),
+        };
+        format!(
+            "{:.3} MFLOP, {:.3} MB in {:.1} us: {:.0} % of the ceiling ({product}{:.1} GB/s)",
+            self.flops as f64 / 1e6,
+            self.bytes as f64 / 1e6,
+            seconds * 1e6,
+            100.0 * limit / seconds,
+            stream / 1e9
+        )
+    }
+}
+
+/// Floating-point operations a second of the best 1024^3 product.
+fn product_rate(processor: Processor) -> f64 {
+    static CPU: OnceLock<f64> = OnceLock::new();
+    static WGPU: OnceLock<f64> = OnceLock::new();
+    let (rate, seconds): (_, fn() -> f64) = match processor {
+        Processor::Cpu => (&CPU, cpu_product_seconds),
+        Processor::Wgpu => (&WGPU, wgpu_product_seconds),
+    };
+    *rate.get_or_init(|| PRODUCT_FLOPS / least(seconds))
+}
+
+/// Bytes a second of a stream over so many bytes.
+fn stream_rate(processor: Processor, working_set: u64) -> f64 {
+    static RATES: LazyLock<Mutex<HashMap<(&str, u64), f64>>> = LazyLock::new(Mutex::default);
+    let len = (working_set / UPDATE_BYTES).clamp(1, MAX_STREAM_LEN);
+    let mut rates = RATES.lock().unwrap_or_else(PoisonError::into_inner);
+    *rates.entry((processor.name(), len)).or_insert_with(|| match processor {
+        Processor::Cpu => 1.0 / least(|| cpu_seconds_per_byte(len)),
+        Processor::Wgpu => 1.0 / least(|| wgpu_seconds_per_byte(len)),
+    })
+}
+
+fn least(measure: impl Fn() -> f64) -> f64 {
+    (0..N_MEASUREMENTS).map(|_| measure()).fold(f64::INFINITY, f64::min)
+}
+
+fn cpu_product_seconds() -> f64 {
+    let (lhs, rhs) = (vec![0.5_f32; SIZE * SIZE], vec![0.25_f32; SIZE * SIZE]);
+    let mut out = vec![0.0_f32; SIZE * SIZE];
+    let rows = SIZE.div_ceil(n_threads());
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for (lhs, out) in lhs.chunks(rows * SIZE).zip(out.chunks_mut(rows * SIZE)) {
+            let rhs = MatRef::from_row_major_slice(&rhs, SIZE, SIZE);
+            scope.spawn(move || {
+                let n_rows = lhs.len() / SIZE;
+                let lhs = MatRef::from_row_major_slice(lhs, n_rows, SIZE);
+                let out = MatMut::from_row_major_slice_mut(out, n_rows, SIZE);
+                matmul(out, Accum::Replace, lhs, rhs, 1.0, Par::Seq);
+            });
+        }
+    });
+    let elapsed = start.elapsed().as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "1024")]
+    let expected = SIZE as f32 * 0.5 * 0.25;
+    assert!(out.iter().all(|&value| value == expected), "the product is wrong");
+    elapsed
+}
+
+/// Seconds per byte of a momentum update over `len` weights, divided among all threads.
+fn cpu_seconds_per_byte(len: u64) -> f64 {
+    let n_threads = n_threads();
+    let part = usize::try_from(len).expect("at most MAX_STREAM_LEN").div_ceil(n_threads);
+    let n_bytes = (part * n_threads) as u64 * UPDATE_BYTES;
+    let n_passes = (STREAMED_BYTES / n_bytes).max(1);
+    let barrier = Barrier::new(n_threads);
+    let slowest = thread::scope(|scope| {
+        let workers: Vec<_> = (0..n_threads)
+            .map(|_| scope.spawn(|| update_seconds(part, n_passes, &barrier)))
+            .collect();
+        let seconds = workers.into_iter().map(|worker| worker.join().expect("it does not panic"));
+        seconds.fold(0.0, f64::max)
+    });
+    #[expect(clippy::cast_precision_loss, reason = "for a rate")]
+    let n_bytes = (n_passes * n_bytes) as f64;
+    slowest / n_bytes
+}
+
+fn update_seconds(len: usize, n_passes: u64, barrier: &Barrier) -> f64 {
+    let (mut weights, mut velocities) = (vec![1.0_f32; len], vec![0.5_f32; len]);
+    let gradients = vec![0.1_f32; len];
+    let mut update = || {
+        for ((w, v), &g) in weights.iter_mut().zip(&mut velocities).zip(&gradients) {
+            *v = 0.9 * *v + g;
+            *w -= 1e-6 * (g + 0.9 * *v);
+        }
+        black_box((&mut weights, &mut velocities));
+    };
+    update();
+    barrier.wait();
+    let start = Instant::now();
+    for _ in 0..n_passes {
+        update();
+    }
+    start.elapsed().as_secs_f64()
+}
+
+fn wgpu_product_seconds() -> f64 {
+    let mut graph = Graph::new();
+    let mut parameter =
+        |name| graph.parameter(name, &[SIZE, SIZE], Initialiser::Zeros).expect("a fresh name");
+    let (lhs, rhs) = (parameter("lhs"), parameter("rhs"));
+    let product = graph.matmul(lhs, rhs).expect("shapes fit");
+    wgpu_seconds(&Plan::forward(&graph, &[product]).expect("it can be planned"))
+}
+
+fn wgpu_seconds_per_byte(len: u64) -> f64 {
+    let mut graph = Graph::new();
+    let len = usize::try_from(len).expect("at most MAX_STREAM_LEN");
+    let x = graph.parameter("x", &[len], Initialiser::Zeros).expect("a fresh name");
+    let y = graph.relu(x).expect("any shape");
+    let plan = Plan::forward(&graph, &[y]).expect("it can be planned");
+    #[expect(clippy::cast_precision_loss, reason = "for a rate")]
+    let n_bytes = plan.bytes() as f64;
+    wgpu_seconds(&plan) / n_bytes
+}
+
+/// Seconds of one iteration of a plan.
+fn wgpu_seconds(plan: &Plan) -> f64 {
+    const N_TIMES: u32 = 4;
+    let program = Program::new(vec![plan.clone()], vec![]).expect("it is a program");
+    let mut executor = Processor::Wgpu.executor(&program, 1);
+    let values = vec![0.5; program.n_parameters()];
+    executor.load(0, &Snapshot::fresh(LaneState::default(), values)).expect("it fits");
+    let mut run = |n_times| {
+        let start = Instant::now();
+        executor.run(0, &[n_times]).expect("the plan runs");
+        start.elapsed().as_secs_f64()
+    };
+    run(1);
+    run(N_TIMES) / f64::from(N_TIMES)
+}

@@ -1,0 +1,139 @@
+//! The widest vector instructions that the machine has, found at run time.
+//!
+//! [`vectorised`] compiles a plain loop for each instruction set; [`Vectors`] is for the loops that
+//! a compiler cannot vectorise well enough, the products.
+
+use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
+
+/// Runs a kernel with the widest vectors.
+pub(crate) fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
+    Arch::new().dispatch(kernel)
+}
+
+/// Runs a loop compiled for the widest vectors; the same bits on every machine, since the compiler
+/// may neither reorder nor fuse floating-point operations.
+#[inline(always)]
+pub(crate) fn vectorised<R>(work: impl NullaryFnOnce<Output = R>) -> R {
+    Arch::new().dispatch(work)
+}
+
+/// Vectors of an element type; see [`pulp::Simd`].
+#[doc(hidden)]
+pub trait Vectors: Copy {
+    /// As many elements as an instruction takes.
+    type Vector<S: Simd>: Copy + bytemuck::Pod;
+
+    /// A small whole number.
+    fn whole(value: i8) -> Self;
+
+    /// The same number in every element.
+    fn splat<S: Simd>(simd: S, value: Self) -> Self::Vector<S>;
+
+    /// `a b + c`, fused where the machine can.
+    fn multiply_add<S: Simd>(
+        simd: S,
+        a: Self::Vector<S>,
+        b: Self::Vector<S>,
+        c: Self::Vector<S>,
+    ) -> Self::Vector<S>;
+
+    /// `a + b`.
+    fn add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+
+    /// `a - b`.
+    fn subtract<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+
+    /// Sum of the elements, in an order that the instruction set decides.
+    fn reduce_sum<S: Simd>(simd: S, vector: Self::Vector<S>) -> Self;
+
+    /// The whole vectors at the start of a slice.
+    fn vectors<S: Simd>(slice: &[Self]) -> &[Self::Vector<S>];
+
+    /// As [`Vectors::vectors`], to be written.
+    fn vectors_mut<S: Simd>(slice: &mut [Self]) -> &mut [Self::Vector<S>];
+}
+
+/// Elements of a vector.
+pub(crate) const fn lanes<S: Simd, T: Vectors>() -> usize {
+    size_of::<T::Vector<S>>() / size_of::<T>()
+}
+
+macro_rules! vectors {
+    ($real:ty, $vector:ident, $splat:ident, $mul_add:ident, $add:ident, $subtract:ident, $reduce:ident, $as:ident, $as_mut:ident) => {
+        impl Vectors for $real {
+            type Vector<S: Simd> = S::$vector;
+
+            #[inline(always)]
+            fn whole(value: i8) -> Self {
+                Self::from(value)
+            }
+
+            #[inline(always)]
+            fn splat<S: Simd>(simd: S, value: Self) -> Self::Vector<S> {
+                simd.$splat(value)
+            }
+
+            #[inline(always)]
+            fn multiply_add<S: Simd>(
+                simd: S,
+                a: Self::Vector<S>,
+                b: Self::Vector<S>,
+                c: Self::Vector<S>,
+            ) -> Self::Vector<S> {
+                simd.$mul_add(a, b, c)
+            }
+
+            #[inline(always)]
+            fn add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S> {
+                simd.$add(a, b)
+            }
+
+            #[inline(always)]
+            fn subtract<S: Simd>(
+                simd: S,
+                a: Self::Vector<S>,
+                b: Self::Vector<S>,
+            ) -> Self::Vector<S> {
+                simd.$subtract(a, b)
+            }
+
+            #[inline(always)]
+            fn reduce_sum<S: Simd>(simd: S, vector: Self::Vector<S>) -> Self {
+                simd.$reduce(vector)
+            }
+
+            #[inline(always)]
+            fn vectors<S: Simd>(slice: &[Self]) -> &[Self::Vector<S>] {
+                S::$as(slice).0
+            }
+
+            #[inline(always)]
+            fn vectors_mut<S: Simd>(slice: &mut [Self]) -> &mut [Self::Vector<S>] {
+                S::$as_mut(slice).0
+            }
+        }
+    };
+}
+
+vectors!(
+    f32,
+    f32s,
+    splat_f32s,
+    mul_add_e_f32s,
+    add_f32s,
+    sub_f32s,
+    reduce_sum_f32s,
+    as_simd_f32s,
+    as_mut_simd_f32s
+);
+vectors!(
+    f64,
+    f64s,
+    splat_f64s,
+    mul_add_e_f64s,
+    add_f64s,
+    sub_f64s,
+    reduce_sum_f64s,
+    as_simd_f64s,
+    as_mut_simd_f64s
+);

@@ -1,0 +1,59 @@
+//! Native kernel: blocks of rows of the gradient in scratch memory that stays in the cache.
+
+use super::MatmulUpdate;
+use crate::cpu::CpuContext;
+use crate::cpu::product::{Lhs, Panels, Rows, Source, multiply, pack, packed_len};
+use crate::ops::matmul::PASS_TERMS;
+use crate::real::Real;
+
+/// Elements of a block of rows, 64 KiB in f32.
+const BLOCK_LEN: usize = 1 << 14;
+
+/// Multiply-adds that an update is worth.
+const UPDATE_WORK: usize = 16;
+
+/// Less work stays on one thread: the weights would wander between the caches of several.
+const MIN_PARALLEL_WORK: usize = 1 << 23;
+
+/// Rows of a block at least: the tallest tile.
+const MIN_BLOCK_ROWS: usize = 8;
+
+impl MatmulUpdate {
+    pub(crate) fn cpu<T: Real>(
+        self,
+        context: &CpuContext<'_, T>,
+        inputs: &[&[T]],
+        outputs: &mut [&mut [T]],
+    ) {
+        let (k, n) = (self.matmul.k, self.matmul.n);
+        let lhs = self.matmul.lhs(inputs[0]);
+        let mut packed = context.scratch.take(packed_len::<T>(k, n));
+        pack(&Source { data: inputs[1], stride: n, n_terms: k, n_columns: n }, &mut packed);
+        let rhs = Panels::packed(&packed, k, n);
+        let block_rows = (BLOCK_LEN / n / MIN_BLOCK_ROWS).max(1) * MIN_BLOCK_ROWS;
+        let parallel = context.parallel && self.update.len * (k + UPDATE_WORK) >= MIN_PARALLEL_WORK;
+        self.update.in_blocks(context, parallel, outputs, block_rows * n, |block, update| {
+            let n_rows = block_rows.min(self.matmul.m - block * block_rows);
+            let mut grads = context.scratch.take(n_rows * n);
+            gradient_rows(&lhs, &rhs, (block * block_rows, n_rows), &mut grads);
+            update(&grads);
+            context.scratch.give(grads);
+        });
+        context.scratch.give(packed);
+    }
+}
+
+/// Rows `first .. first + n_rows` of the gradient.
+fn gradient_rows<T: Real>(
+    lhs: &Lhs<'_, T>,
+    rhs: &Panels<'_, T>,
+    (first, n_rows): (usize, usize),
+    grads: &mut [T],
+) {
+    let n_terms = lhs.segment_len;
+    for pass in (0..n_terms).step_by(PASS_TERMS) {
+        let lhs = lhs.part(first, pass, PASS_TERMS.min(n_terms - pass));
+        let rows = Rows { y: &mut *grads, stride: rhs.n_columns, n_rows };
+        multiply(&lhs, &rhs.starting_at(pass), rows, pass > 0);
+    }
+}
