@@ -4,14 +4,18 @@
 //! A lane holds what outlives a step; scratch belongs to the threads that work, and its buffers go
 //! round by length, so that each length is held as often as it was ever in use at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::executor::Program;
 use crate::ops::Op;
+use crate::ops::conv2d::Conv2d;
 use crate::plan::{Dispatch, Plan};
 
 /// Elements of the pieces that products copy at a time: half of a second-level cache in f32.
 const PIECE_LEN: usize = 1 << 18;
+
+/// Points of a transformed filter.
+const FILTER_POINTS: usize = 36;
 
 /// Parts that a filter gradient is summed in at most.
 const MAX_FILTER_PARTS: usize = 8;
@@ -21,7 +25,7 @@ impl Program {
     /// plan has run: parameters, velocities, gradients, kept values and records of each lane, and
     /// each thread's scratch. The data, which the program already holds, are not among them.
     ///
-    /// What an op takes for itself is bounded, not counted: up to 1 MB a thread less may be taken.
+    /// What an op takes for itself is estimated from its shape: it is off by up to 1 MB a thread.
     pub fn native_memory_bytes(&self, lanes: usize, n_threads: usize) -> u64 {
         let n_working = lanes.min(n_threads);
         let mut buffers: HashMap<usize, usize> = HashMap::new();
@@ -36,24 +40,32 @@ impl Program {
             }
         }
         let slots_len: usize = buffers.iter().map(|(len, count)| len * count).sum();
-        let op_len = self.plans().iter().flat_map(own_scratch).max().unwrap_or(0);
-        let scratch_len = slots_len + n_working * op_len + n_threads * PIECE_LEN;
+        let own_lens: HashSet<usize> = self.plans().iter().flat_map(own_scratch).collect();
+        let own_len: usize = own_lens.into_iter().sum();
+        let scratch_len = slots_len + n_working * own_len + n_threads * PIECE_LEN;
         let len = lanes * self.lane_len() + scratch_len;
         (len * size_of::<f32>()) as u64
     }
 }
 
-/// Elements that each dispatch of a plan takes beside its operands and pieces of them, at most.
+/// Elements that the dispatches of a plan take beside their operands and pieces of them, about.
 fn own_scratch(plan: &Plan) -> impl Iterator<Item = usize> {
     plan.dispatches.iter().map(|Dispatch { op, .. }| match op {
-        Op::Conv2d(op) | Op::Conv2dGradInput(op) => op.patch_len() * op.out_channels,
-        Op::Conv2dGradFilter(op) => {
-            MAX_FILTER_PARTS.min(op.batch) * op.patch_len() * op.out_channels
-        }
+        // The filter, turned and transformed.
+        Op::Conv2d(op) | Op::Conv2dGradInput(op) => 2 * filter_len(op),
+        // Its gradient in parts, and their sum.
+        Op::Conv2dGradFilter(op) => (1 + MAX_FILTER_PARTS.min(op.batch)) * filter_len(op),
+        // The right operand in panels.
+        Op::MatmulUpdate(op) => op.matmul.k * op.matmul.n,
         // The result and an operand, transposed.
         Op::Matmul(op) if op.transpose_rhs => op.m * (op.n + op.k),
         _ => 0,
     })
+}
+
+/// Elements of a filter, or of its transform if that is larger.
+fn filter_len(op: &Conv2d) -> usize {
+    FILTER_POINTS.max(op.window.len()) * op.in_channels * op.out_channels
 }
 
 #[cfg(test)]

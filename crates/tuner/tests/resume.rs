@@ -48,6 +48,22 @@ fn lanes_and_round_caps_change_nothing() {
 }
 
 #[test]
+fn rounds_that_adapt_to_waiting_lanes_change_nothing() {
+    for stop in ["goal", "budget"] {
+        let whole = whole_run(stop, &lanes(5));
+        let mut n_evaluations = vec![];
+        for stop_cost in [None, Some(0.0), Some(3.0), Some(1e6)] {
+            let directory = tempfile::tempdir().unwrap();
+            let mut factory = Meddler { stop_cost, ..Meddler::new(|_, _, _| Ok(())) };
+            go_on(directory.path(), &small(stop), &mut factory, &lanes(5), quiet).unwrap();
+            assert_eq!(contents(directory.path()), whole, "a stop costs {stop_cost:?}");
+            n_evaluations.push(factory.n_evaluations);
+        }
+        assert!(n_evaluations[1] > n_evaluations[3], "cheap stops are many: {n_evaluations:?}");
+    }
+}
+
+#[test]
 fn stopping_after_any_round_and_going_on_changes_nothing() {
     let (experiment, options) = (small("goal"), lanes(3));
     let whole = whole_run("goal", &options);

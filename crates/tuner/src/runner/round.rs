@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn lanes_a_little_behind_are_waited_for() {
         assert_eq!(steps_to_stop(&[101, 100], 10.0), 101);
-        assert_eq!(steps_to_stop(&[100, 104, 109, 300, 300, 300], 10.0), 300);
+        assert_eq!(steps_to_stop(&[100, 104, 109, 300, 300, 300], 10.0), 109);
         assert_eq!(steps_to_stop(&[100, 100, 100, 109, 5000], 2.0), 100);
     }
 

@@ -139,6 +139,8 @@ pub(crate) struct Meddler {
     pub(crate) meddling: Box<Meddling>,
     /// From a step on, every lane is reported to have diverged at another: (from, reported).
     pub(crate) diverged_at: Option<(u64, u64)>,
+    /// What a stop costs in steps, where lanes are to wait for each other.
+    pub(crate) stop_cost: Option<f64>,
 }
 
 impl Meddler {
@@ -152,6 +154,7 @@ impl Meddler {
             n_builds: 0,
             meddling: Box::new(meddling),
             diverged_at: None,
+            stop_cost: None,
         }
     }
 }
@@ -181,6 +184,7 @@ impl TrainerFactory for Meddler {
             n_evaluations: &mut self.n_evaluations,
             meddling: &mut self.meddling,
             diverged_at: self.diverged_at,
+            stop_cost: self.stop_cost,
             steps: vec![0; lanes],
         }))
     }
@@ -192,12 +196,17 @@ struct MeddledTrainer<'run> {
     n_evaluations: &'run mut u64,
     meddling: &'run mut Meddling,
     diverged_at: Option<(u64, u64)>,
+    stop_cost: Option<f64>,
     steps: Vec<u64>,
 }
 
 impl LaneTrainer for MeddledTrainer<'_> {
     fn lanes(&self) -> usize {
         self.inner.lanes()
+    }
+
+    fn lockstep_stop_cost(&self) -> Option<f64> {
+        self.stop_cost
     }
 
     fn start(&mut self, lane: usize, trial: &Trial) -> Result<(), TrainerError> {
