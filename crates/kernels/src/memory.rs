@@ -91,8 +91,9 @@ mod tests {
     fn lanes_hold_what_lasts_and_threads_the_rest() {
         let program = program();
         let bytes = |lanes, n_threads| program.native_memory_bytes(lanes, n_threads);
-        // Three times 12 + 15 parameters and seven rows of one value.
-        let lane_bytes = 4 * (3 * 27 + 7);
+        // 12 + 15 parameters and velocities, the gradient of the first 12 (that of the others is
+        // used where it is made), and seven rows of one value.
+        let lane_bytes = 4 * (2 * 27 + 12 + 7);
         assert_eq!(bytes(9, 2) - bytes(8, 2), lane_bytes);
         assert_eq!(bytes(3, 2) - bytes(2, 2), lane_bytes, "two threads have their scratch");
         assert!(bytes(2, 2) - bytes(1, 2) > lane_bytes, "the second lane's thread has its own");
