@@ -1,7 +1,7 @@
 //! A workload: data set, model, optimizer, on a device. Builds the step programs.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use critbatch_data::{Dataset, Split as DataSplit};
 use critbatch_kernels::{Graph, Node, Plan, Program, Sampling, Source, Split};
@@ -82,8 +82,8 @@ pub struct Workload {
     train: Arc<Split>,
     evaluated: Vec<(EvaluationSplit, Arc<Split>)>,
     gradient_noise_scale: bool,
-    /// Bytes that the process had in memory before anything trained: now, and at most.
-    base_bytes: OnceLock<[u64; 2]>,
+    /// Bytes that the process had in memory before anything trained: then, and at most until then.
+    base_bytes: [u64; 2],
 }
 
 impl Workload {
@@ -132,7 +132,7 @@ impl Workload {
             train: Arc::new(device_split(&dataset.train, n_train)),
             evaluated,
             gradient_noise_scale: measured.gradient_noise_scale,
-            base_bytes: OnceLock::new(),
+            base_bytes: [resident_bytes(), peak_memory_bytes().unwrap_or(0)],
         })
     }
 
@@ -161,15 +161,14 @@ impl Workload {
 
     /// Bytes of memory that training in so many lanes is planned to take.
     ///
-    /// On the CPU it is the most that the whole process will have had in memory: what it had at the
-    /// first call, program and data, and what the lanes take on top. On a GPU it is what the device
+    /// On the CPU it is the most that the whole process will have had in memory: what it had when the
+    /// data were there, and what the lanes take on top. On a GPU it is what the device
     /// holds.
     ///
     /// # Errors
     /// As [`Workload::program`].
     pub fn memory_bytes(&self, batch_size: usize, lanes: usize) -> Result<u64, ModelError> {
-        let base = || [resident_bytes(), peak_memory_bytes().unwrap_or(0)];
-        let &[resident, peak] = self.base_bytes.get_or_init(base);
+        let [resident, peak] = self.base_bytes;
         let bytes = self.compute.memory_bytes(&self.program(batch_size)?, lanes);
         Ok(match self.compute {
             Compute::Cpu => peak.max(resident + bytes + RUNTIME_BYTES),
