@@ -1,9 +1,8 @@
 //! What a machine can do at best, measured when it is first asked for: products and streams.
 //!
-//! On the CPU neither is measured with our kernels: the product is `faer`'s, each thread with rows
-//! of its own, and the stream is a momentum update over arrays of the case's size. Through wgpu they
-//! are our own 1024^3 product and ReLU: how near those come to the card's peak is for its data
-//! sheet to say.
+//! The product is our own 1024^3 on either processor: how near it comes to others' is what
+//! `benches/peers/compare` prints, and to a card's peak, its data sheet. The stream is on the CPU a
+//! plain momentum update over arrays of the case's size, through wgpu our own ReLU.
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -12,8 +11,6 @@ use std::thread;
 use std::time::Instant;
 
 use critbatch_kernels::{Graph, Initialiser, LaneState, Plan, Program, Snapshot};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
 
 use crate::Processor;
 
@@ -92,11 +89,11 @@ impl Work {
 fn product_rate(processor: Processor) -> f64 {
     static CPU: OnceLock<f64> = OnceLock::new();
     static WGPU: OnceLock<f64> = OnceLock::new();
-    let (rate, seconds): (_, fn() -> f64) = match processor {
-        Processor::Cpu => (&CPU, cpu_product_seconds),
-        Processor::Wgpu => (&WGPU, wgpu_product_seconds),
+    let rate = match processor {
+        Processor::Cpu => &CPU,
+        Processor::Wgpu => &WGPU,
     };
-    *rate.get_or_init(|| PRODUCT_FLOPS / least(seconds))
+    *rate.get_or_init(|| PRODUCT_FLOPS / least(|| product_seconds(processor)))
 }
 
 /// Bytes a second of a stream over so many bytes.
@@ -112,29 +109,6 @@ fn stream_rate(processor: Processor, working_set: u64) -> f64 {
 
 fn least(measure: impl Fn() -> f64) -> f64 {
     (0..N_MEASUREMENTS).map(|_| measure()).fold(f64::INFINITY, f64::min)
-}
-
-fn cpu_product_seconds() -> f64 {
-    let (lhs, rhs) = (vec![0.5_f32; SIZE * SIZE], vec![0.25_f32; SIZE * SIZE]);
-    let mut out = vec![0.0_f32; SIZE * SIZE];
-    let rows = SIZE.div_ceil(n_threads());
-    let start = Instant::now();
-    thread::scope(|scope| {
-        for (lhs, out) in lhs.chunks(rows * SIZE).zip(out.chunks_mut(rows * SIZE)) {
-            let rhs = MatRef::from_row_major_slice(&rhs, SIZE, SIZE);
-            scope.spawn(move || {
-                let n_rows = lhs.len() / SIZE;
-                let lhs = MatRef::from_row_major_slice(lhs, n_rows, SIZE);
-                let out = MatMut::from_row_major_slice_mut(out, n_rows, SIZE);
-                matmul(out, Accum::Replace, lhs, rhs, 1.0, Par::Seq);
-            });
-        }
-    });
-    let elapsed = start.elapsed().as_secs_f64();
-    #[expect(clippy::cast_precision_loss, reason = "1024")]
-    let expected = SIZE as f32 * 0.5 * 0.25;
-    assert!(out.iter().all(|&value| value == expected), "the product is wrong");
-    elapsed
 }
 
 /// Seconds per byte of a momentum update over `len` weights, divided among all threads.
@@ -175,13 +149,13 @@ fn update_seconds(len: usize, n_passes: u64, barrier: &Barrier) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-fn wgpu_product_seconds() -> f64 {
+fn product_seconds(processor: Processor) -> f64 {
     let mut graph = Graph::new();
     let mut parameter =
         |name| graph.parameter(name, &[SIZE, SIZE], Initialiser::Zeros).expect("a fresh name");
     let (lhs, rhs) = (parameter("lhs"), parameter("rhs"));
     let product = graph.matmul(lhs, rhs).expect("shapes fit");
-    wgpu_seconds(&Plan::forward(&graph, &[product]).expect("it can be planned"))
+    plan_seconds(processor, &Plan::forward(&graph, &[product]).expect("it can be planned"))
 }
 
 fn wgpu_seconds_per_byte(len: u64) -> f64 {
@@ -192,14 +166,14 @@ fn wgpu_seconds_per_byte(len: u64) -> f64 {
     let plan = Plan::forward(&graph, &[y]).expect("it can be planned");
     #[expect(clippy::cast_precision_loss, reason = "for a rate")]
     let n_bytes = plan.bytes() as f64;
-    wgpu_seconds(&plan) / n_bytes
+    plan_seconds(Processor::Wgpu, &plan) / n_bytes
 }
 
 /// Seconds of one iteration of a plan.
-fn wgpu_seconds(plan: &Plan) -> f64 {
+fn plan_seconds(processor: Processor, plan: &Plan) -> f64 {
     const N_TIMES: u32 = 4;
     let program = Program::new(vec![plan.clone()], vec![]).expect("it is a program");
-    let mut executor = Processor::Wgpu.executor(&program, 1);
+    let mut executor = processor.executor(&program, 1);
     let values = vec![0.5; program.n_parameters()];
     executor.load(0, &Snapshot::fresh(LaneState::default(), values)).expect("it fits");
     let mut run = |n_times| {
