@@ -3,12 +3,14 @@
 pub(crate) mod accumulate;
 pub(crate) mod add;
 pub(crate) mod advance;
+pub(crate) mod avg_pool;
 pub(crate) mod bias;
 pub(crate) mod conv2d;
 pub(crate) mod dropout;
 pub(crate) mod error_count;
 pub(crate) mod fill;
 pub(crate) mod gather;
+pub(crate) mod identity_shortcut;
 pub(crate) mod matmul;
 pub(crate) mod matmul_update;
 pub(crate) mod max_pool;
@@ -16,6 +18,7 @@ pub(crate) mod relu;
 pub(crate) mod reshape;
 pub(crate) mod softmax_cross_entropy;
 pub(crate) mod squared_norm;
+pub(crate) mod standardise;
 pub(crate) mod sum;
 pub(crate) mod update;
 pub(crate) mod window;
@@ -41,6 +44,11 @@ pub(crate) enum Op {
     Conv2dGradFilter(conv2d::Conv2d),
     MaxPool(max_pool::MaxPool),
     MaxPoolGrad(max_pool::MaxPool),
+    AvgPool(avg_pool::AvgPool),
+    AvgPoolGrad(avg_pool::AvgPool),
+    IdentityShortcut(identity_shortcut::IdentityShortcut),
+    IdentityShortcutGrad(identity_shortcut::IdentityShortcut),
+    Standardise(standardise::Standardise),
     AddBias(bias::Bias),
     SumRows(bias::Bias),
     Relu { len: usize },
@@ -76,6 +84,11 @@ impl Op {
             Op::Conv2dGradFilter(_) => "conv2d_grad_filter",
             Op::MaxPool(_) => "max_pool",
             Op::MaxPoolGrad(_) => "max_pool_grad",
+            Op::AvgPool(_) => "avg_pool",
+            Op::AvgPoolGrad(_) => "avg_pool_grad",
+            Op::IdentityShortcut(_) => "identity_shortcut",
+            Op::IdentityShortcutGrad(_) => "identity_shortcut_grad",
+            Op::Standardise(_) => "standardise",
             Op::AddBias(_) => "add_bias",
             Op::SumRows(_) => "sum_rows",
             Op::Relu { .. } => "relu",
@@ -119,6 +132,11 @@ impl Op {
             (Op::Conv2dGradFilter(op), [y]) => op.grad_filter_cpu(context, inputs, y),
             (Op::MaxPool(op), [y]) => op.cpu(context, inputs[0], y),
             (Op::MaxPoolGrad(op), [y]) => op.grad_cpu(context, inputs[0], inputs[1], y),
+            (Op::AvgPool(op), [y]) => op.cpu(context, inputs[0], y),
+            (Op::AvgPoolGrad(op), [y]) => op.grad_cpu(context, inputs[0], y),
+            (Op::IdentityShortcut(op), [y]) => op.cpu(context, inputs[0], y),
+            (Op::IdentityShortcutGrad(op), [y]) => op.grad_cpu(context, inputs[0], y),
+            (Op::Standardise(op), [y]) => op.cpu(context, inputs[0], y),
             (Op::AddBias(op), [y]) => op.add_cpu(inputs[0], inputs[1], y),
             (Op::SumRows(op), [y]) => op.sum_rows_cpu(context, inputs[0], y),
             (Op::Relu { .. }, [y]) => relu::cpu(context.parallel, inputs[0], y),
@@ -157,6 +175,11 @@ impl Op {
             Op::GatherLabels(op) => op.launch_labels(),
             Op::MaxPool(op) => op.launch(),
             Op::MaxPoolGrad(op) => op.launch_grad(),
+            Op::AvgPool(op) => op.launch(),
+            Op::AvgPoolGrad(op) => op.launch_grad(),
+            Op::IdentityShortcut(op) => op.launch(),
+            Op::IdentityShortcutGrad(op) => op.launch_grad(),
+            Op::Standardise(op) => op.launch(),
             Op::AddBias(op) => op.launch_add(),
             Op::Relu { len } => relu::launch(*len),
             Op::ReluGrad { len } => relu::launch_grad(*len),
@@ -200,6 +223,8 @@ impl Graph {
             Op::Matmul(op) => op.backward(self, &info.inputs, grad, needed),
             Op::Conv2d(op) => op.backward(self, &info.inputs, grad, needed),
             Op::MaxPool(op) => op.backward(self, info.inputs[0], grad),
+            Op::AvgPool(op) => op.backward(self, info.inputs[0], grad),
+            Op::IdentityShortcut(op) => op.backward(self, info.inputs[0], grad),
             Op::AddBias(op) => op.backward(self, grad, needed),
             Op::Relu { len } => relu::backward(self, *len, node, grad),
             Op::Dropout(op) => op.backward(self, grad),

@@ -100,6 +100,16 @@ impl Window {
         inside(out_column * self.stride, self.pad_left, self.width, self.in_width)
     }
 
+    /// Pixels under the `output`-th window that lie inside the image, counted in row-major order.
+    #[inline(always)]
+    pub(crate) fn pixels(self, output: usize) -> impl Iterator<Item = usize> {
+        let (i, j) = (output / self.out_width, output % self.out_width);
+        self.rows(i).flat_map(move |row| {
+            self.columns(j)
+                .map(move |column| self.in_row(i, row) * self.in_width + self.in_column(j, column))
+        })
+    }
+
     /// Input row under row `row` of the window at `out_row`; only for rows inside.
     pub(crate) fn in_row(&self, out_row: usize, row: usize) -> usize {
         out_row * self.stride + row - self.pad_top

@@ -32,3 +32,25 @@ fn under_window(window: vec2<u32>, place: vec2<u32>) -> vec2<u32> {
 fn is_inside(pixel: vec2<u32>) -> bool {
     return pixel.x < IN_HEIGHT && pixel.y < IN_WIDTH;
 }
+
+// First row and column of windows that reach the pixel.
+fn first_window(pixel: vec2<u32>) -> vec2<u32> {
+    let padded = pixel + vec2(PAD_TOP, PAD_LEFT);
+    let size = vec2(WINDOW_HEIGHT, WINDOW_WIDTH);
+    return select(vec2(0u), (padded - size) / STRIDE + 1u, padded >= size);
+}
+
+// Row and column after those of the last windows that reach the pixel.
+fn end_window(pixel: vec2<u32>) -> vec2<u32> {
+    return min((pixel + vec2(PAD_TOP, PAD_LEFT)) / STRIDE + 1u, vec2(OUT_HEIGHT, OUT_WIDTH));
+}
+
+// Pixels of the window at (row, column) that lie inside the image.
+fn n_pixels_inside(window: vec2<u32>) -> u32 {
+    let start = window * STRIDE;
+    let padding = vec2(PAD_TOP, PAD_LEFT);
+    let size = vec2(WINDOW_HEIGHT, WINDOW_WIDTH);
+    let first = max(start, padding);
+    let end = min(start + size, vec2(IN_HEIGHT, IN_WIDTH) + padding);
+    return (end.x - first.x) * (end.y - first.y);
+}

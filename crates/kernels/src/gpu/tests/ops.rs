@@ -138,6 +138,17 @@ fn elementwise() {
     }
 }
 
+#[test]
+fn standardise() {
+    for (rows, columns) in [(1, 1), (3, 2), (2, 255), (2, 257), (5, 3072)] {
+        let mut graph = Graph::new();
+        let x = parameter(&mut graph, "x", &[rows, columns]).unwrap();
+        let y = graph.standardise(x).unwrap();
+        let name = format!("standardise {rows} x {columns}");
+        check_values(&name, columns, device().tiling, &graph, &[y], vec![]);
+    }
+}
+
 /// Around one block, and several.
 #[test]
 fn squared_norm_of_blocks() {

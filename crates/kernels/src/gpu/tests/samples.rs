@@ -35,6 +35,7 @@ fn network(sampling: Sampling) -> (Graph, Node, Node) {
     let mut graph = Graph::new();
     let source = Source { split: 0, n_examples: 9, sampling };
     let images = graph.gather_images(source, BATCH, &[8, 8, 1], [1.0 / 255.0, -0.5]).unwrap();
+    let images = graph.standardise(images).unwrap();
     let labels = graph.gather_labels(source, BATCH).unwrap();
     let zeros = Initialiser::Zeros;
     let filters = [
@@ -49,6 +50,9 @@ fn network(sampling: Sampling) -> (Graph, Node, Node) {
     let x = graph.max_pool(x, 2, 2, Padding::Valid).unwrap();
     let skip = x;
     let x = graph.conv2d(x, filters[1], 1, Padding::Same).unwrap();
+    let x = graph.add(x, skip).unwrap();
+    let skip = graph.identity_shortcut(x, 1, 4).unwrap();
+    let x = graph.avg_pool(x, [3, 3], 1, Padding::Same).unwrap();
     let x = graph.add(x, skip).unwrap();
     let x = graph.relu(x).unwrap();
     let x = graph.add_bias(x, bias).unwrap();

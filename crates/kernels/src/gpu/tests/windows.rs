@@ -70,3 +70,37 @@ fn max_pool() {
         }
     }
 }
+
+#[test]
+fn avg_pool() {
+    for shape in [[1, 1, 1, 1], [2, 4, 4, 3], [3, 7, 5, 2], [2, 16, 17, 9]] {
+        for (size, stride) in [([1, 1], 1), ([2, 2], 2), ([3, 2], 2), ([3, 3], 1), ([2, 2], 3)] {
+            for padding in PADDINGS {
+                if padding == Padding::Valid && (shape[1] < size[0] || shape[2] < size[1]) {
+                    continue;
+                }
+                let name = format!("avg_pool {shape:?} {size:?} {stride} {padding:?}");
+                check(&name, size[0] * size[1], |graph| {
+                    let x = graph.parameter("x", &shape, Initialiser::Zeros)?;
+                    graph.avg_pool(x, size, stride, padding)
+                });
+            }
+        }
+        check(&format!("global_avg_pool {shape:?}"), shape[1] * shape[2], |graph| {
+            let x = graph.parameter("x", &shape, Initialiser::Zeros)?;
+            graph.global_avg_pool(x)
+        });
+    }
+}
+
+#[test]
+fn identity_shortcut() {
+    for shape in [[1, 1, 1, 1], [2, 4, 4, 3], [3, 7, 5, 2], [2, 16, 17, 9]] {
+        for (stride, more) in [(1, 0), (2, 5), (3, 1)] {
+            check(&format!("identity_shortcut {shape:?} {stride} {more}"), 1, |graph| {
+                let x = graph.parameter("x", &shape, Initialiser::Zeros)?;
+                graph.identity_shortcut(x, stride, shape[3] + more)
+            });
+        }
+    }
+}

@@ -93,14 +93,8 @@ impl MaxPool {
     /// Places of the pixels of a window, first channel, in row-major order.
     #[inline(always)]
     fn pixels(&self, output: usize) -> impl Iterator<Item = usize> {
-        let Self { window, channels, .. } = *self;
-        let (i, j) = (output / window.out_width, output % window.out_width);
-        window.rows(i).flat_map(move |row| {
-            window.columns(j).map(move |column| {
-                let pixel = window.in_row(i, row) * window.in_width + window.in_column(j, column);
-                pixel * channels
-            })
-        })
+        let channels = self.channels;
+        self.window.pixels(output).map(move |pixel| pixel * channels)
     }
 
     fn image_lens(&self) -> (usize, usize) {

@@ -45,7 +45,7 @@ fn main(
     let channel = i % CHANNELS;
     let image_start = x_start + pixel.x * IN_HEIGHT * IN_WIDTH * CHANNELS + channel;
     let first = first_window(pixel.yz);
-    let end = min((pixel.yz + vec2(PAD_TOP, PAD_LEFT)) / STRIDE + 1u, vec2(OUT_HEIGHT, OUT_WIDTH));
+    let end = end_window(pixel.yz);
     var sum = 0.0;
     for (var row = first.x; row < end.x; row++) {
         for (var column = first.y; column < end.y; column++) {
@@ -57,13 +57,6 @@ fn main(
     }
     let passes = !RELU || x[x_start + i] > 0.0;
     grad_x[grad_x_start + i] = select(0.0, sum, passes);
-}
-
-// First row and column of windows that reach the pixel.
-fn first_window(pixel: vec2<u32>) -> vec2<u32> {
-    let padded = pixel + vec2(PAD_TOP, PAD_LEFT);
-    let size = vec2(WINDOW_HEIGHT, WINDOW_WIDTH);
-    return select(vec2(0u), (padded - size) / STRIDE + 1u, padded >= size);
 }
 
 // Row and column of the first largest pixel of a window.
