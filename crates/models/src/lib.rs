@@ -20,9 +20,11 @@ mod memory;
 mod metaparameters;
 mod model;
 mod optimizer;
+mod resnet;
 mod simple_cnn;
 mod throughput;
 mod trainer;
+mod vgg;
 mod workload;
 
 pub use compute::{Compute, DeviceChoice, DeviceInfo, devices, n_threads, use_threads};

@@ -3,23 +3,36 @@
 use critbatch_kernels::{Error, Graph, Initialiser, Masks, Node, Padding};
 
 use crate::error::ModelError;
-use crate::{fully_connected, simple_cnn};
+use crate::{fully_connected, resnet, simple_cnn, vgg};
 
 /// One row of a network's table.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Layer {
-    /// Convolution of `size x size`, stride 1, same padding, with bias and ReLU.
+    /// Convolution of `size x size`, stride 1, same padding, with bias.
     Convolution {
         /// Height and width of the filter.
         size: usize,
         /// Output channels.
         channels: usize,
     },
+    /// Rectified linear unit.
+    Relu,
+    /// `a = relu(x)`, `y = conv(relu(conv(a))) + shortcut(a)`: two convolutions of 3 x 3 with bias,
+    /// the first with a stride, behind their activations; a shortcut without weights. The block with
+    /// which a stage begins: its activation comes before both paths.
+    ResidualBlock {
+        /// Output channels.
+        channels: usize,
+        /// Pixels from one window of the first convolution to the next.
+        stride: usize,
+    },
     /// Maximum over `size x size` windows, stride `size`.
     MaxPool {
         /// Height and width of the window.
         size: usize,
     },
+    /// Mean over all pixels.
+    GlobalAveragePool,
     /// Fully connected hidden layer with bias and ReLU; flattens images first.
     Hidden {
         /// Number of units.
@@ -59,7 +72,7 @@ impl Model {
 
     /// All models, in the order of the paper's families.
     pub fn all() -> Vec<Model> {
-        fully_connected::models().into_iter().chain(simple_cnn::models()).collect()
+        [fully_connected::models(), simple_cnn::models(), resnet::models(), vgg::models()].concat()
     }
 
     /// The model of this name.
@@ -132,8 +145,11 @@ struct Builder<'g> {
 impl Builder<'_> {
     fn layer(&mut self, layer: Layer, x: Node, n_classes: usize) -> Result<Node, Error> {
         match layer {
-            Layer::Convolution { size, channels } => self.convolution(x, size, channels),
+            Layer::Convolution { size, channels } => self.convolution(x, size, channels, 1),
+            Layer::Relu => self.graph.relu(x),
+            Layer::ResidualBlock { channels, stride } => self.residual_block(x, channels, stride),
             Layer::MaxPool { size } => self.graph.max_pool(x, size, size, Padding::Valid),
+            Layer::GlobalAveragePool => self.graph.global_avg_pool(x),
             Layer::Hidden { units } => {
                 let y = self.dense(x, units)?;
                 self.graph.relu(y)
@@ -151,16 +167,30 @@ impl Builder<'_> {
         }
     }
 
-    fn convolution(&mut self, x: Node, size: usize, channels: usize) -> Result<Node, Error> {
+    fn residual_block(&mut self, x: Node, channels: usize, stride: usize) -> Result<Node, Error> {
+        let activation = self.graph.relu(x)?;
+        let shortcut = self.graph.identity_shortcut(activation, stride, channels)?;
+        let y = self.convolution(activation, 3, channels, stride)?;
+        let y = self.graph.relu(y)?;
+        let y = self.convolution(y, 3, channels, 1)?;
+        self.graph.add(y, shortcut)
+    }
+
+    fn convolution(
+        &mut self,
+        x: Node,
+        size: usize,
+        channels: usize,
+        stride: usize,
+    ) -> Result<Node, Error> {
         self.n_convolutions += 1;
         let name = format!("conv{}", self.n_convolutions);
         let in_channels = self.graph.shape(x).last().copied().unwrap_or(1);
         let shape = [size, size, in_channels, channels];
         let fan_in = size * size * in_channels;
         let (kernel, bias) = self.kernel_and_bias(&name, &shape, fan_in, channels)?;
-        let y = self.graph.conv2d(x, kernel, 1, Padding::Same)?;
-        let y = self.graph.add_bias(y, bias)?;
-        self.graph.relu(y)
+        let y = self.graph.conv2d(x, kernel, stride, Padding::Same)?;
+        self.graph.add_bias(y, bias)
     }
 
     fn dense(&mut self, x: Node, units: usize) -> Result<Node, Error> {
@@ -197,45 +227,63 @@ mod tests {
     /// Shallue et al. 2018, sec. 3 and app. C; counts by arithmetic on the published widths.
     #[test]
     fn parameter_counts_are_the_papers() {
+        let (mnist, cifar, imagenet) =
+            (([28, 28, 1], 10), ([32, 32, 3], 10), ([224, 224, 3], 1000));
         let counts = [
-            ("fc_1024", 814_090),
-            ("fc_1024_1024", 1_863_690),
-            ("fc_1024_1024_1024", 2_913_290),
-            ("fc_64_64_64", 59_210),
-            ("fc_128_128_128", 134_794),
-            ("fc_256_256_256", 335_114),
-            ("fc_512_512_512", 932_362),
-            ("fc_2048_2048_2048", 10_020_874),
-            ("simple_cnn_narrow", 821_706),
-            ("simple_cnn_base", 3_274_634),
-            ("simple_cnn_wide", 13_074_186),
+            ("fc_1024", mnist, 814_090),
+            ("fc_1024_1024", mnist, 1_863_690),
+            ("fc_1024_1024_1024", mnist, 2_913_290),
+            ("fc_64_64_64", mnist, 59_210),
+            ("fc_128_128_128", mnist, 134_794),
+            ("fc_256_256_256", mnist, 335_114),
+            ("fc_512_512_512", mnist, 932_362),
+            ("fc_2048_2048_2048", mnist, 10_020_874),
+            ("simple_cnn_narrow", mnist, 821_706),
+            ("simple_cnn_base", mnist, 3_274_634),
+            ("simple_cnn_wide", mnist, 13_074_186),
+            // 9 (3 16 + 2 16^2 + 16 32 + 32^2 + 32 64 + 64^2) + 3 16 + 2 32 + 2 64 + 65 10.
+            ("resnet_8", cifar, 75_050),
+            ("vgg_11", imagenet, 132_863_336),
         ];
-        for (name, count) in counts {
+        for (name, (example_shape, n_classes), count) in counts {
             let model = Model::find(name).unwrap();
-            assert_eq!(model.n_parameters([28, 28, 1], 10).unwrap(), count, "{name}");
+            assert_eq!(model.n_parameters(example_shape, n_classes).unwrap(), count, "{name}");
         }
         assert_eq!(Model::all().len(), counts.len(), "a model without a count");
     }
 
-    #[test]
-    fn shapes_after_every_layer_of_the_cnn_are_the_papers() {
-        let model = Model::find("simple_cnn_base").unwrap();
-        let expected: [&[usize]; 7] = [
-            &[3, 28, 28, 32],
-            &[3, 14, 14, 32],
-            &[3, 14, 14, 64],
-            &[3, 7, 7, 64],
-            &[3, 1024],
-            &[3, 1024],
-            &[3, 10],
-        ];
-        for n_layers in 1..=expected.len() {
+    /// Shapes per example after every row of a network's table.
+    fn shapes(name: &str, example_shape: [usize; 3]) -> Vec<Vec<usize>> {
+        let model = Model::find(name).unwrap();
+        let shape_after = |n_layers| {
             let part = Model::new("part", model.layers[..n_layers].to_vec());
             let mut graph = Graph::new();
-            let images = graph.parameter("images", &[3, 28, 28, 1], Initialiser::Zeros).unwrap();
+            let [height, width, channels] = example_shape;
+            let shape = [3, height, width, channels];
+            let images = graph.parameter("images", &shape, Initialiser::Zeros).unwrap();
             let y = part.build(&mut graph, images, 10, Mode::Train).unwrap();
-            assert_eq!(**graph.shape(y), *expected[n_layers - 1], "after layer {n_layers}");
-        }
+            graph.shape(y)[1..].to_vec()
+        };
+        (1..=model.layers.len()).map(shape_after).collect()
+    }
+
+    #[test]
+    fn shapes_after_every_layer_are_the_papers() {
+        let expected: [&[usize]; 9] = [
+            &[28, 28, 32],
+            &[28, 28, 32],
+            &[14, 14, 32],
+            &[14, 14, 64],
+            &[14, 14, 64],
+            &[7, 7, 64],
+            &[1024],
+            &[1024],
+            &[10],
+        ];
+        assert_eq!(shapes("simple_cnn_base", [28, 28, 1]), expected);
+        let expected: [&[usize]; 7] =
+            [&[32, 32, 16], &[32, 32, 16], &[16, 16, 32], &[8, 8, 64], &[8, 8, 64], &[64], &[10]];
+        assert_eq!(shapes("resnet_8", [32, 32, 3]), expected);
     }
 
     #[test]

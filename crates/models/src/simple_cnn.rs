@@ -27,8 +27,10 @@ impl SimpleCnn {
     fn model(&self) -> Model {
         Model::new(self.name, vec![
             Layer::Convolution { size: 5, channels: self.first_channels },
+            Layer::Relu,
             Layer::MaxPool { size: 2 },
             Layer::Convolution { size: 5, channels: self.second_channels },
+            Layer::Relu,
             Layer::MaxPool { size: 2 },
             Layer::Hidden { units: self.hidden_units },
             Layer::Dropout { rate: 0.4 },
