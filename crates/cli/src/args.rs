@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Export(Export),
     /// Measure how many examples a second a workload trains on here
     Throughput(Throughput),
+    /// Write what a workload computes as tensors, to be compared with another framework
+    Probe(Probe),
     /// List the devices that can train
     Devices(Listing),
     /// List data sets, models and optimizers; any combination is a workload
@@ -371,6 +373,50 @@ fn duration(text: &str) -> Result<f64, String> {
     let seconds: Option<f64> = text.parse().ok();
     let sound = seconds.filter(|seconds| (0.01..=3600.0).contains(seconds));
     sound.ok_or_else(|| "expected seconds, from 0.01 to 3600".to_owned())
+}
+
+/// `critbatch probe`.
+#[derive(Debug, Args)]
+pub(crate) struct Probe {
+    /// Data set, model and optimizer; `critbatch workloads` lists all names
+    #[arg(long, value_name = "DATASET/MODEL/OPTIMIZER", value_parser = workload)]
+    pub(crate) workload: [String; 3],
+    /// Examples per update
+    #[arg(long, value_name = "B", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) batch_size: u32,
+    /// Seed of weights and order of the data
+    #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub(crate) seed: u64,
+    /// Steps to train
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) steps: u32,
+    /// A metaparameter; unless given, the learning rate is 0.01 and the momentum 0.9
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = metaparameter)]
+    pub(crate) metaparameters: Vec<(String, f64)>,
+    /// Directory for probe.safetensors
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Directory of the data sets, searched before CRITBATCH_DATA and /usr/share/datasets
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Where to train: auto takes a GPU if there is one
+    #[arg(long, value_enum, default_value_t = Device::Auto)]
+    pub(crate) device: Device,
+}
+
+fn workload(text: &str) -> Result<[String; 3], String> {
+    let names: Vec<String> = text.split('/').map(str::to_owned).collect();
+    let names = <[String; 3]>::try_from(names).ok();
+    let names = names.filter(|names| names.iter().all(|name| !name.is_empty()));
+    names.ok_or_else(|| "expected three names, such as mnist/fc_1024/sgd".to_owned())
+}
+
+fn metaparameter(text: &str) -> Result<(String, f64), String> {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    match value.parse::<f64>() {
+        Ok(value) if value.is_finite() && !name.is_empty() => Ok((name.to_owned(), value)),
+        _ => Err("expected a name and a number, such as learning_rate=0.1".to_owned()),
+    }
 }
 
 /// `critbatch workloads`.

@@ -224,36 +224,54 @@ impl Workload {
     fn evaluation_plan(&self, split: usize, n_examples: usize) -> Result<Plan, ModelError> {
         let (n_chunks, batch) = chunks(n_examples);
         let source = Source { split, n_examples, sampling: Sampling::Sequential };
-        let Network { mut graph, logits, labels } = self.graph(Mode::Evaluate, batch, source)?;
+        let Network { mut graph, logits, labels, .. } =
+            self.graph(Mode::Evaluate, batch, source)?;
         let losses = graph.softmax_cross_entropy(logits, labels, false)?;
         let errors = graph.error_count(logits, labels)?;
         let values = [graph.sum(losses, 1.0)?, graph.sum(errors, 1.0)?];
         Ok(Plan::evaluation(&graph, &values, n_chunks as usize)?)
     }
 
-    fn graph(&self, mode: Mode, batch: usize, source: Source) -> Result<Network, ModelError> {
+    pub(crate) fn graph(
+        &self,
+        mode: Mode,
+        batch: usize,
+        source: Source,
+    ) -> Result<Network, ModelError> {
         let mut graph = Graph::new();
         let images = graph.gather_images(source, batch, &self.example_shape, NORMALISATION)?;
         let labels = graph.gather_labels(source, batch)?;
         let logits = self.model.build(&mut graph, images, self.n_classes, mode)?;
-        Ok(Network { graph, logits, labels })
+        Ok(Network { graph, images, logits, labels })
     }
 
-    fn train_source(&self) -> Source {
+    /// The optimizer of all its trials.
+    pub(crate) fn optimizer(&self) -> Optimizer {
+        self.optimizer
+    }
+
+    /// The training examples.
+    pub(crate) fn train_split(&self) -> Arc<Split> {
+        Arc::clone(&self.train)
+    }
+
+    pub(crate) fn train_source(&self) -> Source {
         Source { split: 0, n_examples: self.train.len(), sampling: Sampling::Shuffled }
     }
 }
 
 /// A network between its data and its loss.
-struct Network {
-    graph: Graph,
-    logits: Node,
-    labels: Node,
+pub(crate) struct Network {
+    pub(crate) graph: Graph,
+    /// The batch as the network sees it.
+    pub(crate) images: Node,
+    pub(crate) logits: Node,
+    pub(crate) labels: Node,
 }
 
 impl Network {
     /// Mean loss of a batch as training takes it, with label smoothing.
-    fn training_loss(&mut self, batch_size: usize) -> Result<Node, ModelError> {
+    pub(crate) fn training_loss(&mut self, batch_size: usize) -> Result<Node, ModelError> {
         let losses = self.graph.softmax_cross_entropy(self.logits, self.labels, true)?;
         #[expect(clippy::cast_precision_loss, reason = "a batch stays below 2^30")]
         let scale = 1.0 / batch_size as f64;

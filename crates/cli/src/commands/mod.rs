@@ -4,6 +4,7 @@ mod compare;
 mod devices;
 mod export;
 mod import;
+mod probe;
 mod quickstart;
 mod report;
 mod run;
@@ -35,6 +36,7 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Import(import) => import::execute(&import),
         Command::Export(export) => export::execute(&export),
         Command::Throughput(throughput) => throughput::execute(&throughput),
+        Command::Probe(probe) => probe::execute(&probe),
         Command::Devices(listing) => devices::execute(listing),
         Command::Workloads(workloads) => workloads::execute(&workloads),
     }

@@ -14,9 +14,6 @@ use crate::console;
 use crate::exit::Exit;
 use crate::summary::RULED;
 
-/// Height, width and channels of MNIST's examples, and its number of classes.
-const MNIST: ([usize; 3], usize) = ([28, 28, 1], 10);
-
 #[derive(Debug, Serialize)]
 struct Offer {
     datasets: Vec<DatasetOffer>,
@@ -42,8 +39,22 @@ struct DatasetOffer {
 #[derive(Debug, Serialize)]
 struct ModelOffer {
     name: &'static str,
-    /// On examples of MNIST's shape.
+    /// On each kind of examples that the network fits.
+    sizes: Vec<Size>,
+}
+
+#[derive(Debug, Serialize)]
+struct Size {
+    #[serde(flatten)]
+    examples: Examples,
     n_parameters: usize,
+}
+
+/// What a network's size depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+struct Examples {
+    example_shape: [usize; 3],
+    n_classes: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,7 +79,7 @@ struct MetaparameterOffer {
 ///
 /// Where stdout cannot be written.
 pub(crate) fn execute(arguments: &Workloads) -> anyhow::Result<Exit> {
-    let offer = offer(arguments.data_dir.as_deref())?;
+    let offer = offer(arguments.data_dir.as_deref());
     match arguments.listing.json {
         true => console::print_json(&offer)?,
         false => console::print(&text(&offer))?,
@@ -76,19 +87,33 @@ pub(crate) fn execute(arguments: &Workloads) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn offer(data_dir: Option<&Path>) -> anyhow::Result<Offer> {
-    let model = |model: Model| -> anyhow::Result<ModelOffer> {
-        Ok(ModelOffer { name: model.name(), n_parameters: model.n_parameters(MNIST.0, MNIST.1)? })
-    };
+fn offer(data_dir: Option<&Path>) -> Offer {
     let optimizer = |optimizer: Optimizer| OptimizerOffer {
         name: optimizer.name(),
         metaparameters: optimizer.metaparameters().into_iter().map(metaparameter).collect(),
     };
-    Ok(Offer {
+    Offer {
         datasets: catalogue().iter().map(|info| dataset(info, data_dir)).collect(),
-        models: Model::all().into_iter().map(model).collect::<Result<_, _>>()?,
+        models: Model::all().iter().map(model).collect(),
         optimizers: Optimizer::ALL.into_iter().map(optimizer).collect(),
-    })
+    }
+}
+
+/// A model with its size on the examples of every data set, alike ones once.
+fn model(model: &Model) -> ModelOffer {
+    let mut sizes: Vec<Size> = Vec::new();
+    for info in catalogue() {
+        let DatasetInfo { example_shape, n_classes, .. } = *info;
+        let examples = Examples { example_shape, n_classes };
+        if sizes.iter().any(|size| size.examples == examples) {
+            continue;
+        }
+        // An error says that the network does not fit, images that are too small for its pools.
+        if let Ok(n_parameters) = model.n_parameters(example_shape, n_classes) {
+            sizes.push(Size { examples, n_parameters });
+        }
+    }
+    ModelOffer { name: model.name(), sizes }
 }
 
 fn dataset(info: &DatasetInfo, data_dir: Option<&Path>) -> DatasetOffer {
@@ -119,7 +144,7 @@ fn text(offer: &Offer) -> String {
     let count = |n: usize| format::count(n as u64);
     let mut datasets = table(&["data set", "train", "validation", "test", "shape", "present"]);
     for dataset in &offer.datasets {
-        let shape = dataset.example_shape.map(|n| n.to_string()).join(" x ");
+        let shape = shape(dataset.example_shape);
         datasets.add_row([
             dataset.name,
             &count(dataset.n_train),
@@ -129,9 +154,16 @@ fn text(offer: &Offer) -> String {
             if dataset.is_present { "yes" } else { "no" },
         ]);
     }
-    let mut models = table(&["model", "parameters on 28 x 28 images of 10 classes"]);
+    let mut models = table(&["model", "parameters"]);
     for model in &offer.models {
-        models.add_row([model.name, &count(model.n_parameters)]);
+        let on = |size: &Size| {
+            let Examples { example_shape, n_classes } = size.examples;
+            let n_parameters = count(size.n_parameters);
+            format!("{n_parameters} on {}, {n_classes} classes", shape(example_shape))
+        };
+        let sizes: Vec<String> = model.sizes.iter().map(on).collect();
+        let none = "needs larger images than those of these data sets".to_owned();
+        models.add_row([model.name, &if sizes.is_empty() { none } else { sizes.join("; ") }]);
     }
     let locations = offer.datasets.iter().map(|dataset| match dataset.is_present {
         true => format!("{}: {}", dataset.name, dataset.location),
@@ -143,6 +175,10 @@ fn text(offer: &Offer) -> String {
          {datasets}\n{locations}\n\n{models}\n\n{}",
         optimizers(&offer.optimizers)
     )
+}
+
+fn shape(shape: [usize; 3]) -> String {
+    shape.map(|n| n.to_string()).join(" x ")
 }
 
 /// The optimizers, then what each of their metaparameters is, said once.
@@ -182,7 +218,7 @@ mod tests {
 
     #[test]
     fn everything_is_listed() {
-        let offer = offer(None).unwrap();
+        let offer = offer(None);
         let text = text(&offer);
         let names = (offer.datasets.iter().map(|d| d.name))
             .chain(offer.models.iter().map(|m| m.name))

@@ -195,3 +195,25 @@ fn refuses_shapes_that_do_not_fit() {
         "conv2d: channels differ: lhs [2, 4, 4, 3], rhs [3, 3, 1, 8]; the filter needs 3 input channels"
     );
 }
+
+/// Bias gradients see what filter gradients cannot where the input is zero: the image's edge.
+#[test]
+fn gradients_of_chains() {
+    for side in [7, 14] {
+        check_gradients(18, |graph| {
+            let x = graph.parameter("x", &[2, side, side, 16], Initialiser::Zeros)?;
+            let mut y = x;
+            for (name, stride) in [("first", 2), ("second", 1), ("third", 1)] {
+                let filter = graph.parameter(name, &[3, 3, 16, 16], Initialiser::Zeros)?;
+                let bias = graph.parameter(&format!("{name}_bias"), &[16], Initialiser::Zeros)?;
+                y = graph.conv2d(y, filter, stride, Padding::Same)?;
+                y = graph.add_bias(y, bias)?;
+                if stride == 2 {
+                    y = graph.relu(y)?;
+                }
+            }
+            Ok(y)
+        })
+        .unwrap();
+    }
+}

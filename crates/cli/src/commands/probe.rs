@@ -1,0 +1,123 @@
+//! `critbatch probe`: what a workload computes, tensor by tensor.
+
+use std::collections::HashMap;
+use std::fs;
+
+use anyhow::Context;
+use critbatch_models::{Compute, Measured, ProbeTensor, Workload};
+use critbatch_tuner::{Parameters, TrainerFactory, Trial, WorkloadFacts};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+
+use crate::args;
+use crate::commands::session::choice;
+use crate::console;
+use crate::exit::Exit;
+
+/// Metaparameters that nobody set.
+const DEFAULTS: [(&str, f64); 2] = [("learning_rate", 0.01), ("momentum", 0.9)];
+
+/// Name of the file.
+const FILE: &str = "probe.safetensors";
+
+/// Trains a few steps and writes the tensors.
+///
+/// # Errors
+///
+/// Where a name is unknown, the data or the device is not there, training fails, or the file cannot
+/// be written.
+pub(crate) fn execute(arguments: &args::Probe) -> anyhow::Result<Exit> {
+    let (compute, why) = Compute::choose(choice(arguments.device))?;
+    console::line(&format!("device: {}: {why}", compute.description()));
+    let measured = Measured { splits: &[], gradient_noise_scale: false };
+    let names = arguments.workload.each_ref().map(String::as_str);
+    let workload = Workload::load(names, measured, arguments.data_dir.as_deref(), compute)?;
+    let facts = workload.facts();
+    let trial = Trial {
+        batch_size: arguments.batch_size.into(),
+        trial_id: 0,
+        seed: arguments.seed,
+        parameters: metaparameters(&facts, &arguments.metaparameters),
+    };
+    let tensors = workload.probe(&trial, arguments.steps)?;
+    let path = arguments.out.join(FILE);
+    let bytes = serialized(&tensors, metadata(&facts, &trial, arguments.steps)?)?;
+    fs::create_dir_all(&arguments.out)
+        .and_then(|()| fs::write(&path, bytes))
+        .with_context(|| format!("{}: cannot be written", path.display()))?;
+    console::print(&format!("{} tensors in {}", tensors.len(), path.display()))?;
+    Ok(Exit::Done)
+}
+
+/// Those given, and the defaults of those that the optimizer takes. A name that it does not know is
+/// refused by the trial.
+fn metaparameters(facts: &WorkloadFacts, given: &[(String, f64)]) -> Parameters {
+    let is_taken = |name: &str| facts.metaparameters.iter().any(|known| known.name == name);
+    let defaults = DEFAULTS.into_iter().filter(|&(name, _)| is_taken(name));
+    let defaults = defaults.map(|(name, value)| (name.to_owned(), value));
+    defaults.chain(given.iter().cloned()).collect()
+}
+
+/// What the tensors belong to, as the format's map of strings.
+fn metadata(
+    facts: &WorkloadFacts,
+    trial: &Trial,
+    n_steps: u32,
+) -> anyhow::Result<HashMap<String, String>> {
+    let WorkloadFacts { dataset, model, optimizer, device, .. } = facts;
+    let entries = [
+        ("program", format!("critbatch {}", env!("CARGO_PKG_VERSION"))),
+        ("dataset", dataset.clone()),
+        ("model", model.clone()),
+        ("optimizer", optimizer.clone()),
+        ("device", device.clone()),
+        ("batch_size", trial.batch_size.to_string()),
+        ("seed", trial.seed.to_string()),
+        ("steps", n_steps.to_string()),
+        ("metaparameters", serde_json::to_string(&trial.parameters)?),
+    ];
+    Ok(entries.map(|(name, value)| (name.to_owned(), value)).into())
+}
+
+fn serialized(
+    tensors: &[ProbeTensor],
+    metadata: HashMap<String, String>,
+) -> anyhow::Result<Vec<u8>> {
+    let bytes: Vec<Vec<u8>> = tensors
+        .iter()
+        .map(|tensor| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        .collect();
+    let views = tensors
+        .iter()
+        .zip(&bytes)
+        .map(|(tensor, bytes)| {
+            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes)?;
+            Ok((tensor.name.as_str(), view))
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(safetensors::serialize(views, Some(metadata))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use safetensors::SafeTensors;
+
+    #[test]
+    fn tensors_come_back() {
+        let tensor = |name: &str, shape: &[usize], values: &[f32]| ProbeTensor {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            values: values.to_vec(),
+        };
+        let tensors =
+            [tensor("b", &[2, 1], &[1.5, -0.0]), tensor("a/kernel", &[1], &[f32::INFINITY])];
+        let bytes = serialized(&tensors, [("seed".to_owned(), "7".to_owned())].into()).unwrap();
+        let read = SafeTensors::deserialize(&bytes).unwrap();
+        let b = read.tensor("b").unwrap();
+        assert_eq!((b.shape(), b.data()), (&[2, 1][..], &[0, 0, 0xC0, 0x3F, 0, 0, 0, 0x80][..]));
+        assert_eq!(read.tensor("a/kernel").unwrap().data(), f32::INFINITY.to_le_bytes());
+        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+        assert_eq!(header.metadata().as_ref().unwrap()["seed"], "7");
+    }
+}

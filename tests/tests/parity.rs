@@ -1,0 +1,123 @@
+//! What critbatch computes against what PyTorch computes of the same networks: `tests/parity`.
+//!
+//! The fixture `expected.json` has PyTorch's losses in f64, and of each gradient and of the change of
+//! each weight tensor over ten steps its norm and two projections; `tests/parity/compare.py` made it
+//! from `docs/models.md` and compares all elements. A projection of an error is hardly ever longer than
+//! the error, so bounds on the one are bounds on the other.
+
+use std::collections::HashMap;
+
+use safetensors::SafeTensors;
+use serde_json::Value;
+
+/// Bounds of `tests/parity/compare.py`, where their reasons stand.
+const ALLOWED_LOSS: f64 = 1e-5;
+const ALLOWED_GRADIENT: f64 = 1e-4;
+const ALLOWED_LATER_LOSS: f64 = 1e-3;
+const ALLOWED_CHANGE: f64 = 0.05;
+
+fn expected() -> Value {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/parity/expected.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// All tensors of a probe.
+fn probe(expected: &Value, workload: &str, device: &str) -> HashMap<String, Vec<f64>> {
+    let directory = tempfile::tempdir().unwrap();
+    let number = |name: &str| expected[name].to_string();
+    let momentum = format!("momentum={}", expected["momentum"]);
+    let mut command = critbatch_tests::critbatch();
+    command.args(["probe", "--workload", workload, "--device", device]);
+    command.args(["--batch-size", &number("batch_size"), "--seed", &number("seed")]);
+    command.args(["--steps", &number("steps"), "--set"]);
+    command.arg(format!("learning_rate={}", expected["learning_rate"]));
+    if !workload.ends_with("/sgd") {
+        command.args(["--set", &momentum]);
+    }
+    command.arg("--out").arg(directory.path()).assert().success();
+    let bytes = std::fs::read(directory.path().join("probe.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let values = |data: &[u8]| {
+        let (chunks, rest) = data.as_chunks::<4>();
+        assert!(rest.is_empty());
+        chunks.iter().map(|&bytes| f64::from(f32::from_le_bytes(bytes))).collect()
+    };
+    tensors.iter().map(|(name, tensor)| (name.to_owned(), values(tensor.data()))).collect()
+}
+
+/// Norm, and projections on `cos(i)` and `sin(i)`.
+fn summary(values: impl Iterator<Item = f64>) -> [f64; 3] {
+    let [mut squares, mut cosine, mut sine] = [0.0; 3];
+    for (index, value) in values.enumerate() {
+        squares += value * value;
+        cosine += value * (index as f64).cos();
+        sine += value * (index as f64).sin();
+    }
+    [squares.sqrt(), cosine, sine]
+}
+
+fn assert_close(what: &str, got: [f64; 3], expected: &Value, allowed: f64) {
+    let expected: [f64; 3] = serde_json::from_value(expected.clone()).unwrap();
+    for (got, number) in got.into_iter().zip(expected) {
+        let error = (got - number).abs();
+        assert!(error <= allowed * expected[0], "{what}: {got}, PyTorch {number}");
+    }
+}
+
+fn check(device: &str) {
+    let expected = expected();
+    for (workload, numbers) in expected["workloads"].as_object().unwrap() {
+        let tensors = probe(&expected, workload, device);
+        let tensor = |name: &str| tensors.get(name).unwrap_or_else(|| panic!("no {name}"));
+        for (index, loss) in numbers["losses"].as_array().unwrap().iter().enumerate() {
+            let (got, loss) =
+                (tensor(&format!("step_{}/loss", index + 1))[0], loss.as_f64().unwrap());
+            let allowed = if index == 0 { ALLOWED_LOSS } else { ALLOWED_LATER_LOSS };
+            let what = format!("{workload} on {device}, loss of step {}", index + 1);
+            assert!((got / loss - 1.0).abs() <= allowed, "{what}: {got}, PyTorch {loss}");
+        }
+        let gradients = numbers["gradients"].as_object().unwrap();
+        let n_parameters = tensors.keys().filter(|name| name.starts_with("initial/")).count();
+        assert_eq!(gradients.len(), n_parameters, "{workload}");
+        for (name, expected) in gradients {
+            let what = format!("{workload} on {device}, gradient of {name}");
+            let got = summary(tensor(&format!("step_1/gradient/{name}")).iter().copied());
+            assert_close(&what, got, expected, ALLOWED_GRADIENT);
+            let what = format!("{workload} on {device}, change of {name}");
+            let (start, end) =
+                (tensor(&format!("initial/{name}")), tensor(&format!("final/{name}")));
+            let got = summary(end.iter().zip(start).map(|(end, start)| end - start));
+            assert_close(&what, got, &numbers["changes"][name], ALLOWED_CHANGE);
+        }
+    }
+}
+
+#[test]
+fn the_native_executor_computes_what_pytorch_does() {
+    check("cpu");
+}
+
+#[test]
+fn wgsl_computes_what_pytorch_does() {
+    check("wgpu");
+}
+
+#[test]
+fn impossible_probes_are_refused() {
+    let probe = |batch_size: &str, more: &[&str]| {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = critbatch_tests::critbatch();
+        command.args(["probe", "--batch-size", batch_size, "--device", "cpu", "--out"]);
+        let assert = command.arg(directory.path()).args(more).assert().failure();
+        String::from_utf8(assert.get_output().stderr.clone()).unwrap()
+    };
+    let known = "mnist_5k/fc_64_64_64/sgd";
+    assert!(probe("8", &["--workload", "mnist_5k/fc"]).contains("expected three names"));
+    assert!(probe("8", &["--workload", "mnist_5k/fc_7/sgd"]).contains("unknown model 'fc_7'"));
+    assert!(
+        probe("8", &["--workload", known, "--set", "momentum"]).contains("a name and a number")
+    );
+    let refused = probe("8", &["--workload", known, "--set", "momentum=0.5"]);
+    assert!(refused.contains("unknown metaparameter 'momentum'"), "{refused}");
+    assert!(probe("5000", &["--workload", known]).contains("batch size"));
+}
