@@ -373,7 +373,9 @@ fn workloads_and_devices_are_listed_for_people_and_programs() {
     assert_eq!(embedded["n_train"], 4_000);
     let models = workloads["models"].as_array().unwrap();
     let base = models.iter().find(|model| model["name"] == "simple_cnn_base").unwrap();
-    assert_eq!(base["n_parameters"], 3_274_634);
+    let size = &base["sizes"][0];
+    assert_eq!(size["example_shape"], serde_json::json!([28, 28, 1]));
+    assert_eq!(size["n_parameters"], 3_274_634);
     let devices = listed("devices");
     assert!(devices.as_array().unwrap().iter().any(|device| device["choice"] == "cpu"));
     for verb in ["workloads", "devices"] {
