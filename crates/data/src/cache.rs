@@ -186,6 +186,7 @@ impl Entry<'_> {
         };
         let [train, validation, test] = lengths;
         Ok(Dataset {
+            preprocessing: self.info.preprocessing,
             name: self.info.name,
             n_classes: self.info.n_classes,
             train: split(train)?,

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::*;
-use crate::catalogue::Storage;
+use crate::catalogue::{Files, Storage};
 use crate::load::load_from;
 use crate::testing::{Places, Tiny};
 
@@ -161,7 +161,9 @@ fn data_sets_of_other_content_or_cut_have_files_of_their_own() {
     others[0].name = "other";
     others[1].n_classes = 5;
     (others[2].n_train, others[2].n_validation) = (8, 4);
-    let Storage::Folder { test, .. } = &mut others[3].storage else { panic!("in a folder") };
+    let Storage::Folder(Files::Idx { test, .. }) = &mut others[3].storage else {
+        panic!("in a folder")
+    };
     test.labels.sha256[0] ^= 1;
     for other in others {
         let entry = kept.cache().entry(&other, &kept.sources()).unwrap().path;

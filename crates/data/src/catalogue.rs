@@ -23,28 +23,49 @@ pub struct DatasetInfo {
     pub n_validation: usize,
     /// Examples in the test split.
     pub n_test: usize,
+    /// How its pixels become a network's input.
+    pub preprocessing: Preprocessing,
     pub(crate) storage: Storage,
+}
+
+/// How pixels, bytes from 0 to 255, become a network's input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preprocessing {
+    /// Divided by 255.
+    UnitRange,
+    /// Shifted and scaled to mean 0 and variance 1 over all pixels and channels of the image.
+    Standardised,
 }
 
 /// Where a data set's bytes come from.
 #[derive(Debug, Clone)]
 pub(crate) enum Storage {
-    /// Four files in a folder. `train` is cut into training and validation split.
-    Folder { train: IdxPair, test: IdxPair },
+    /// Files in a folder.
+    Folder(Files),
     /// Part of the program: gzip-compressed IDX, cut into all three splits.
     Embedded { examples: IdxPair, images_gz: &'static [u8], labels_gz: &'static [u8] },
+}
+
+/// Files of a data set; `train` is cut into training and validation split.
+#[derive(Debug, Clone)]
+pub(crate) enum Files {
+    /// Two pairs of IDX files.
+    Idx { train: IdxPair, test: IdxPair },
+    /// Files of records, each a label and an image, as many in each file of `train`; the publisher's
+    /// archive unpacks to a folder of the given name.
+    Records { train: &'static [DataFile], test: DataFile, folder: &'static str },
 }
 
 /// An image file and its label file.
 #[derive(Debug, Clone)]
 pub(crate) struct IdxPair {
-    pub(crate) images: IdxFile,
-    pub(crate) labels: IdxFile,
+    pub(crate) images: DataFile,
+    pub(crate) labels: DataFile,
 }
 
-/// One IDX file.
+/// One file.
 #[derive(Debug, Clone)]
-pub(crate) struct IdxFile {
+pub(crate) struct DataFile {
     /// Name without `.gz`.
     pub(crate) name: &'static str,
     /// SHA-256 of the decompressed content, which, unlike that of the `.gz`, does not depend on
@@ -76,10 +97,13 @@ pub(crate) fn owner_of(sha256: &[u8; 32]) -> Option<&'static DatasetInfo> {
 
 impl Storage {
     /// The files, images before labels, training before test.
-    pub(crate) fn files(&self) -> Vec<&IdxFile> {
+    pub(crate) fn files(&self) -> Vec<&DataFile> {
         match self {
-            Self::Folder { train, test } => {
+            Self::Folder(Files::Idx { train, test }) => {
                 vec![&train.images, &train.labels, &test.images, &test.labels]
+            }
+            Self::Folder(Files::Records { train, test, .. }) => {
+                train.iter().chain([test]).collect()
             }
             Self::Embedded { examples, .. } => vec![&examples.images, &examples.labels],
         }
@@ -91,7 +115,7 @@ const TRAIN_LABELS: &str = "train-labels-idx1-ubyte";
 const TEST_IMAGES: &str = "t10k-images-idx3-ubyte";
 const TEST_LABELS: &str = "t10k-labels-idx1-ubyte";
 
-static CATALOGUE: [DatasetInfo; 3] = [
+static CATALOGUE: [DatasetInfo; 4] = [
     DatasetInfo {
         name: "mnist",
         description: "70,000 handwritten digits",
@@ -102,28 +126,29 @@ static CATALOGUE: [DatasetInfo; 3] = [
         n_train: 55_000,
         n_validation: 5_000,
         n_test: 10_000,
-        storage: Storage::Folder {
+        preprocessing: Preprocessing::UnitRange,
+        storage: Storage::Folder(Files::Idx {
             train: IdxPair {
-                images: idx_file(
+                images: data_file(
                     TRAIN_IMAGES,
                     "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
                 ),
-                labels: idx_file(
+                labels: data_file(
                     TRAIN_LABELS,
                     "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
                 ),
             },
             test: IdxPair {
-                images: idx_file(
+                images: data_file(
                     TEST_IMAGES,
                     "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
                 ),
-                labels: idx_file(
+                labels: data_file(
                     TEST_LABELS,
                     "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
                 ),
             },
-        },
+        }),
     },
     DatasetInfo {
         name: "fashion_mnist",
@@ -135,28 +160,29 @@ static CATALOGUE: [DatasetInfo; 3] = [
         n_train: 55_000,
         n_validation: 5_000,
         n_test: 10_000,
-        storage: Storage::Folder {
+        preprocessing: Preprocessing::UnitRange,
+        storage: Storage::Folder(Files::Idx {
             train: IdxPair {
-                images: idx_file(
+                images: data_file(
                     TRAIN_IMAGES,
                     "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
                 ),
-                labels: idx_file(
+                labels: data_file(
                     TRAIN_LABELS,
                     "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
                 ),
             },
             test: IdxPair {
-                images: idx_file(
+                images: data_file(
                     TEST_IMAGES,
                     "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
                 ),
-                labels: idx_file(
+                labels: data_file(
                     TEST_LABELS,
                     "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
                 ),
             },
-        },
+        }),
     },
     DatasetInfo {
         name: "mnist_5k",
@@ -168,13 +194,14 @@ static CATALOGUE: [DatasetInfo; 3] = [
         n_train: 4_000,
         n_validation: 500,
         n_test: 500,
+        preprocessing: Preprocessing::UnitRange,
         storage: Storage::Embedded {
             examples: IdxPair {
-                images: idx_file(
+                images: data_file(
                     "mnist_5k-images-idx3-ubyte",
                     "a4a9358b9ba319305e7cd69b2c7410e463401e152d7e9e60189b94a3f159d012",
                 ),
-                labels: idx_file(
+                labels: data_file(
                     "mnist_5k-labels-idx1-ubyte",
                     "704256e87519240fd1d7ecdf681fe209864691e252c6642aeadc21f3c4d44b41",
                 ),
@@ -183,10 +210,53 @@ static CATALOGUE: [DatasetInfo; 3] = [
             labels_gz: include_bytes!("../embedded/mnist_5k-labels-idx1-ubyte.gz"),
         },
     },
+    DatasetInfo {
+        name: "cifar_10",
+        description: "60,000 small colour photographs of ten kinds of things",
+        source: "Krizhevsky 2009",
+        how_to_get: "unpack https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+        n_classes: 10,
+        example_shape: [32, 32, 3],
+        n_train: 45_000,
+        n_validation: 5_000,
+        n_test: 10_000,
+        preprocessing: Preprocessing::Standardised,
+        storage: Storage::Folder(Files::Records {
+            train: &CIFAR_10_TRAIN,
+            test: data_file(
+                "test_batch.bin",
+                "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
+            ),
+            folder: "cifar-10-batches-bin",
+        }),
+    },
 ];
 
-const fn idx_file(name: &'static str, sha256_hex: &str) -> IdxFile {
-    IdxFile { name, sha256: parse_sha256(sha256_hex.as_bytes()) }
+static CIFAR_10_TRAIN: [DataFile; 5] = [
+    data_file(
+        "data_batch_1.bin",
+        "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
+    ),
+    data_file(
+        "data_batch_2.bin",
+        "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
+    ),
+    data_file(
+        "data_batch_3.bin",
+        "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
+    ),
+    data_file(
+        "data_batch_4.bin",
+        "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
+    ),
+    data_file(
+        "data_batch_5.bin",
+        "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
+    ),
+];
+
+const fn data_file(name: &'static str, sha256_hex: &str) -> DataFile {
+    DataFile { name, sha256: parse_sha256(sha256_hex.as_bytes()) }
 }
 
 /// Runs while compiling: a checksum that lost a character does not build.
@@ -224,7 +294,7 @@ mod tests {
     fn an_unknown_name_lists_the_known_ones() {
         assert_eq!(
             find("cifar").unwrap_err().to_string(),
-            "unknown data set 'cifar'; known data sets: mnist, fashion_mnist, mnist_5k"
+            "unknown data set 'cifar'; known data sets: mnist, fashion_mnist, mnist_5k, cifar_10"
         );
     }
 

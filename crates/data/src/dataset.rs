@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use ndarray::{Array1, Array4, ArrayView1, ArrayView4};
 
+use crate::catalogue::Preprocessing;
 use crate::error::DataError;
 
 /// A data set in host memory.
@@ -14,6 +15,8 @@ pub struct Dataset {
     pub name: &'static str,
     /// Number of classes; labels are `0..n_classes`.
     pub n_classes: usize,
+    /// How pixels become a network's input.
+    pub preprocessing: Preprocessing,
     /// What is trained on.
     pub train: Split,
     /// What goals are measured on. Cut from the published training set.

@@ -111,6 +111,18 @@ pub enum DataError {
         /// Product of the declared dimensions.
         declared_bytes: u128,
     },
+    /// A file of records is shorter than it should be.
+    #[error("{path}: holds {found_bytes} bytes, {n_records} records of {record_bytes} bytes each are {expected_bytes}; the file is truncated, fetch it again", path = path.display(), expected_bytes = n_records * record_bytes)]
+    TruncatedRecords {
+        /// The file.
+        path: PathBuf,
+        /// Size of the content.
+        found_bytes: usize,
+        /// Records that it should have.
+        n_records: usize,
+        /// Size of one record.
+        record_bytes: usize,
+    },
     /// A well-formed image file of another number or size of images.
     #[error("{path}: has shape {found:?}, data set '{name}' needs {expected:?} (images, height, width); are the training and the test files swapped?", path = path.display())]
     ImageShape {

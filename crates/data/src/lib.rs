@@ -9,7 +9,7 @@
 //!
 //! The path of one data set through the files: [`find`] looks its facts up in `catalogue.rs`,
 //! [`locate`] finds its folder (`locate.rs`), `read.rs` decompresses each file without trusting
-//! its size and `idx.rs` parses it, `load.rs` compares its SHA-256 with the published one and
+//! its size and `idx.rs` or `records.rs` parses it, `load.rs` compares its SHA-256 with the published one and
 //! cuts the examples into the parts that `split.rs` names. What came out is kept in a file
 //! (`cache.rs`), which the next load maps into memory instead: see [`load`](load()).
 //!
@@ -25,12 +25,13 @@ mod idx;
 mod load;
 mod locate;
 mod read;
+mod records;
 mod split;
 #[cfg(test)]
 mod testing;
 
 pub use cache::CACHE_VARIABLE;
-pub use catalogue::{DatasetInfo, catalogue, find};
+pub use catalogue::{DatasetInfo, Preprocessing, catalogue, find};
 pub use dataset::{Dataset, Split};
 pub use error::DataError;
 pub use load::load;

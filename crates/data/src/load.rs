@@ -1,17 +1,18 @@
 //! From a name to checked arrays, cut into splits.
 
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{io, slice};
 
 use sha2::{Digest, Sha256};
 
 use crate::cache::Cache;
-use crate::catalogue::{DatasetInfo, IdxFile, IdxPair, Storage, find, owner_of};
+use crate::catalogue::{DataFile, DatasetInfo, Files, IdxPair, Storage, find, owner_of};
 use crate::dataset::{Dataset, Split};
 use crate::error::DataError;
 use crate::idx;
 use crate::locate::{SearchPath, existing_file};
 use crate::read::{Content, read_file, read_gzip};
+use crate::records;
 use crate::split::partition;
 
 /// Loads a data set: finds its files (see [`locate`](crate::locate)), decompresses them, compares
@@ -19,7 +20,7 @@ use crate::split::partition;
 /// machine and in every version.
 ///
 /// MNIST and Fashion-MNIST: 55,000 / 5,000 of the published training set and the published test
-/// set of 10,000. `mnist_5k`: 4,000 / 500 / 500.
+/// set of 10,000. CIFAR-10: 45,000 / 5,000 / 10,000 likewise. `mnist_5k`: 4,000 / 500 / 500.
 ///
 /// # Cache
 /// The splits of data that was read from files and verified are kept, decoded, in a file in the
@@ -46,12 +47,12 @@ pub(crate) fn load_from(
     cache: &Cache,
 ) -> Result<Dataset, DataError> {
     match &info.storage {
-        Storage::Folder { train, test } => {
+        Storage::Folder(files) => {
             let folder = search_path.find_folder(info)?;
-            let files = info.storage.files();
-            let sources = files.iter().map(|file| source(&folder, file.name));
+            let names = info.storage.files();
+            let sources = names.iter().map(|file| source(&folder, file.name));
             let sources = sources.collect::<Result<Vec<_>, _>>()?;
-            load_cached(info, &sources, cache, || decode_folder(info, &folder, train, test))
+            load_cached(info, &sources, cache, || decode_folder(info, &folder, files))
         }
         Storage::Embedded { examples, images_gz, labels_gz } => {
             decode_embedded(info, examples, images_gz, labels_gz)
@@ -86,15 +87,19 @@ fn load_cached(
     Ok(dataset)
 }
 
-fn decode_folder(
-    info: &DatasetInfo,
-    folder: &Path,
-    train: &IdxPair,
-    test: &IdxPair,
-) -> Result<Dataset, DataError> {
-    let read = |file: &IdxFile, limit| read_file(&source(folder, file.name)?, limit);
-    let pool = read_examples(info, train, info.n_train + info.n_validation, read)?;
-    let test = read_examples(info, test, info.n_test, read)?;
+fn decode_folder(info: &DatasetInfo, folder: &Path, files: &Files) -> Result<Dataset, DataError> {
+    let read = |file: &DataFile, limit| read_file(&source(folder, file.name)?, limit);
+    let n_pool = info.n_train + info.n_validation;
+    let [pool, test] = match files {
+        Files::Idx { train, test } => [
+            read_examples(info, train, n_pool, read)?,
+            read_examples(info, test, info.n_test, read)?,
+        ],
+        Files::Records { train, test, .. } => [
+            read_records(info, train, n_pool, read)?,
+            read_records(info, slice::from_ref(test), info.n_test, read)?,
+        ],
+    };
     let [validation, train] = partition(info.name, [info.n_validation, info.n_train]);
     Ok(dataset(info, pool.select(&train), pool.select(&validation), test.select_all()))
 }
@@ -105,7 +110,7 @@ fn decode_embedded(
     images_gz: &[u8],
     labels_gz: &[u8],
 ) -> Result<Dataset, DataError> {
-    let read = |file: &IdxFile, limit| {
+    let read = |file: &DataFile, limit| {
         let is_images = file.name == examples.images.name;
         let compressed = if is_images { images_gz } else { labels_gz };
         read_gzip(&Path::new("embedded").join(file.name), compressed, limit)
@@ -118,7 +123,8 @@ fn decode_embedded(
 }
 
 fn dataset(info: &DatasetInfo, train: Split, validation: Split, test: Split) -> Dataset {
-    Dataset { name: info.name, n_classes: info.n_classes, train, validation, test: Some(test) }
+    let DatasetInfo { name, n_classes, preprocessing, .. } = *info;
+    Dataset { name, n_classes, preprocessing, train, validation, test: Some(test) }
 }
 
 /// The file to read, which the search has just seen.
@@ -158,7 +164,7 @@ fn read_examples(
     info: &DatasetInfo,
     pair: &IdxPair,
     n_examples: usize,
-    read: impl Fn(&IdxFile, usize) -> Result<Content, DataError>,
+    read: impl Fn(&DataFile, usize) -> Result<Content, DataError>,
 ) -> Result<Examples, DataError> {
     let [height, width, channels] = info.example_shape;
     let n_bytes = n_examples * height * width * channels;
@@ -183,12 +189,35 @@ fn read_examples(
     }
     check_sha256(info, &pair.images, &images)?;
     check_sha256(info, &pair.labels, &labels)?;
-    check_label_range(info, &labels)?;
+    let label_bytes = without_header(labels.bytes, 1);
+    check_label_range(info, &labels.path, &label_bytes)?;
     Ok(Examples {
         pixels: without_header(images.bytes, 3),
-        labels: without_header(labels.bytes, 1),
+        labels: label_bytes,
         example_shape: info.example_shape,
     })
+}
+
+/// Reads, checks and joins files of records. `read` gets a file and the size of its content.
+fn read_records(
+    info: &DatasetInfo,
+    files: &[DataFile],
+    n_examples: usize,
+    read: impl Fn(&DataFile, usize) -> Result<Content, DataError>,
+) -> Result<Examples, DataError> {
+    let n_per_file = n_examples / files.len();
+    let mut examples =
+        Examples { pixels: Vec::new(), labels: Vec::new(), example_shape: info.example_shape };
+    for file in files {
+        let content = read(file, n_per_file * records::record_len(info.example_shape))?;
+        records::check_len(&content, n_per_file, info.example_shape)?;
+        check_sha256(info, file, &content)?;
+        let labels = records::labels(&content.bytes, info.example_shape);
+        check_label_range(info, &content.path, &labels)?;
+        examples.labels.extend(labels);
+        records::append_pixels(&content.bytes, info.example_shape, &mut examples.pixels);
+    }
+    Ok(examples)
 }
 
 fn without_header(mut content: Vec<u8>, n_dimensions: usize) -> Vec<u8> {
@@ -196,7 +225,7 @@ fn without_header(mut content: Vec<u8>, n_dimensions: usize) -> Vec<u8> {
     content
 }
 
-fn check_sha256(info: &DatasetInfo, file: &IdxFile, content: &Content) -> Result<(), DataError> {
+fn check_sha256(info: &DatasetInfo, file: &DataFile, content: &Content) -> Result<(), DataError> {
     let sha256: [u8; 32] = Sha256::digest(&content.bytes).into();
     if sha256 == file.sha256 {
         return Ok(());
@@ -211,15 +240,14 @@ fn check_sha256(info: &DatasetInfo, file: &IdxFile, content: &Content) -> Result
     })
 }
 
-fn check_label_range(info: &DatasetInfo, labels: &Content) -> Result<(), DataError> {
-    let values = &labels.bytes[idx::header_len(1)..];
-    match values.iter().position(|&label| usize::from(label) >= info.n_classes) {
+fn check_label_range(info: &DatasetInfo, path: &Path, labels: &[u8]) -> Result<(), DataError> {
+    match labels.iter().position(|&label| usize::from(label) >= info.n_classes) {
         None => Ok(()),
         Some(example_index) => Err(DataError::LabelRange {
-            path: labels.path.clone(),
+            path: path.to_owned(),
             name: info.name,
             example_index,
-            found: values[example_index],
+            found: labels[example_index],
             n_classes: info.n_classes,
         }),
     }

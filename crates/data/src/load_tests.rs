@@ -149,6 +149,84 @@ fn images_in_place_of_labels_are_named() {
     );
 }
 
+/// Three training files of two records and a test file of one, of 1 x 2 pixels in 3 channels:
+/// record i has label i and the bytes `10 i ..` plane by plane.
+fn record_files() -> ([Vec<u8>; 4], DatasetInfo) {
+    let record = |i: u8| [&[i][..], &(10 * i..10 * i + 6).collect::<Vec<_>>()].concat();
+    let contents = [
+        [record(0), record(1)].concat(),
+        [record(2), record(3)].concat(),
+        [record(4), record(5)].concat(),
+        record(6),
+    ];
+    let file = |index: usize| DataFile {
+        name: FILE_NAMES[index],
+        sha256: Sha256::digest(&contents[index]).into(),
+    };
+    let info = DatasetInfo {
+        n_classes: 7,
+        example_shape: [1, 2, 3],
+        n_train: 4,
+        n_validation: 2,
+        n_test: 1,
+        storage: Storage::Folder(Files::Records {
+            train: vec![file(0), file(1), file(2)].leak(),
+            test: file(3),
+            folder: "as-unpacked",
+        }),
+        ..Tiny::new().info()
+    };
+    (contents, info)
+}
+
+#[test]
+fn files_of_records_are_joined_and_found_where_their_archive_unpacks() {
+    let (contents, info) = record_files();
+    let places = Places::new();
+    Tiny { contents }.write_plain(&places.path("variable/as-unpacked"));
+    let dataset = load_from(&info, &places.search_path(), &Cache { folder: None }).unwrap();
+    let [validation, train] = partition("tiny_shapes", [2, 4]);
+    let test = dataset.test.unwrap();
+    for (split, indices) in
+        [(&dataset.train, train), (&dataset.validation, validation), (&test, vec![6])]
+    {
+        for (row, &index) in indices.iter().enumerate() {
+            let i = u8::try_from(index).unwrap();
+            assert_eq!(split.labels()[row], u16::from(i));
+            let pixels: Vec<u8> =
+                split.images().index_axis(ndarray::Axis(0), row).iter().copied().collect();
+            let expected = [0, 2, 4, 1, 3, 5].map(|offset| 10 * i + offset);
+            assert_eq!(pixels, expected, "the channels of a pixel lie side by side");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_file_of_records_is_named() {
+    let message = |index: usize, content: Vec<u8>, info: DatasetInfo| {
+        let (mut contents, _) = record_files();
+        contents[index] = content;
+        let places = Places::new();
+        Tiny { contents }.write_gzip(&places.path("data"));
+        load_from(&info, &places.search_path(), &Cache { folder: None }).unwrap_err().to_string()
+    };
+    let (contents, info) = record_files();
+    let short = message(1, contents[1][..9].to_vec(), info.clone());
+    assert!(short.ends_with("train-labels.gz: holds 9 bytes, 2 records of 7 bytes each are 14; the file is truncated, fetch it again"), "{short}");
+    let long = message(1, [contents[1].as_slice(), &[0]].concat(), info.clone());
+    assert!(long.contains("train-labels.gz: holds more than the expected 14 bytes"), "{long}");
+    let mut changed = contents[3].clone();
+    changed[6] ^= 1;
+    let changed = message(3, changed, info.clone());
+    assert!(
+        changed.contains("test-labels.gz: sha-256 of the decompressed content is"),
+        "{changed}"
+    );
+    let few_classes = DatasetInfo { n_classes: 3, ..info };
+    let label = message(0, contents[0].clone(), few_classes);
+    assert!(label.contains("train-labels.gz: label 3 of example 1 is out of range"), "{label}");
+}
+
 #[test]
 fn a_file_that_vanishes_after_the_search_is_a_read_error() {
     let places = Places::new();
@@ -160,7 +238,7 @@ fn a_file_that_vanishes_after_the_search_is_a_read_error() {
 fn embedded_bytes_that_do_not_match_the_catalogue_are_an_error() {
     let images = idx_bytes(&[3, 1, 1], &[10, 20, 30]);
     let labels = idx_bytes(&[3], &[0, 1, 1]);
-    let file = |name, content: &[u8]| IdxFile { name, sha256: Sha256::digest(content).into() };
+    let file = |name, content: &[u8]| DataFile { name, sha256: Sha256::digest(content).into() };
     let mut info = DatasetInfo {
         n_classes: 2,
         example_shape: [1, 1, 1],

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fmt, fs, io};
 
-use crate::catalogue::{DatasetInfo, Storage};
+use crate::catalogue::{DatasetInfo, Files, Storage};
 use crate::error::DataError;
 
 /// The environment variable that names the data folder when none is given.
@@ -34,7 +34,8 @@ impl fmt::Display for Location {
 ///
 /// Looks in `data_dir`, then in the folder that the environment variable
 /// [`DATA_DIR_VARIABLE`] names, then in `/usr/share/datasets`. In each of the first two it tries
-/// the sub-folder of the data set's name, that name written with hyphens, then the folder itself;
+/// the sub-folder of the data set's name, that name written with hyphens, that of the publisher's
+/// archive if there is one (`cifar-10-batches-bin`), then the folder itself;
 /// in the last one only the name with hyphens. The sub-folders come first because MNIST and
 /// Fashion-MNIST share their file names: files of the one lying in the data folder itself must
 /// not hide the other in its own sub-folder. The first folder with all the files is taken.
@@ -45,7 +46,7 @@ pub fn locate(info: &DatasetInfo, data_dir: Option<&Path>) -> Result<Location, D
     let search_path = SearchPath::from_environment(data_dir);
     match info.storage {
         Storage::Embedded { .. } => Ok(Location::Embedded),
-        Storage::Folder { .. } => search_path.find_folder(info).map(Location::Folder),
+        Storage::Folder(_) => search_path.find_folder(info).map(Location::Folder),
     }
 }
 
@@ -73,7 +74,7 @@ impl SearchPath {
     pub(crate) fn find_folder(&self, info: &DatasetInfo) -> Result<PathBuf, DataError> {
         let files: Vec<&str> = info.storage.files().iter().map(|file| file.name).collect();
         let mut searched = Vec::new();
-        for folder in self.folders(info.name) {
+        for folder in self.folders(info) {
             match lack(&folder, &files) {
                 None => return Ok(folder),
                 Some(reason) => searched.push(format!("{} ({reason})", folder.display())),
@@ -93,13 +94,19 @@ impl SearchPath {
         })
     }
 
-    fn folders(&self, name: &str) -> Vec<PathBuf> {
-        let with_hyphens = name.replace('_', "-");
+    fn folders(&self, info: &DatasetInfo) -> Vec<PathBuf> {
+        let with_hyphens = info.name.replace('_', "-");
+        let unpacked = match info.storage {
+            Storage::Folder(Files::Records { folder, .. }) => Some(folder),
+            Storage::Folder(Files::Idx { .. }) | Storage::Embedded { .. } => None,
+        };
+        let names = [info.name, &with_hyphens].into_iter().chain(unpacked);
         let mut folders = Vec::new();
         for folder in [&self.data_dir, &self.variable_dir].into_iter().flatten() {
-            folders.extend([folder.join(name), folder.join(&with_hyphens), folder.clone()]);
+            folders.extend(names.clone().map(|name| folder.join(name)));
+            folders.push(folder.clone());
         }
-        folders.push(self.system_dir.join(with_hyphens));
+        folders.push(self.system_dir.join(&with_hyphens));
         let mut distinct: Vec<PathBuf> = Vec::with_capacity(folders.len());
         for folder in folders {
             if !distinct.contains(&folder) {

@@ -67,6 +67,14 @@ mod tests {
                 "f13fb18b05d6c6c7ae85e9472291371c5870482f3c5a5195838b999eb28921fd"
             ]
         );
+        let [validation, train] = partition("cifar_10", [5_000, 45_000]);
+        assert_eq!(
+            [hash(&validation), hash(&train)],
+            [
+                "1e344608ee1de49ebda3a8c7817ddadbe2c938a4f4a1d6e4b36fd955aec0fd00",
+                "881b3ecab6d4eda4f26476aacdaaded74ca3802488210b22a380da2a972f06df"
+            ]
+        );
         let [validation, test, train] = partition("mnist_5k", [500, 500, 4_000]);
         assert_eq!(
             [hash(&validation), hash(&test), hash(&train)],

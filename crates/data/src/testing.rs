@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
-use crate::catalogue::{DatasetInfo, IdxFile, IdxPair, Storage};
+use crate::catalogue::{DataFile, DatasetInfo, Files, IdxPair, Preprocessing, Storage};
 use crate::locate::SearchPath;
 
 /// Names of the four files, images before labels, training before test.
@@ -53,7 +53,7 @@ impl Tiny {
 
     /// The catalogue entry whose checksums are those of the contents as they are now.
     pub(crate) fn info(&self) -> DatasetInfo {
-        let file = |index: usize| IdxFile {
+        let file = |index: usize| DataFile {
             name: FILE_NAMES[index],
             sha256: Sha256::digest(&self.contents[index]).into(),
         };
@@ -67,10 +67,11 @@ impl Tiny {
             n_train: 9,
             n_validation: 3,
             n_test: 2,
-            storage: Storage::Folder {
+            preprocessing: Preprocessing::UnitRange,
+            storage: Storage::Folder(Files::Idx {
                 train: IdxPair { images: file(0), labels: file(1) },
                 test: IdxPair { images: file(2), labels: file(3) },
-            },
+            }),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use critbatch_data::{Dataset, Split as DataSplit};
+use critbatch_data::{Dataset, Preprocessing, Split as DataSplit};
 use critbatch_kernels::{Graph, Node, Plan, Program, Sampling, Source, Split};
 use critbatch_tuner::{LaneTrainer, TrainerError, TrainerFactory, WorkloadFacts};
 
@@ -76,6 +76,7 @@ pub struct Workload {
     dataset: &'static str,
     n_classes: usize,
     example_shape: [usize; 3],
+    preprocessing: Preprocessing,
     model: Model,
     optimizer: Optimizer,
     compute: Compute,
@@ -126,6 +127,7 @@ impl Workload {
             dataset: dataset.name,
             n_classes: dataset.n_classes,
             example_shape,
+            preprocessing: dataset.preprocessing,
             model,
             optimizer,
             compute,
@@ -240,6 +242,10 @@ impl Workload {
     ) -> Result<Network, ModelError> {
         let mut graph = Graph::new();
         let images = graph.gather_images(source, batch, &self.example_shape, NORMALISATION)?;
+        let images = match self.preprocessing {
+            Preprocessing::UnitRange => images,
+            Preprocessing::Standardised => graph.standardise(images)?,
+        };
         let labels = graph.gather_labels(source, batch)?;
         let logits = self.model.build(&mut graph, images, self.n_classes, mode)?;
         Ok(Network { graph, images, logits, labels })

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use critbatch_data::{Dataset, Split};
+use critbatch_data::{Dataset, Preprocessing, Split};
 use critbatch_kernels::{Purpose, drawn_index, philox4x32};
 use critbatch_tuner::{GRADIENT_VARIANCE, LaneTrainer, SQUARED_GRADIENT_NORM, Trial};
 use ndarray::{Array1, Array4};
@@ -40,6 +40,7 @@ fn workload(layers: &[Layer], gradient_noise_scale: bool) -> Workload {
     let dataset = Dataset {
         name: "tiny",
         n_classes: N_CLASSES,
+        preprocessing: Preprocessing::UnitRange,
         train: split(),
         validation: split(),
         test: None,
