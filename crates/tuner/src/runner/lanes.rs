@@ -8,7 +8,7 @@ use super::study::Study;
 use super::tally::Standing;
 use crate::error::RunError;
 use crate::grid::EvaluationGrid;
-use crate::store::{TrialName, TrialRecord, TrialStatus};
+use crate::store::{Durability, TrialName, TrialRecord, TrialStatus};
 use crate::trainer::{LaneTrainer, Metrics, TrainerError};
 
 /// A study with its trainer.
@@ -183,7 +183,11 @@ impl<'run> RunningStudy<'run> {
     fn write(&mut self, due: &[usize], ended: &[End], forgiven: &[u64]) -> Result<(), RunError> {
         let lanes = &self.lanes;
         let running = |lane: usize| lanes[lane].as_ref().expect("only lanes with a trial are due");
-        let mut round = self.study.store.begin()?;
+        let durability = match ended.is_empty() && forgiven.is_empty() {
+            true => Durability::Process,
+            false => Durability::Power,
+        };
+        let mut round = self.study.store.begin(durability)?;
         for running in due.iter().map(|lane| running(*lane)) {
             if running.step == 0 {
                 round.claim(running.name, &running.trial.parameters)?;

@@ -1,9 +1,10 @@
 //! Everything measured, in one directory: nothing outside this module knows how it is kept.
 //!
 //! One SQLite file in WAL mode, so that a reader never blocks the run, and one lock file, so that
-//! a directory has one run at a time. `synchronous = FULL`: a commit returns once its rows are on
-//! disk, because a measurement that was reported may not be lost, not even with the power. It costs
-//! one flush per round, little beside the round's training and evaluation. Every write is
+//! a directory has one run at a time. A commit always outlives the process. It outlives a loss of power
+//! too where a trial has ended in it ([`Durability`]): a trial that has not ended runs again from its
+//! beginning after any interruption, so its measurements are not worth a flush of the disk in every
+//! round, which takes milliseconds and more than a round of a small network. Every write is
 //! idempotent, so a trial that runs again overwrites its rows with the same values.
 //!
 //! A store holds either an experiment that is measured here, or a record from elsewhere, imported
@@ -23,7 +24,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-pub use rows::Round;
+pub use rows::{Durability, Round};
 pub use studies::{SearchBox, Speed};
 
 use crate::error::TunerError;

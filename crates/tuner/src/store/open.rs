@@ -32,7 +32,7 @@ pub(super) fn open_or_create(
         in_one_transaction(&mut connection, write).map_err(failure(&path, "create"))?;
     }
     check_version(&connection, &path)?;
-    // FULL: a commit waits for the disk, see the module's page.
+    // FULL: a commit waits for the disk; rounds say for themselves whether theirs does.
     connection
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
         .map_err(failure(&path, "write"))?;

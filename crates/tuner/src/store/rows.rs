@@ -15,8 +15,14 @@ impl Store {
     /// # Errors
     ///
     /// Where the store cannot be written.
-    pub fn begin(&mut self) -> Result<Round<'_>, TunerError> {
+    pub fn begin(&mut self, durability: Durability) -> Result<Round<'_>, TunerError> {
         let failure = Box::new(self.failure("write"));
+        // In WAL mode the next flush puts on disk all that was committed before it without one.
+        let synchronous = match durability {
+            Durability::Process => "NORMAL",
+            Durability::Power => "FULL",
+        };
+        self.connection.pragma_update(None, "synchronous", synchronous).map_err(&failure)?;
         let transaction = self.connection.transaction().map_err(&failure)?;
         Ok(Round { transaction, failure })
     }
@@ -176,6 +182,15 @@ impl Store {
         let rows = statement.query_map([signed(batch_size)], read);
         rows.and_then(Iterator::collect).map_err(&failure)
     }
+}
+
+/// What a committed round outlives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// The end of the process, however sudden. A loss of power may undo the latest rounds, whole.
+    Process,
+    /// A loss of power too, and so do all rounds before it: the commit waits for the disk.
+    Power,
 }
 
 /// The writes of one round; nothing is written unless it is committed.
