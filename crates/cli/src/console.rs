@@ -1,12 +1,20 @@
 //! What people read while the program works: lines on stderr.
 
 use std::io::{self, Write};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use tracing_subscriber::EnvFilter;
 
 /// Writes a line to stderr. A closed stderr is no reason to stop a run.
 pub(crate) fn line(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Time since the program called this first, which it does as it starts.
+pub(crate) fn running_for() -> Duration {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed()
 }
 
 /// Sends log messages to stderr: what `RUST_LOG` asks for, else our own warnings, and with

@@ -24,6 +24,7 @@ use exit::Exit;
 
 fn main() -> ExitCode {
     quieten_device_selection();
+    console::running_for();
     let arguments = parse();
     console::start_logging(arguments.verbose, colors_allowed());
     match commands::execute(arguments) {

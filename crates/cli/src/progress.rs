@@ -48,6 +48,15 @@ pub(crate) struct Reporter {
     pace: Option<Pace>,
     study: StudyPace,
     last_line: Instant,
+    start: Start,
+}
+
+/// What is told, once, of the way to the first training step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Start {
+    Nothing,
+    Measurement,
+    Training,
 }
 
 /// What the time left is told from.
@@ -89,7 +98,7 @@ impl Reporter {
     /// A reporter on a display.
     pub(crate) fn new(display: Display, now: Instant) -> Reporter {
         let study = StudyPace { started: now, n_examples: 0, had_work: false };
-        Reporter { display, pace: None, study, last_line: now }
+        Reporter { display, pace: None, study, last_line: now, start: Start::Nothing }
     }
 
     /// Shows an event that happened at `now`.
@@ -98,6 +107,8 @@ impl Reporter {
             Event::StudyStarted { lanes, budget_steps, progress } => {
                 self.start_study(*lanes, *budget_steps, progress, now);
             }
+            Event::LanesFilled => self.begin(Start::Measurement),
+            Event::TrainingStarts => self.begin(Start::Training),
             Event::RoundFinished(progress) => self.round(progress, now),
             Event::TrialFinished { trial, reached_at, .. } => log_trial(trial, *reached_at),
             Event::StudyFinished { summary, stopped_early } => {
@@ -127,6 +138,16 @@ impl Reporter {
             ));
         }
         self.show(progress, now);
+    }
+
+    /// Logs how long the program took to come here. What lies between the two is the measurement at
+    /// step 0 of all lanes, which the experiment asks for.
+    fn begin(&mut self, start: Start) {
+        if start > self.start {
+            self.start = start;
+            let what = if start == Start::Training { "training step" } else { "measurement" };
+            tracing::info!("first {what} after {} ms", console::running_for().as_millis());
+        }
     }
 
     fn round(&mut self, progress: &Progress, now: Instant) {

@@ -309,6 +309,7 @@ fn the_observer_hears_a_consistent_story() {
     let directory = tempfile::tempdir().unwrap();
     let experiment = small("goal");
     let (mut n_examples, mut n_ended, mut latest, mut summaries) = (0, 0, None::<Progress>, vec![]);
+    let mut is_training = false;
     let observer = |event: &Event<'_>, _: &AtomicBool| match event {
         Event::StudyStarted { lanes, budget_steps, progress } => {
             assert_eq!((*lanes, progress.n_complete, progress.n_running), (4, 0, 0));
@@ -316,6 +317,7 @@ fn the_observer_hears_a_consistent_story() {
             n_ended = 0;
         }
         Event::RoundFinished(progress) => {
+            assert!(std::mem::take(&mut is_training) || progress.n_running == 0);
             n_examples += progress.n_examples;
             assert_eq!(n_ended, progress.n_complete + progress.n_infeasible);
             assert!(progress.n_complete + progress.n_running <= progress.n_trials);
@@ -339,6 +341,9 @@ fn the_observer_hears_a_consistent_story() {
             assert_eq!((progress.n_complete, progress.n_running), (summary.complete, 0));
             summaries.push((*summary).clone());
         }
+        // Lanes are filled between rounds, and every round trains.
+        Event::LanesFilled => is_training = false,
+        Event::TrainingStarts => assert!(!std::mem::replace(&mut is_training, true)),
         other => panic!("unknown event {other:?}"),
     };
     let mut factory = NoisyQuadratic::default();

@@ -63,6 +63,7 @@ impl<'run> RunningStudy<'run> {
             steps.iter_mut().for_each(|steps| *steps = stop.min(*steps));
         }
         if steps.iter().any(|steps| *steps > 0) {
+            observer.observe(&Event::TrainingStarts);
             self.advance(&steps, observer)?;
         }
         let n_steps = steps.iter().sum::<u64>();
@@ -90,6 +91,7 @@ impl<'run> RunningStudy<'run> {
             if fresh.is_empty() {
                 return Ok(());
             }
+            observer.observe(&Event::LanesFilled);
             self.measure(&fresh, &[], observer)?;
         }
     }

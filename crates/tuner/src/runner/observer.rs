@@ -18,6 +18,10 @@ pub enum Event<'run> {
         /// Where the study stands.
         progress: Progress,
     },
+    /// Trials were put into free lanes; they are measured before their first step.
+    LanesFilled,
+    /// Every lane is filled and measured; the steps of a round begin.
+    TrainingStarts,
     /// A round is done, and its measurements are stored.
     RoundFinished(Progress),
     /// A trial ended.
