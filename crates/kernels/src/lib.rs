@@ -80,6 +80,7 @@ pub use error::Error;
 pub use executor::{Executor, HostCost, Program, Split};
 pub use graph::{Graph, Initialiser, Node, Parameter};
 pub use lane::{LaneState, Snapshot};
+pub use ops::batch_norm::Moments;
 pub use ops::conv2d::Padding;
 pub use ops::dropout::Masks;
 pub use ops::gather::{Sampling, Source};

@@ -41,7 +41,8 @@ pub(crate) const N_MICRO_BATCHES: u32 = 16;
 /// What the plan records of each micro-batch: `|g_j|^2` and `|g_1 + ... + g_j|^2`, `loss` being the
 /// mean loss of the micro-batch. Memory: a sum of gradients in each lane.
 pub(crate) fn values(graph: &mut Graph, loss: Node) -> Result<[Node; 2], Error> {
-    let parameters: Vec<Node> = graph.parameters().iter().map(|parameter| parameter.node).collect();
+    let parameters: Vec<Node> =
+        graph.trained_parameters().map(|parameter| parameter.node).collect();
     let gradients = graph.gradients(loss, &parameters)?;
     let sums = gradients.iter().map(|&g| graph.accumulate(g)).collect::<Result<Vec<_>, _>>()?;
     Ok([squared_norm(graph, &gradients)?, squared_norm(graph, &sums)?])

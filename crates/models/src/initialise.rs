@@ -51,6 +51,11 @@ pub fn initial_parameters(parameters: &[Parameter], key: [u32; 2]) -> Vec<f32> {
         let len = parameter.shape.len();
         match parameter.initialiser {
             Initialiser::Zeros => values.resize(values.len() + len, 0.0),
+            Initialiser::Ones => values.resize(values.len() + len, 1.0),
+            Initialiser::StandardMoments => {
+                values.resize(values.len() + len / 2, 0.0);
+                values.resize(values.len() + len / 2, 1.0);
+            }
             Initialiser::LecunNormal { fan_in } => {
                 #[expect(clippy::cast_precision_loss, reason = "a fan-in is far below 2^52")]
                 let scale = 1.0 / (fan_in as f64).sqrt() / TRUNCATED_DEVIATION;

@@ -1,9 +1,12 @@
 //! A network as a table of layers, and the graph that it stands for.
 
-use critbatch_kernels::{Error, Graph, Initialiser, Masks, Node, Padding};
+use critbatch_kernels::{Error, Graph, Initialiser, Masks, Moments, Node, Padding};
 
 use crate::error::ModelError;
 use crate::{fully_connected, resnet, simple_cnn, vgg};
+
+/// Examples whose moments normalise each other in training.
+const GHOST_BATCH: usize = 32;
 
 /// One row of a network's table.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,8 +18,30 @@ pub enum Layer {
         /// Output channels.
         channels: usize,
     },
+    /// Convolution of `size x size`, same padding, without bias.
+    UnbiasedConvolution {
+        /// Height and width of the filter.
+        size: usize,
+        /// Output channels.
+        channels: usize,
+        /// Pixels from one window to the next.
+        stride: usize,
+    },
     /// Rectified linear unit.
     Relu,
+    /// Ghost batch norm.
+    BatchNorm,
+    /// With `n = relu(norm(.))` and convolutions without bias: `a = n(x)`,
+    /// `y = conv 1 x 1 (n(conv 3 x 3 (n(conv 1 x 1 (a))))) + shortcut`, to `channels`, `channels` and
+    /// four times `channels`; the shortcut is x, or, where a stage begins, a convolution of 1 x 1 of a.
+    Bottleneck {
+        /// Channels between the convolutions.
+        channels: usize,
+        /// Pixels from one window of the second convolution, and of the shortcut, to the next.
+        stride: usize,
+        /// Whether the shortcut is a convolution.
+        begins_stage: bool,
+    },
     /// `a = relu(x)`, `y = conv(relu(conv(a))) + shortcut(a)`: two convolutions of 3 x 3 with bias,
     /// the first with a stride, behind their activations; a shortcut without weights. The block with
     /// which a stage begins: its activation comes before both paths.
@@ -26,10 +51,14 @@ pub enum Layer {
         /// Pixels from one window of the first convolution to the next.
         stride: usize,
     },
-    /// Maximum over `size x size` windows, stride `size`.
+    /// Maximum over `size x size` windows.
     MaxPool {
         /// Height and width of the window.
         size: usize,
+        /// Pixels from one window to the next.
+        stride: usize,
+        /// What lies beyond the edge.
+        padding: Padding,
     },
     /// Mean over all pixels.
     GlobalAveragePool,
@@ -54,7 +83,9 @@ pub enum Mode {
     Train,
     /// Dropout is on as in training, with masks of its own in each iteration of a run.
     MeasureGradients,
-    /// Dropout is off.
+    /// As in training, but dropout is off.
+    Probe,
+    /// Dropout is off, and batch norm takes its running moments.
     Evaluate,
 }
 
@@ -114,7 +145,9 @@ impl Model {
         let shape = [1, height, width, channels];
         let images = graph.parameter("images", &shape, Initialiser::Zeros)?;
         self.build(&mut graph, images, n_classes, Mode::Evaluate)?;
-        Ok(graph.n_parameters() - height * width * channels)
+        let n_trained: usize =
+            graph.trained_parameters().map(|parameter| parameter.shape.len()).sum();
+        Ok(n_trained - height * width * channels)
     }
 
     /// Adds the network to a graph, from images `[N, H, W, C]` to logits `[N, K]`.
@@ -128,7 +161,8 @@ impl Model {
         n_classes: usize,
         mode: Mode,
     ) -> Result<Node, Error> {
-        let mut builder = Builder { graph, mode, n_convolutions: 0, n_dense: 0, n_dropouts: 0 };
+        let mut builder =
+            Builder { graph, mode, n_convolutions: 0, n_norms: 0, n_dense: 0, n_dropouts: 0 };
         self.layers.iter().try_fold(images, |x, &layer| builder.layer(layer, x, n_classes))
     }
 }
@@ -138,6 +172,7 @@ struct Builder<'g> {
     graph: &'g mut Graph,
     mode: Mode,
     n_convolutions: usize,
+    n_norms: usize,
     n_dense: usize,
     n_dropouts: u32,
 }
@@ -148,7 +183,16 @@ impl Builder<'_> {
             Layer::Convolution { size, channels } => self.convolution(x, size, channels, 1),
             Layer::Relu => self.graph.relu(x),
             Layer::ResidualBlock { channels, stride } => self.residual_block(x, channels, stride),
-            Layer::MaxPool { size } => self.graph.max_pool(x, size, size, Padding::Valid),
+            Layer::UnbiasedConvolution { size, channels, stride } => {
+                self.unbiased_convolution(x, size, channels, stride)
+            }
+            Layer::BatchNorm => self.batch_norm(x),
+            Layer::Bottleneck { channels, stride, begins_stage } => {
+                self.bottleneck(x, channels, stride, begins_stage)
+            }
+            Layer::MaxPool { size, stride, padding } => {
+                self.graph.max_pool(x, size, stride, padding)
+            }
             Layer::GlobalAveragePool => self.graph.global_avg_pool(x),
             Layer::Hidden { units } => {
                 let y = self.dense(x, units)?;
@@ -159,7 +203,7 @@ impl Builder<'_> {
                 let masks = match self.mode {
                     Mode::Train => Masks::EachStep,
                     Mode::MeasureGradients => Masks::EachIteration,
-                    Mode::Evaluate => return Ok(x),
+                    Mode::Probe | Mode::Evaluate => return Ok(x),
                 };
                 self.graph.dropout(x, rate, self.n_dropouts, masks)
             }
@@ -176,7 +220,38 @@ impl Builder<'_> {
         self.graph.add(y, shortcut)
     }
 
-    fn convolution(
+    fn bottleneck(
+        &mut self,
+        x: Node,
+        channels: usize,
+        stride: usize,
+        begins_stage: bool,
+    ) -> Result<Node, Error> {
+        let activation = self.batch_norm(x)?;
+        let activation = self.graph.relu(activation)?;
+        let shortcut = match begins_stage {
+            true => self.unbiased_convolution(activation, 1, 4 * channels, stride)?,
+            false => x,
+        };
+        let mut y = self.unbiased_convolution(activation, 1, channels, 1)?;
+        for (size, channels, stride) in [(3, channels, stride), (1, 4 * channels, 1)] {
+            y = self.batch_norm(y)?;
+            y = self.graph.relu(y)?;
+            y = self.unbiased_convolution(y, size, channels, stride)?;
+        }
+        self.graph.add(y, shortcut)
+    }
+
+    fn batch_norm(&mut self, x: Node) -> Result<Node, Error> {
+        self.n_norms += 1;
+        let moments = match self.mode {
+            Mode::Train | Mode::MeasureGradients | Mode::Probe => Moments::OfGroups(GHOST_BATCH),
+            Mode::Evaluate => Moments::Running,
+        };
+        self.graph.batch_norm(x, &format!("norm{}", self.n_norms), moments)
+    }
+
+    fn unbiased_convolution(
         &mut self,
         x: Node,
         size: usize,
@@ -184,12 +259,24 @@ impl Builder<'_> {
         stride: usize,
     ) -> Result<Node, Error> {
         self.n_convolutions += 1;
-        let name = format!("conv{}", self.n_convolutions);
+        let name = format!("conv{}/kernel", self.n_convolutions);
         let in_channels = self.graph.shape(x).last().copied().unwrap_or(1);
         let shape = [size, size, in_channels, channels];
-        let fan_in = size * size * in_channels;
-        let (kernel, bias) = self.kernel_and_bias(&name, &shape, fan_in, channels)?;
-        let y = self.graph.conv2d(x, kernel, stride, Padding::Same)?;
+        let lecun = Initialiser::LecunNormal { fan_in: size * size * in_channels };
+        let kernel = self.graph.parameter(&name, &shape, lecun)?;
+        self.graph.conv2d(x, kernel, stride, Padding::Same)
+    }
+
+    fn convolution(
+        &mut self,
+        x: Node,
+        size: usize,
+        channels: usize,
+        stride: usize,
+    ) -> Result<Node, Error> {
+        let y = self.unbiased_convolution(x, size, channels, stride)?;
+        let name = format!("conv{}/bias", self.n_convolutions);
+        let bias = self.graph.parameter(&name, &[channels], Initialiser::Zeros)?;
         self.graph.add_bias(y, bias)
     }
 
@@ -200,23 +287,12 @@ impl Builder<'_> {
         let batch = shape.first().copied().unwrap_or(1);
         let inputs = shape.len() / batch;
         let x = self.graph.reshape(x, &[batch, inputs])?;
-        let (kernel, bias) = self.kernel_and_bias(&name, &[inputs, units], inputs, units)?;
+        let lecun = Initialiser::LecunNormal { fan_in: inputs };
+        let kernel = self.graph.parameter(&format!("{name}/kernel"), &[inputs, units], lecun)?;
+        let zeros = Initialiser::Zeros;
+        let bias = self.graph.parameter(&format!("{name}/bias"), &[units], zeros)?;
         let y = self.graph.matmul(x, kernel)?;
         self.graph.add_bias(y, bias)
-    }
-
-    fn kernel_and_bias(
-        &mut self,
-        layer: &str,
-        shape: &[usize],
-        fan_in: usize,
-        n_outputs: usize,
-    ) -> Result<(Node, Node), Error> {
-        let lecun = Initialiser::LecunNormal { fan_in };
-        let kernel = self.graph.parameter(&format!("{layer}/kernel"), shape, lecun)?;
-        let zeros = Initialiser::Zeros;
-        let bias = self.graph.parameter(&format!("{layer}/bias"), &[n_outputs], zeros)?;
-        Ok((kernel, bias))
     }
 }
 
@@ -244,6 +320,7 @@ mod tests {
             // 9 (3 16 + 2 16^2 + 16 32 + 32^2 + 32 64 + 64^2) + 3 16 + 2 32 + 2 64 + 65 10.
             ("resnet_8", cifar, 75_050),
             ("vgg_11", imagenet, 132_863_336),
+            ("resnet_50", imagenet, 25_549_352),
         ];
         for (name, (example_shape, n_classes), count) in counts {
             let model = Model::find(name).unwrap();

@@ -44,7 +44,7 @@ impl Workload {
     /// device fails.
     pub fn probe(&self, trial: &Trial, n_steps: u32) -> Result<Vec<ProbeTensor>, ModelError> {
         let batch_size = usize::try_from(trial.batch_size).unwrap_or(usize::MAX);
-        let mut network = self.graph(Mode::Evaluate, batch_size, self.train_source())?;
+        let mut network = self.graph(Mode::Probe, batch_size, self.train_source())?;
         let loss = network.training_loss(batch_size)?;
         let Network { mut graph, images, logits, labels } = network;
         let parameters = graph.parameters().to_vec();
@@ -53,7 +53,9 @@ impl Workload {
             let keep = batch.map(|(_, node)| node);
             Plan::training(graph.clone(), loss, self.optimizer().rule(), &keep)?
         };
-        let nodes: Vec<Node> = parameters.iter().map(|parameter| parameter.node).collect();
+        let trained: Vec<&Parameter> =
+            parameters.iter().filter(|parameter| parameter.is_trained).collect();
+        let nodes: Vec<Node> = trained.iter().map(|parameter| parameter.node).collect();
         let gradients = graph.gradients(loss, &nodes)?;
         let keep: Vec<Node> = gradients.iter().copied().chain([logits]).collect();
         let plans = vec![Plan::forward(&graph, &keep)?, training];
@@ -67,7 +69,7 @@ impl Workload {
         executor.load(0, &Snapshot::fresh(state, start.clone()))?;
         let mut tensors = of_parameters("initial", &parameters, &start);
         executor.run(GRADIENTS_PLAN, &[1])?;
-        for (parameter, &gradient) in parameters.iter().zip(&gradients) {
+        for (parameter, &gradient) in trained.iter().zip(&gradients) {
             tensors.push(ProbeTensor {
                 name: format!("step_1/gradient/{}", parameter.name),
                 shape: parameter.shape.to_vec(),
@@ -100,7 +102,7 @@ fn without_zeros(parameters: &[Parameter]) -> Vec<Parameter> {
     let drawn = |parameter: &Parameter| Parameter {
         initialiser: match parameter.initialiser {
             Initialiser::Zeros => Initialiser::LecunNormal { fan_in: 100 },
-            other @ Initialiser::LecunNormal { .. } => other,
+            other => other,
         },
         ..parameter.clone()
     };

@@ -1,6 +1,8 @@
 //! The simple convolutional networks of Shallue et al. 2018: two convolutions with max-pooling,
 //! one hidden layer with dropout.
 
+use critbatch_kernels::Padding;
+
 use crate::model::{Layer, Model};
 
 /// Widths of one network.
@@ -28,10 +30,10 @@ impl SimpleCnn {
         Model::new(self.name, vec![
             Layer::Convolution { size: 5, channels: self.first_channels },
             Layer::Relu,
-            Layer::MaxPool { size: 2 },
+            Layer::MaxPool { size: 2, stride: 2, padding: Padding::Valid },
             Layer::Convolution { size: 5, channels: self.second_channels },
             Layer::Relu,
-            Layer::MaxPool { size: 2 },
+            Layer::MaxPool { size: 2, stride: 2, padding: Padding::Valid },
             Layer::Hidden { units: self.hidden_units },
             Layer::Dropout { rate: 0.4 },
             Layer::Logits,

@@ -1,6 +1,8 @@
 //! VGG-11 of Shallue et al. 2018: configuration A of Simonyan and Zisserman 2014, without
 //! normalisation.
 
+use critbatch_kernels::Padding;
+
 use crate::model::{Layer, Model};
 
 /// Channels of the convolutions of each stage, which a max-pool ends.
@@ -14,7 +16,9 @@ pub(crate) fn models() -> Vec<Model> {
         let convolutions = channels
             .iter()
             .flat_map(|&channels| [Layer::Convolution { size: 3, channels }, Layer::Relu]);
-        convolutions.chain([Layer::MaxPool { size: 2 }]).collect::<Vec<_>>()
+        convolutions
+            .chain([Layer::MaxPool { size: 2, stride: 2, padding: Padding::Valid }])
+            .collect::<Vec<_>>()
     };
     let layers = STAGES.iter().flat_map(stage).chain(HIDDEN).chain(HIDDEN).chain([Layer::Logits]);
     vec![Model::new("vgg_11", layers.collect())]

@@ -4,7 +4,9 @@ use super::gemm::Tiling;
 use super::launch::Shader;
 
 /// Files of `src/wgsl/` by name.
-const SHARED: [(&str, &str); 9] = [
+const SHARED: [(&str, &str); 12] = [
+    ("activation", include_str!("../wgsl/activation.wgsl")),
+    ("attention", include_str!("../wgsl/attention.wgsl")),
     ("gemm_shared", include_str!("../wgsl/gemm_shared.wgsl")),
     ("gemm_subgroup", include_str!("../wgsl/gemm_subgroup.wgsl")),
     ("index", include_str!("../wgsl/index.wgsl")),
@@ -13,6 +15,7 @@ const SHARED: [(&str, &str); 9] = [
     ("random", include_str!("../wgsl/random.wgsl")),
     ("sampling", include_str!("../wgsl/sampling.wgsl")),
     ("softmax", include_str!("../wgsl/softmax.wgsl")),
+    ("sum_of_threads", include_str!("../wgsl/sum_of_threads.wgsl")),
     ("window", include_str!("../wgsl/window.wgsl")),
 ];
 

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 
 use crate::error::Error;
 use crate::ops::Op;
+use crate::ops::batch_norm::RunningMoments;
 use crate::shape::Shape;
 
 /// A value of a [`Graph`].
@@ -20,6 +21,10 @@ pub struct Node(pub(crate) usize);
 pub enum Initialiser {
     /// All zero.
     Zeros,
+    /// All one.
+    Ones,
+    /// Zeros in the first half, ones in the second: the mean and variance of a standard normal.
+    StandardMoments,
     /// Normal with variance `1 / fan_in`, cut at two standard deviations.
     LecunNormal {
         /// Number of inputs that one output sums over.
@@ -40,6 +45,17 @@ pub struct Parameter {
     pub node: Node,
     /// Place of its first element among all parameters.
     pub offset: usize,
+    /// Whether gradients change it, or (statistics) training by other means.
+    pub is_trained: bool,
+}
+
+/// A parameter that follows a value of the training graph instead of a gradient.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Statistic {
+    /// What it follows.
+    pub(crate) moments: Node,
+    /// How.
+    pub(crate) op: RunningMoments,
 }
 
 /// One op with its operands and the shape of its result.
@@ -55,6 +71,7 @@ pub(crate) struct NodeInfo {
 pub struct Graph {
     nodes: Vec<NodeInfo>,
     parameters: Vec<Parameter>,
+    statistics: Vec<Statistic>,
     names: HashSet<String>,
 }
 
@@ -74,6 +91,29 @@ impl Graph {
         shape: &[usize],
         initialiser: Initialiser,
     ) -> Result<Node, Error> {
+        self.declare(name, shape, initialiser, true)
+    }
+
+    /// Declares a parameter that no gradient changes.
+    ///
+    /// # Errors
+    /// As [`Graph::parameter`].
+    pub(crate) fn statistic(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        initialiser: Initialiser,
+    ) -> Result<Node, Error> {
+        self.declare(name, shape, initialiser, false)
+    }
+
+    fn declare(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        initialiser: Initialiser,
+        is_trained: bool,
+    ) -> Result<Node, Error> {
         let shape = Shape::from(shape);
         if shape.is_empty() {
             let needs = "every axis must be at least 1".to_owned();
@@ -84,8 +124,24 @@ impl Graph {
         }
         let offset = self.n_parameters();
         let node = self.push(Op::Parameter(self.parameters.len()), &[], shape.clone());
-        self.parameters.push(Parameter { name: name.to_owned(), shape, initialiser, node, offset });
+        let name = name.to_owned();
+        self.parameters.push(Parameter { name, shape, initialiser, node, offset, is_trained });
         Ok(node)
+    }
+
+    /// Lets a statistic follow a value whenever the graph trains.
+    pub(crate) fn follow(&mut self, moments: Node, op: RunningMoments) {
+        self.statistics.push(Statistic { moments, op });
+    }
+
+    /// What statistics follow.
+    pub(crate) fn statistics(&self) -> &[Statistic] {
+        &self.statistics
+    }
+
+    /// The parameters that gradients change, in the order of declaration.
+    pub fn trained_parameters(&self) -> impl Iterator<Item = &Parameter> {
+        self.parameters.iter().filter(|parameter| parameter.is_trained)
     }
 
     /// The parameters, in the order of declaration.

@@ -1,19 +1,26 @@
 //! The ops: one folder each, with equation, shape rule, backward, native kernel and WGSL.
 
 pub(crate) mod accumulate;
+pub(crate) mod activation;
 pub(crate) mod add;
 pub(crate) mod advance;
+pub(crate) mod attention;
 pub(crate) mod avg_pool;
+pub(crate) mod batch_norm;
 pub(crate) mod bias;
 pub(crate) mod conv2d;
 pub(crate) mod dropout;
+pub(crate) mod embedding;
 pub(crate) mod error_count;
 pub(crate) mod fill;
 pub(crate) mod gather;
 pub(crate) mod identity_shortcut;
+pub(crate) mod layer_norm;
 pub(crate) mod matmul;
 pub(crate) mod matmul_update;
 pub(crate) mod max_pool;
+pub(crate) mod mean_of_labelled;
+pub(crate) mod multiply;
 pub(crate) mod relu;
 pub(crate) mod reshape;
 pub(crate) mod softmax_cross_entropy;
@@ -38,6 +45,7 @@ pub(crate) enum Op {
     Fill { value: f32, len: usize },
     GatherImages(gather::Gather),
     GatherLabels(gather::Gather),
+    GatherTokens(gather::GatherTokens),
     Matmul(matmul::Matmul),
     Conv2d(conv2d::Conv2d),
     Conv2dGradInput(conv2d::Conv2d),
@@ -49,6 +57,25 @@ pub(crate) enum Op {
     IdentityShortcut(identity_shortcut::IdentityShortcut),
     IdentityShortcutGrad(identity_shortcut::IdentityShortcut),
     Standardise(standardise::Standardise),
+    Activation(activation::Activation),
+    ActivationGrad(activation::Activation),
+    Multiply { len: usize },
+    LayerNorm(layer_norm::LayerNorm),
+    LayerNormGrad(layer_norm::LayerNorm),
+    LayerNormWeigh(layer_norm::LayerNorm),
+    Embedding(embedding::Embedding),
+    EmbeddingGrad(embedding::Embedding),
+    Attention(attention::Attention),
+    AttentionGrad(attention::Attention),
+    MeanOfLabelled(mean_of_labelled::MeanOfLabelled),
+    MeanOfLabelledGrad(mean_of_labelled::MeanOfLabelled),
+    CountLabels(mean_of_labelled::MeanOfLabelled),
+    BatchMoments(batch_norm::BatchNorm),
+    BatchNorm(batch_norm::BatchNorm),
+    BatchNormSums(batch_norm::BatchNorm),
+    BatchNormGrad(batch_norm::BatchNorm),
+    SumGroups(batch_norm::BatchNorm, batch_norm::Affine),
+    RunningMoments(batch_norm::RunningMoments),
     AddBias(bias::Bias),
     SumRows(bias::Bias),
     Relu { len: usize },
@@ -78,6 +105,7 @@ impl Op {
             Op::Fill { .. } => "fill",
             Op::GatherImages(_) => "gather_images",
             Op::GatherLabels(_) => "gather_labels",
+            Op::GatherTokens(_) => "gather_tokens",
             Op::Matmul(_) => "matmul",
             Op::Conv2d(_) => "conv2d",
             Op::Conv2dGradInput(_) => "conv2d_grad_input",
@@ -89,6 +117,25 @@ impl Op {
             Op::IdentityShortcut(_) => "identity_shortcut",
             Op::IdentityShortcutGrad(_) => "identity_shortcut_grad",
             Op::Standardise(_) => "standardise",
+            Op::Activation(_) => "activation",
+            Op::ActivationGrad(_) => "activation_grad",
+            Op::Multiply { .. } => "multiply",
+            Op::LayerNorm(_) => "layer_norm",
+            Op::LayerNormGrad(_) => "layer_norm_grad",
+            Op::LayerNormWeigh(_) => "layer_norm_weigh",
+            Op::Embedding(_) => "embedding",
+            Op::EmbeddingGrad(_) => "embedding_grad",
+            Op::Attention(_) => "causal_attention",
+            Op::AttentionGrad(_) => "causal_attention_grad",
+            Op::MeanOfLabelled(_) => "mean_of_labelled",
+            Op::MeanOfLabelledGrad(_) => "mean_of_labelled_grad",
+            Op::CountLabels(_) => "count_labels",
+            Op::BatchMoments(_) => "batch_moments",
+            Op::BatchNorm(_) => "batch_norm",
+            Op::BatchNormSums(_) => "batch_norm_sums",
+            Op::BatchNormGrad(_) => "batch_norm_grad",
+            Op::SumGroups(..) => "sum_groups",
+            Op::RunningMoments(_) => "running_moments",
             Op::AddBias(_) => "add_bias",
             Op::SumRows(_) => "sum_rows",
             Op::Relu { .. } => "relu",
@@ -113,7 +160,7 @@ impl Op {
     /// Runs the op for one lane on the native executor.
     ///
     /// `outputs` hold whatever was there before; every op writes all of them, and only
-    /// updates, `Record` and `Accumulate` look at what was there.
+    /// updates, `RunningMoments`, `Record` and `Accumulate` look at what was there.
     pub(crate) fn cpu<T: Real>(
         &self,
         context: &CpuContext<'_, T>,
@@ -126,6 +173,7 @@ impl Op {
             (Op::Fill { value, .. }, [y]) => y.fill(T::of(f64::from(*value))),
             (Op::GatherImages(op), [y]) => op.images_cpu(context, y),
             (Op::GatherLabels(op), [y]) => op.labels_cpu(context, y),
+            (Op::GatherTokens(op), [y]) => op.cpu(context, y),
             (Op::Matmul(op), [y]) => op.cpu(context, inputs, y),
             (Op::Conv2d(op), [y]) => op.cpu(context, inputs, y),
             (Op::Conv2dGradInput(op), [y]) => op.grad_input_cpu(context, inputs, y),
@@ -137,6 +185,25 @@ impl Op {
             (Op::IdentityShortcut(op), [y]) => op.cpu(context, inputs[0], y),
             (Op::IdentityShortcutGrad(op), [y]) => op.grad_cpu(context, inputs[0], y),
             (Op::Standardise(op), [y]) => op.cpu(context, inputs[0], y),
+            (Op::Activation(op), [y]) => op.cpu(context, inputs[0], y),
+            (Op::ActivationGrad(op), [y]) => op.grad_cpu(context, inputs[0], inputs[1], y),
+            (Op::Multiply { .. }, [y]) => multiply::cpu(context.parallel, inputs[0], inputs[1], y),
+            (Op::LayerNorm(op), [y]) => op.cpu(context, inputs, y),
+            (Op::LayerNormGrad(op), [y]) => op.grad_cpu(context, inputs, y),
+            (Op::LayerNormWeigh(op), [y]) => op.weigh_cpu(context, inputs, y),
+            (Op::Embedding(op), [y]) => op.cpu(inputs, y),
+            (Op::EmbeddingGrad(op), [y]) => op.grad_cpu(context, inputs, y),
+            (Op::Attention(op), [y]) => op.cpu(context, inputs[0], y),
+            (Op::AttentionGrad(op), [y]) => op.grad_cpu(context, inputs, y),
+            (Op::MeanOfLabelled(op), [y]) => op.cpu(inputs[0], inputs[1], y),
+            (Op::MeanOfLabelledGrad(op), [y]) => op.grad_cpu(inputs[0], inputs[1], y),
+            (Op::CountLabels(op), [y]) => op.count_cpu(inputs[0], y),
+            (Op::BatchMoments(op), [y]) => op.moments_cpu(context, inputs[0], y),
+            (Op::BatchNorm(op), [y]) => op.cpu(context, inputs, y),
+            (Op::BatchNormSums(op), [y]) => op.sums_cpu(context, inputs, y),
+            (Op::BatchNormGrad(op), [y]) => op.grad_cpu(context, inputs, y),
+            (Op::SumGroups(op, which), [y]) => op.sum_groups_cpu(*which, inputs[0], y),
+            (Op::RunningMoments(op), [y]) => op.cpu(inputs[0], y),
             (Op::AddBias(op), [y]) => op.add_cpu(inputs[0], inputs[1], y),
             (Op::SumRows(op), [y]) => op.sum_rows_cpu(context, inputs[0], y),
             (Op::Relu { .. }, [y]) => relu::cpu(context.parallel, inputs[0], y),
@@ -168,11 +235,13 @@ impl Op {
             Op::Conv2dGradInput(op) => return op.launch_grad_input(tiling),
             Op::Conv2dGradFilter(op) => return op.launch_grad_filter(tiling),
             Op::SumRows(op) => return op.launch_sum_rows(),
+            Op::AttentionGrad(op) => return op.launch_grad(),
             Op::SquaredNorm(op) => return op.launch(),
             Op::Record(op) => return op.launch(),
             Op::Fill { value, len } => fill::launch(*value, *len),
             Op::GatherImages(op) => op.launch_images(),
             Op::GatherLabels(op) => op.launch_labels(),
+            Op::GatherTokens(op) => op.launch(),
             Op::MaxPool(op) => op.launch(),
             Op::MaxPoolGrad(op) => op.launch_grad(),
             Op::AvgPool(op) => op.launch(),
@@ -180,6 +249,24 @@ impl Op {
             Op::IdentityShortcut(op) => op.launch(),
             Op::IdentityShortcutGrad(op) => op.launch_grad(),
             Op::Standardise(op) => op.launch(),
+            Op::Activation(op) => op.launch(),
+            Op::ActivationGrad(op) => op.launch_grad(),
+            Op::Multiply { len } => multiply::launch(*len),
+            Op::LayerNorm(op) => op.launch(),
+            Op::LayerNormGrad(op) => op.launch_grad(),
+            Op::LayerNormWeigh(op) => op.launch_weigh(),
+            Op::Embedding(op) => op.launch(),
+            Op::EmbeddingGrad(op) => op.launch_grad(),
+            Op::Attention(op) => op.launch(),
+            Op::MeanOfLabelled(op) => op.launch(),
+            Op::MeanOfLabelledGrad(op) => op.launch_grad(),
+            Op::CountLabels(op) => op.launch_count(),
+            Op::BatchMoments(op) => op.launch_moments(),
+            Op::BatchNorm(op) => op.launch(),
+            Op::BatchNormSums(op) => op.launch_sums(),
+            Op::BatchNormGrad(op) => op.launch_grad(),
+            Op::SumGroups(op, which) => op.launch_sum_groups(*which),
+            Op::RunningMoments(op) => op.launch(),
             Op::AddBias(op) => op.launch_add(),
             Op::Relu { len } => relu::launch(*len),
             Op::ReluGrad { len } => relu::launch_grad(*len),
@@ -205,6 +292,8 @@ impl Op {
             Op::Matmul(op) => op.flops(),
             Op::MatmulUpdate(op) => op.matmul.flops(),
             Op::Conv2d(op) | Op::Conv2dGradInput(op) | Op::Conv2dGradFilter(op) => op.flops(),
+            Op::Attention(op) => op.flops(false),
+            Op::AttentionGrad(op) => op.flops(true),
             _ => 0,
         }
     }
@@ -224,6 +313,13 @@ impl Graph {
             Op::Conv2d(op) => op.backward(self, &info.inputs, grad, needed),
             Op::MaxPool(op) => op.backward(self, info.inputs[0], grad),
             Op::AvgPool(op) => op.backward(self, info.inputs[0], grad),
+            Op::BatchNorm(op) => op.backward(self, &info.inputs, grad, needed),
+            Op::LayerNorm(op) => op.backward(self, &info.inputs, grad, needed),
+            Op::Embedding(op) => op.backward(self, &info.inputs, grad),
+            Op::Attention(op) => op.backward(self, info.inputs[0], grad),
+            Op::MeanOfLabelled(op) => op.backward(self, &info.inputs, grad),
+            Op::Activation(op) => op.backward(self, info.inputs[0], grad),
+            Op::Multiply { .. } => multiply::backward(self, &info.inputs, grad, needed),
             Op::IdentityShortcut(op) => op.backward(self, info.inputs[0], grad),
             Op::AddBias(op) => op.backward(self, grad, needed),
             Op::Relu { len } => relu::backward(self, *len, node, grad),

@@ -54,14 +54,16 @@ impl Memory {
     ) -> Result<Self, Error> {
         let mut memory =
             Self { views: HashMap::new(), slots: vec![], kept: vec![], gradients_len: 0 };
-        for (parameter, index) in graph.parameters().iter().zip(0..) {
-            let len = parameter.shape.len();
-            let view = |buffer, offset| View { buffer, offset, len };
-            memory.views.insert(parameter.node, view(Buffer::Parameters, parameter.offset));
-            if let Some(&(gradient, Some(offset))) = gradients.get::<usize>(index) {
-                memory.views.insert(graph.storage(gradient), view(Buffer::Gradients, offset));
-                memory.gradients_len = offset + len;
-            }
+        for parameter in graph.parameters() {
+            let (offset, len) = (parameter.offset, parameter.shape.len());
+            let view = View { buffer: Buffer::Parameters, offset, len };
+            memory.views.insert(parameter.node, view);
+        }
+        for (parameter, &(gradient, offset)) in graph.trained_parameters().zip(gradients) {
+            let (Some(offset), len) = (offset, parameter.shape.len()) else { continue };
+            let view = View { buffer: Buffer::Gradients, offset, len };
+            memory.views.insert(graph.storage(gradient), view);
+            memory.gradients_len = offset + len;
         }
         // A running sum lives from one iteration to the next, as a kept value does.
         let is_sum = |dispatch: &&Fused| matches!(dispatch.op, Op::Accumulate { .. });
@@ -149,6 +151,10 @@ impl Memory {
                 updated(update)
             }
             Op::MatmulUpdate(op) => updated(&op.update),
+            Op::RunningMoments(op) => {
+                let (offset, len) = (op.offset, op.len);
+                vec![View { buffer: Buffer::Parameters, offset, len }]
+            }
             Op::Record(record) => {
                 vec![View {
                     buffer: Buffer::Records,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::executor::Split;
-use crate::graph::{Graph, Node};
+use crate::graph::{Graph, Node, Statistic};
 use crate::ops::Op;
 use crate::ops::advance::{Advance, Record};
 use crate::ops::update::UpdateRule;
@@ -61,9 +61,10 @@ impl Dispatch {
         let read: usize = self.inputs.iter().map(|view| view.len).sum();
         let written: usize = self.outputs.iter().map(|view| view.len).sum();
         let (in_place, data) = match &self.op {
-            Op::Update(_) | Op::Accumulate { .. } => (written, 0),
+            Op::Update(_) | Op::Accumulate { .. } | Op::RunningMoments(_) => (written, 0),
             Op::GatherImages(gather) => (0, gather.batch * gather.example_len),
             Op::GatherLabels(gather) => (0, gather.batch * size_of::<u32>()),
+            Op::GatherTokens(tokens) => (0, tokens.gather.batch * 2 * tokens.length),
             _ => (0, 0),
         };
         ((read + written + in_place) * size_of::<f32>() + data) as u64
@@ -116,7 +117,7 @@ impl Plan {
         rule: UpdateRule,
         keep: &[Node],
     ) -> Result<Self, Error> {
-        let nodes: Vec<Node> = graph.parameters().iter().map(|parameter| parameter.node).collect();
+        let nodes: Vec<Node> = graph.trained_parameters().map(|parameter| parameter.node).collect();
         let gradients = graph.gradients(loss, &nodes)?;
         let gradients = graph.unshare(gradients)?;
         Self::training_with(&graph, loss, gradients, rule, keep)
@@ -151,6 +152,7 @@ impl Plan {
             Ending::Train { loss, gradients, .. } => {
                 targets.push(*loss);
                 targets.extend(gradients);
+                targets.extend(graph.statistics().iter().map(|statistic| statistic.moments));
             }
             Ending::Evaluate { values, .. } => targets.extend(values),
         }
@@ -165,7 +167,12 @@ impl Plan {
                 let updates = updates::plan_updates(graph, &mut fused, &nodes, keep, rule);
                 gradients = nodes.into_iter().zip(updates.gradient_offsets).collect();
                 let update = |update| Fused::effect(Op::Update(update), &[]);
-                ((0, 0), updates.at_end.into_iter().map(update).chain([tail_end]).collect())
+                let follow = |statistic: &Statistic| {
+                    Fused::effect(Op::RunningMoments(statistic.op), &[statistic.moments])
+                };
+                let statistics = graph.statistics().iter().map(follow);
+                let updates = updates.at_end.into_iter().map(update);
+                ((0, 0), updates.chain(statistics).chain([tail_end]).collect())
             }
             Ending::Evaluate { values, rows } => {
                 let record = Op::Record(Record { n_values: values.len(), rows });
@@ -243,6 +250,7 @@ impl Plan {
         for dispatch in &self.dispatches {
             match &dispatch.op {
                 Op::GatherImages(gather) => gather.check(splits, true)?,
+                Op::GatherTokens(tokens) => tokens.gather.check(splits, true)?,
                 Op::GatherLabels(gather) => gather.check(splits, false)?,
                 _ => {}
             }

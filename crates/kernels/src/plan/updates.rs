@@ -26,7 +26,7 @@ pub(crate) fn plan_updates(
 ) -> Updates {
     let mut updates = Updates { at_end: vec![], gradient_offsets: vec![] };
     let mut n_stored = 0;
-    for (parameter, &gradient) in graph.parameters().iter().zip(gradients) {
+    for (parameter, &gradient) in graph.trained_parameters().zip(gradients) {
         let (offset, len) = (parameter.offset, parameter.shape.len());
         if let Some(position) = fusible(graph, dispatches, parameter, gradient, keep)
             && let Op::Matmul(matmul) = dispatches[position].op

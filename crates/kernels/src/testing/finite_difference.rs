@@ -32,7 +32,7 @@ pub fn check_gradients(
     let mut graph = Graph::new();
     let y = build(&mut graph)?;
     let loss = random_projection(&mut graph, y)?;
-    let nodes: Vec<Node> = graph.parameters().iter().map(|parameter| parameter.node).collect();
+    let nodes: Vec<Node> = graph.trained_parameters().map(|parameter| parameter.node).collect();
     let gradients = graph.gradients(loss, &nodes)?;
     let keep: Vec<Node> = gradients.iter().copied().chain([loss]).collect();
     let program = Program::new(vec![Plan::forward(&graph, &keep)?], vec![])?;
@@ -47,7 +47,7 @@ pub fn check_gradients(
         Ok(values)
     };
     let analytic = loss_at(point.clone())?;
-    for (parameter, gradient) in graph.parameters().iter().zip(&analytic) {
+    for (parameter, gradient) in graph.trained_parameters().zip(&analytic) {
         let magnitude = gradient.iter().fold(0.0_f64, |max, value| max.max(value.abs()));
         let stride = gradient.len().div_ceil(MAX_ELEMENTS);
         for index in (0..gradient.len()).step_by(stride) {

@@ -80,7 +80,7 @@ fn check_with(
     let mut graph = Graph::new();
     let y = build(&mut graph).unwrap();
     let loss = random_projection(&mut graph, y).unwrap();
-    let nodes: Vec<Node> = graph.parameters().iter().map(|parameter| parameter.node).collect();
+    let nodes: Vec<Node> = graph.trained_parameters().map(|parameter| parameter.node).collect();
     let gradients = graph.gradients(loss, &nodes).unwrap();
     let keep: Vec<Node> = [y].into_iter().chain(gradients).collect();
     for &tiling in tilings {

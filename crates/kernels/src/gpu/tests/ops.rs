@@ -10,6 +10,7 @@ use crate::executor::{Executor, Program, Split};
 use crate::gpu::gemm::Tiling;
 use crate::graph::{Graph, Initialiser, Node};
 use crate::lane::Snapshot;
+use crate::ops::batch_norm::Moments;
 use crate::ops::dropout::Masks;
 use crate::ops::gather::{Sampling, Source};
 use crate::ops::update::UpdateRule;
@@ -134,6 +135,102 @@ fn elementwise() {
             let x = parameter(graph, "x", &[len])?;
             let positive = graph.relu(x)?;
             graph.sum(positive, 1.0 / 3.0)
+        });
+    }
+}
+
+#[test]
+fn batch_norm() {
+    for (shape, group) in
+        [([4, 1, 1, 3], 4), ([6, 5, 3, 33], 2), ([2, 20, 30, 2], 1), ([3, 1, 1, 65], 3)]
+    {
+        let reduction_len = group * shape[1] * shape[2];
+        check(&format!("batch_norm {shape:?} {group}"), reduction_len, |graph| {
+            let x = parameter(graph, "x", &shape)?;
+            graph.batch_norm(x, "norm", Moments::OfGroups(group))
+        });
+    }
+}
+
+#[test]
+fn activations() {
+    for (name, function) in [
+        ("gelu", Graph::gelu as fn(&mut Graph, Node) -> _),
+        ("tanh", Graph::tanh),
+        ("sigmoid", Graph::sigmoid),
+    ] {
+        for len in [1, 255, 257, 1000] {
+            check(&format!("{name} {len}"), 16, |graph| {
+                let x = parameter(graph, "x", &[len])?;
+                let y = graph.add(x, x)?;
+                function(graph, y)
+            });
+        }
+    }
+}
+
+#[test]
+fn multiply() {
+    for len in [1, 255, 257, 1000] {
+        check(&format!("multiply {len}"), 1, |graph| {
+            let lhs = parameter(graph, "lhs", &[len])?;
+            let rhs = parameter(graph, "rhs", &[len])?;
+            let product = graph.multiply(lhs, rhs)?;
+            graph.multiply(product, lhs)
+        });
+    }
+}
+
+#[test]
+fn layer_norm() {
+    // Not of two columns: they become -1 and 1 whatever they were, and the gradient is what rounding
+    // leaves of a difference of equal numbers.
+    for (rows, columns) in [(1, 3), (3, 17), (65, 255), (2, 513)] {
+        check(&format!("layer_norm {rows} x {columns}"), columns.max(rows), |graph| {
+            let x = parameter(graph, "x", &[rows, columns])?;
+            graph.layer_norm(x, "norm")
+        });
+    }
+}
+
+#[test]
+fn embedding() {
+    for (rows, vocabulary, columns) in [(1, 1, 1), (7, 3, 5), (300, 11, 257)] {
+        let mut graph = Graph::new();
+        let table = parameter(&mut graph, "table", &[vocabulary as usize, columns]).unwrap();
+        let (tokens, split) = labels(&mut graph, rows, vocabulary);
+        let y = graph.embedding(table, tokens).unwrap();
+        let loss = random_projection(&mut graph, y).unwrap();
+        let gradient = graph.gradients(loss, &[table]).unwrap()[0];
+        let name = format!("embedding {rows} of {vocabulary} x {columns}");
+        check_values(&name, rows, device().tiling, &graph, &[y, gradient], vec![split]);
+    }
+}
+
+#[test]
+fn mean_of_labelled() {
+    for rows in [1, 2, 255, 300] {
+        let mut graph = Graph::new();
+        let losses = parameter(&mut graph, "losses", &[rows]).unwrap();
+        let (labels, split) = labels(&mut graph, rows, 10);
+        let mean = graph.mean_of_labelled(losses, labels).unwrap();
+        let count = graph.count_labels(labels).unwrap();
+        let gradient = graph.gradients(mean, &[losses]).unwrap()[0];
+        let keep = [mean, count, gradient];
+        let name = format!("mean_of_labelled {rows}");
+        check_values(&name, rows, device().tiling, &graph, &keep, vec![split]);
+    }
+}
+
+#[test]
+fn causal_attention() {
+    for (batch, places, heads, columns) in
+        [(1, 1, 1, 1), (2, 5, 2, 3), (1, 70, 1, 65), (2, 130, 3, 8)]
+    {
+        let name = format!("causal_attention {batch} x {places}, {heads} heads of {columns}");
+        check(&name, places.max(columns), |graph| {
+            let qkv = parameter(graph, "qkv", &[batch, places, 3 * heads * columns])?;
+            graph.causal_attention(qkv, heads)
         });
     }
 }

@@ -5,6 +5,7 @@ use crate::executor::Split;
 use crate::gpu::gemm::Tiling;
 use crate::gpu::lower::{Kernel, lower};
 use crate::graph::{Graph, Initialiser, Node};
+use crate::ops::batch_norm::Moments;
 use crate::ops::dropout::Masks;
 use crate::ops::gather::{Sampling, Source};
 use crate::ops::update::UpdateRule;
@@ -37,6 +38,7 @@ fn network(sampling: Sampling) -> (Graph, Node, Node) {
     let images = graph.gather_images(source, BATCH, &[8, 8, 1], [1.0 / 255.0, -0.5]).unwrap();
     let images = graph.standardise(images).unwrap();
     let labels = graph.gather_labels(source, BATCH).unwrap();
+    let tokens = graph.gather_tokens(source, BATCH, 32, [1, 3]).unwrap();
     let zeros = Initialiser::Zeros;
     let filters = [
         graph.parameter("filter_0", &[3, 3, 1, 4], zeros).unwrap(),
@@ -53,15 +55,32 @@ fn network(sampling: Sampling) -> (Graph, Node, Node) {
     let x = graph.add(x, skip).unwrap();
     let skip = graph.identity_shortcut(x, 1, 4).unwrap();
     let x = graph.avg_pool(x, [3, 3], 1, Padding::Same).unwrap();
+    let x = graph.batch_norm(x, "norm", Moments::OfGroups(2)).unwrap();
     let x = graph.add(x, skip).unwrap();
     let x = graph.relu(x).unwrap();
     let x = graph.add_bias(x, bias).unwrap();
     let x = graph.dropout(x, 0.25, 1, Masks::EachStep).unwrap();
     let x = graph.reshape(x, &[BATCH, 64]).unwrap();
+    let x = graph.layer_norm(x, "layer_norm").unwrap();
+    let table = graph.parameter("table", &[5, 64], zeros).unwrap();
+    let embedded = graph.embedding(table, labels).unwrap();
+    let x = graph.add(x, embedded).unwrap();
+    let qkv = graph.parameter("qkv", &[64, 3 * 64], zeros).unwrap();
+    let attended = graph.matmul(x, qkv).unwrap();
+    let attended = graph.reshape(attended, &[1, BATCH, 3 * 64]).unwrap();
+    let attended = graph.causal_attention(attended, 2).unwrap();
+    let x = graph.reshape(attended, &[BATCH, 64]).unwrap();
+    let gate = graph.sigmoid(x).unwrap();
+    let x = graph.gelu(x).unwrap();
+    let x = graph.tanh(x).unwrap();
+    let x = graph.multiply(x, gate).unwrap();
     let logits = graph.matmul(x, weights).unwrap();
     let losses = graph.softmax_cross_entropy(logits, labels, true).unwrap();
     let errors = graph.error_count(logits, labels).unwrap();
     let loss = graph.sum(losses, 0.25).unwrap();
+    let mean = graph.mean_of_labelled(losses, labels).unwrap();
+    let loss = graph.add(loss, mean).unwrap();
+    let n_labels = graph.count_labels(labels).unwrap();
     // More than one block of the squared norm.
     let large = graph.parameter("large", &[40_000], zeros).unwrap();
     let penalty = graph.squared_norm(large).unwrap();
@@ -74,5 +93,8 @@ fn network(sampling: Sampling) -> (Graph, Node, Node) {
     let loss = graph.add(loss, product).unwrap();
     let errors = graph.sum(errors, 1.0).unwrap();
     let errors = graph.accumulate(errors).unwrap();
+    let errors = graph.add(errors, n_labels).unwrap();
+    let sum_of_tokens = graph.sum(tokens, 1.0).unwrap();
+    let errors = graph.add(errors, sum_of_tokens).unwrap();
     (graph, loss, errors)
 }

@@ -44,6 +44,7 @@ impl Advance {
     pub(crate) fn new(dispatches: &[Fused], training: bool) -> Self {
         let shuffled = dispatches.iter().find_map(|dispatch| match &dispatch.op {
             Op::GatherImages(gather) | Op::GatherLabels(gather) => is_shuffled(gather),
+            Op::GatherTokens(tokens) => is_shuffled(&tokens.gather),
             _ => None,
         });
         let (batch, n_examples) = shuffled.unwrap_or((0, 0));

@@ -5,6 +5,8 @@ mod gpu;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use cpu::SUM_BLOCK_ROWS;
+
 use crate::error::Error;
 use crate::graph::{Graph, Node};
 use crate::ops::Op;

@@ -45,7 +45,7 @@ impl Gather {
 
     /// Index of the batch's `n`-th example; None past the end of a sequential pass.
     #[expect(clippy::cast_possible_truncation, reason = "splits and batches stay below 2^30")]
-    fn example(&self, lane: &LaneState, n: usize) -> Option<usize> {
+    pub(super) fn example(&self, lane: &LaneState, n: usize) -> Option<usize> {
         let n_examples = self.source.n_examples;
         match self.source.sampling {
             Sampling::Sequential => {

@@ -34,7 +34,7 @@ impl Gather {
         (0..=u8::MAX).map(move |byte| scale * f32::from(byte) + shift)
     }
 
-    fn constants(&self) -> [(&'static str, f64); 1] {
+    pub(super) fn constants(&self) -> [(&'static str, f64); 1] {
         // As `wgsl/sampling.wgsl` numbers them.
         let sampling = match self.source.sampling {
             Sampling::Shuffled => 0.0,

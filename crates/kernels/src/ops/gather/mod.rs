@@ -4,6 +4,9 @@ mod cpu;
 mod gpu;
 #[cfg(test)]
 mod tests;
+mod tokens;
+
+pub(crate) use tokens::GatherTokens;
 
 use std::sync::Arc;
 

@@ -107,3 +107,30 @@ fn refuses_batches_and_data_that_do_not_fit() {
     assert!(message.contains("built for 5 examples, given 6"), "{message}");
     assert!(Program::new(vec![plan], vec![]).is_err());
 }
+
+/// Sentences of three tokens, the last place padded in every second one.
+#[test]
+fn tokens_are_read_with_their_padding() {
+    let sentence = |i: u16| [300 * i, 300 * i + 1, if i.is_multiple_of(2) { u16::MAX } else { 7 }];
+    let images: Vec<u8> = (0..5).flat_map(sentence).flat_map(u16::to_le_bytes).collect();
+    let split = Arc::new(Split { images: images.into(), labels: vec![0; 5] });
+    let mut graph = Graph::new();
+    let source = source(5, Sampling::Sequential);
+    let inputs = graph.gather_tokens(source, 3, 3, [0, 2]).unwrap();
+    let labels = graph.gather_tokens(source, 3, 3, [1, 2]).unwrap();
+    let sum = graph.sum(inputs, 1.0).unwrap();
+    let plan = Plan::evaluation(&graph, &[sum], 2).unwrap();
+    let forward = Plan::forward(&graph, &[inputs, labels]).unwrap();
+    let program = Program::new(vec![forward, plan], vec![split]).unwrap();
+    let mut executor = CpuExecutor::<f64>::new(&program, 1).unwrap();
+    executor.poison().unwrap();
+    executor.run(0, &[1]).unwrap();
+    assert_eq!(executor.read(0, 0, inputs).unwrap(), [0.0, 1.0, 300.0, 301.0, 600.0, 601.0]);
+    assert_eq!(executor.read(0, 0, labels).unwrap(), [1.0, -1.0, 301.0, 7.0, 601.0, -1.0]);
+    executor.run(1, &[2]).unwrap();
+    let sums: Vec<f64> = executor.records(1, 0).unwrap().into_iter().flatten().collect();
+    let last = 900.0 + 901.0 + 1200.0 + 1201.0 - 2.0;
+    assert_eq!(sums, [0.0 + 1.0 + 300.0 + 301.0 + 600.0 + 601.0, last]);
+    assert!(graph.gather_tokens(source, 3, 3, [2, 2]).is_err());
+    assert!(graph.gather_tokens(source, 3, 3, [2, 0]).is_err());
+}

@@ -7,6 +7,7 @@
 
 #import "index"
 #import "lane"
+#import "sum_of_threads"
 
 struct Params {
     x: vec2<u32>,
@@ -20,10 +21,6 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<storage, read> lanes: array<LaneState>;
-
-const N_THREADS = 256u;
-
-var<workgroup> shared_partial: array<f32, N_THREADS>;
 
 @compute @workgroup_size(N_THREADS)
 fn main(
@@ -55,18 +52,4 @@ fn main(
     for (var i = thread; i < params.n_columns; i += N_THREADS) {
         y[y_start + i] = (x[x_start + i] - mean) * scale;
     }
-}
-
-// Sum over the threads of the workgroup, the same in each of them.
-fn sum_of_threads(thread: u32, partial: f32) -> f32 {
-    workgroupBarrier();
-    shared_partial[thread] = partial;
-    for (var half = N_THREADS / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if (thread < half) {
-            shared_partial[thread] += shared_partial[thread + half];
-        }
-    }
-    workgroupBarrier();
-    return shared_partial[0];
 }

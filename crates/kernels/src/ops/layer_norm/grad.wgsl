@@ -1,0 +1,72 @@
+// Layer norm, backward.
+// grad_x = (d - sum(d) / k - h sum(d h) / k) / sqrt(variance + epsilon), d = grad_y scale,
+// h = (x - mean) / sqrt(variance + epsilon), sums over the k columns of each row.
+// x, grad_y, grad_x: [rows, columns], scale: [columns].
+// f32; 256 partial sums a row (column c goes to c mod 256), then a binary tree.
+// Dispatch: one workgroup per row.
+// Source: Ba, Kiros and Hinton 2016.
+
+#import "index"
+#import "lane"
+#import "sum_of_threads"
+
+struct Params {
+    x: vec2<u32>,
+    scale: vec2<u32>,
+    grad_y: vec2<u32>,
+    grad_x: vec2<u32>,
+    n_rows: u32,
+    n_columns: u32,
+    epsilon: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> scale: array<f32>;
+@group(0) @binding(3) var<storage, read> grad_y: array<f32>;
+@group(0) @binding(4) var<storage, read_write> grad_x: array<f32>;
+@group(0) @binding(5) var<storage, read> lanes: array<LaneState>;
+
+@compute @workgroup_size(N_THREADS)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) n_workgroups: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let lane = workgroup.z;
+    let row = linear_workgroup(workgroup, n_workgroups);
+    if (lanes[lane].remaining == 0u || row >= params.n_rows) {
+        return;
+    }
+    let count = f32(params.n_columns);
+    let row_start = row * params.n_columns;
+    let x_start = lane_start(params.x, lane) + row_start;
+    var partial = 0.0;
+    for (var c = thread; c < params.n_columns; c += N_THREADS) {
+        partial += x[x_start + c];
+    }
+    let mean = sum_of_threads(thread, partial) / count;
+    partial = 0.0;
+    for (var c = thread; c < params.n_columns; c += N_THREADS) {
+        let difference = x[x_start + c] - mean;
+        partial += difference * difference;
+    }
+    let reciprocal = 1.0 / sqrt(sum_of_threads(thread, partial) / count + params.epsilon);
+    let scale_start = lane_start(params.scale, lane);
+    let grad_y_start = lane_start(params.grad_y, lane) + row_start;
+    let grad_x_start = lane_start(params.grad_x, lane) + row_start;
+    var plain = 0.0;
+    var weighted = 0.0;
+    for (var c = thread; c < params.n_columns; c += N_THREADS) {
+        let d = grad_y[grad_y_start + c] * scale[scale_start + c];
+        plain += d;
+        weighted += d * ((x[x_start + c] - mean) * reciprocal);
+    }
+    plain = sum_of_threads(thread, plain) / count;
+    weighted = sum_of_threads(thread, weighted) / count;
+    for (var c = thread; c < params.n_columns; c += N_THREADS) {
+        let d = grad_y[grad_y_start + c] * scale[scale_start + c];
+        let h = (x[x_start + c] - mean) * reciprocal;
+        grad_x[grad_x_start + c] = reciprocal * (d - plain - h * weighted);
+    }
+}
