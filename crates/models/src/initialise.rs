@@ -17,6 +17,9 @@ const KEPT_FRACTION: f64 = 0.954_499_736_103_641_6;
 /// Blocks of four random numbers that a thread draws in one go.
 const BLOCKS_PER_PIECE: u32 = 1024;
 
+/// Pieces that are held at a time, 1 MB in all: so much memory do the weights take beside their own.
+const MAX_PIECES: u32 = 64;
+
 /// Key of all random numbers of a trial: a hash of (seed, batch size, trial id).
 ///
 /// # Errors
@@ -87,6 +90,7 @@ fn draw_truncated_normals(
             reason = "a network has fewer than 2^32 weights"
         )]
         let n_pieces = ((end - values.len()) as f64 / kept_per_piece).ceil() as u32;
+        let n_pieces = n_pieces.min(MAX_PIECES);
         let pieces: Vec<Vec<f32>> = (first..first + n_pieces)
             .into_par_iter()
             .map(|piece| truncated_normals(piece, scale, key, stream))
