@@ -24,6 +24,8 @@ use exit::Exit;
 
 fn main() -> ExitCode {
     quieten_device_selection();
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    give_large_buffers_back();
     console::running_for();
     let arguments = parse();
     console::start_logging(arguments.verbose, colors_allowed());
@@ -44,6 +46,18 @@ fn quieten_device_selection() {
     // SAFETY: the first statement of `main`; nothing has started a thread.
     unsafe {
         std::env::set_var("NODEVICE_SELECT", "1");
+    }
+}
+
+/// Has glibc take buffers of 1 MB and more from the system one by one and hand them back when they are
+/// freed. By itself it keeps ever larger ones in its heap, where the weights of a trial that ended may
+/// stay between two that run: then a run takes more memory than it planned.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn give_large_buffers_back() {
+    #[expect(unsafe_code, reason = "the C library's own setting of its heap")]
+    // SAFETY: a setting of two integers; no other thread runs yet.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 20);
     }
 }
 

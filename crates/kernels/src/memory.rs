@@ -23,8 +23,9 @@ const MAX_FILTER_PARTS: usize = 8;
 impl Program {
     /// Bytes that so many lanes take in f32 on the native executor with so many threads, once every
     /// plan has run: parameters, velocities, gradients, kept values and records of each lane, each
-    /// thread's scratch, and the snapshot of a trial on its way into a lane, whose memory the heap
-    /// keeps for the next one. The data, which the program already holds, are not among them.
+    /// thread's scratch, and the parameters of a trial on its way into a lane (its velocities are zeros
+    /// that are never written, so they take nothing). The data, which the program already holds, are
+    /// not among them.
     ///
     /// What an op takes for itself is estimated from its shape: it is off by up to 1 MB a thread.
     pub fn native_memory_bytes(&self, lanes: usize, n_threads: usize) -> u64 {
@@ -44,8 +45,7 @@ impl Program {
         let own_lens: HashSet<usize> = self.plans().iter().flat_map(own_scratch).collect();
         let own_len: usize = own_lens.into_iter().sum();
         let scratch_len = slots_len + n_working * own_len + n_threads * PIECE_LEN;
-        let snapshot_len = 2 * self.n_parameters();
-        let len = lanes * self.lane_len() + scratch_len + snapshot_len;
+        let len = lanes * self.lane_len() + scratch_len + self.n_parameters();
         (len * size_of::<f32>()) as u64
     }
 }
@@ -104,7 +104,7 @@ mod tests {
 
     /// What a lane and a trial on its way into it do not take.
     fn scratch_bytes(program: &Program) -> u64 {
-        let len = program.lane_len() + 2 * program.n_parameters();
+        let len = program.lane_len() + program.n_parameters();
         program.native_memory_bytes(1, 1) - 4 * len as u64
     }
 
