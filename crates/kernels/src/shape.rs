@@ -13,6 +13,11 @@ impl Shape {
         self.0.iter().product()
     }
 
+    /// Number of axes.
+    pub fn n_axes(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether the shape holds no element.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

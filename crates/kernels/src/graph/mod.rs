@@ -25,6 +25,13 @@ pub enum Initialiser {
     Ones,
     /// Zeros in the first half, ones in the second: the mean and variance of a standard normal.
     StandardMoments,
+    /// Sines and cosines of the row's index t, in turn:
+    /// `sin(t / 10000^(2 i / C))` in column 2 i and the cosine of the same in column 2 i + 1, of C
+    /// columns (Vaswani et al. 2017, sec. 3.5).
+    Sinusoids {
+        /// Number of columns.
+        columns: usize,
+    },
     /// Normal with variance `1 / fan_in`, cut at two standard deviations.
     LecunNormal {
         /// Number of inputs that one output sums over.

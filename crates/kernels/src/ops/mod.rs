@@ -16,11 +16,14 @@ pub(crate) mod fill;
 pub(crate) mod gather;
 pub(crate) mod identity_shortcut;
 pub(crate) mod layer_norm;
+pub(crate) mod lstm;
 pub(crate) mod matmul;
 pub(crate) mod matmul_update;
 pub(crate) mod max_pool;
 pub(crate) mod mean_of_labelled;
 pub(crate) mod multiply;
+pub(crate) mod places;
+pub(crate) mod positions;
 pub(crate) mod relu;
 pub(crate) mod reshape;
 pub(crate) mod softmax_cross_entropy;
@@ -67,6 +70,10 @@ pub(crate) enum Op {
     EmbeddingGrad(embedding::Embedding),
     Attention(attention::Attention),
     AttentionGrad(attention::Attention),
+    Place(places::Places, usize),
+    StackPlaces(places::Places),
+    LstmCell(lstm::LstmCell),
+    Lstm(places::Places),
     MeanOfLabelled(mean_of_labelled::MeanOfLabelled),
     MeanOfLabelledGrad(mean_of_labelled::MeanOfLabelled),
     CountLabels(mean_of_labelled::MeanOfLabelled),
@@ -127,6 +134,10 @@ impl Op {
             Op::EmbeddingGrad(_) => "embedding_grad",
             Op::Attention(_) => "causal_attention",
             Op::AttentionGrad(_) => "causal_attention_grad",
+            Op::Place(..) => "place",
+            Op::StackPlaces(_) => "stack_places",
+            Op::LstmCell(_) => "lstm_cell",
+            Op::Lstm(_) => "lstm",
             Op::MeanOfLabelled(_) => "mean_of_labelled",
             Op::MeanOfLabelledGrad(_) => "mean_of_labelled_grad",
             Op::CountLabels(_) => "count_labels",
@@ -195,6 +206,9 @@ impl Op {
             (Op::EmbeddingGrad(op), [y]) => op.grad_cpu(context, inputs, y),
             (Op::Attention(op), [y]) => op.cpu(context, inputs[0], y),
             (Op::AttentionGrad(op), [y]) => op.grad_cpu(context, inputs, y),
+            (Op::Place(op, t), [y]) => op.place_cpu(*t, inputs[0], y),
+            (Op::StackPlaces(op) | Op::Lstm(op), [y]) => op.stack_cpu(&inputs[..op.places], y),
+            (Op::LstmCell(op), [y]) => op.cpu(context, inputs, y),
             (Op::MeanOfLabelled(op), [y]) => op.cpu(inputs[0], inputs[1], y),
             (Op::MeanOfLabelledGrad(op), [y]) => op.grad_cpu(inputs[0], inputs[1], y),
             (Op::CountLabels(op), [y]) => op.count_cpu(inputs[0], y),
@@ -236,6 +250,7 @@ impl Op {
             Op::Conv2dGradFilter(op) => return op.launch_grad_filter(tiling),
             Op::SumRows(op) => return op.launch_sum_rows(),
             Op::AttentionGrad(op) => return op.launch_grad(),
+            Op::StackPlaces(op) | Op::Lstm(op) => return op.launch_stack(),
             Op::SquaredNorm(op) => return op.launch(),
             Op::Record(op) => return op.launch(),
             Op::Fill { value, len } => fill::launch(*value, *len),
@@ -258,6 +273,8 @@ impl Op {
             Op::Embedding(op) => op.launch(),
             Op::EmbeddingGrad(op) => op.launch_grad(),
             Op::Attention(op) => op.launch(),
+            Op::Place(op, t) => op.launch_place(*t),
+            Op::LstmCell(op) => op.launch(),
             Op::MeanOfLabelled(op) => op.launch(),
             Op::MeanOfLabelledGrad(op) => op.launch_grad(),
             Op::CountLabels(op) => op.launch_count(),
@@ -317,6 +334,7 @@ impl Graph {
             Op::LayerNorm(op) => op.backward(self, &info.inputs, grad, needed),
             Op::Embedding(op) => op.backward(self, &info.inputs, grad),
             Op::Attention(op) => op.backward(self, info.inputs[0], grad),
+            Op::Lstm(op) => lstm::backward(self, *op, &info.inputs, grad),
             Op::MeanOfLabelled(op) => op.backward(self, &info.inputs, grad),
             Op::Activation(op) => op.backward(self, info.inputs[0], grad),
             Op::Multiply { .. } => multiply::backward(self, &info.inputs, grad, needed),

@@ -199,7 +199,7 @@ fn embedding() {
         let mut graph = Graph::new();
         let table = parameter(&mut graph, "table", &[vocabulary as usize, columns]).unwrap();
         let (tokens, split) = labels(&mut graph, rows, vocabulary);
-        let y = graph.embedding(table, tokens).unwrap();
+        let y = graph.embedding(table, tokens, 0.75).unwrap();
         let loss = random_projection(&mut graph, y).unwrap();
         let gradient = graph.gradients(loss, &[table]).unwrap()[0];
         let name = format!("embedding {rows} of {vocabulary} x {columns}");
@@ -231,6 +231,18 @@ fn causal_attention() {
         check(&name, places.max(columns), |graph| {
             let qkv = parameter(graph, "qkv", &[batch, places, 3 * heads * columns])?;
             graph.causal_attention(qkv, heads)
+        });
+    }
+}
+
+#[test]
+fn lstm() {
+    for [batch, places, units, outputs] in [[1, 1, 1, 1], [3, 4, 5, 2], [2, 3, 70, 33]] {
+        check(&format!("lstm {batch} x {places}, {units} units"), units.max(outputs), |graph| {
+            let gates = parameter(graph, "gates", &[batch, places, 4 * units])?;
+            let recurrent = parameter(graph, "recurrent", &[outputs, 4 * units])?;
+            let projection = parameter(graph, "projection_kernel", &[units, outputs])?;
+            graph.lstm(gates, recurrent, projection)
         });
     }
 }

@@ -63,7 +63,7 @@ fn network(sampling: Sampling) -> (Graph, Node, Node) {
     let x = graph.reshape(x, &[BATCH, 64]).unwrap();
     let x = graph.layer_norm(x, "layer_norm").unwrap();
     let table = graph.parameter("table", &[5, 64], zeros).unwrap();
-    let embedded = graph.embedding(table, labels).unwrap();
+    let embedded = graph.embedding(table, labels, 1.0).unwrap();
     let x = graph.add(x, embedded).unwrap();
     let qkv = graph.parameter("qkv", &[64, 3 * 64], zeros).unwrap();
     let attended = graph.matmul(x, qkv).unwrap();
@@ -74,6 +74,14 @@ fn network(sampling: Sampling) -> (Graph, Node, Node) {
     let x = graph.gelu(x).unwrap();
     let x = graph.tanh(x).unwrap();
     let x = graph.multiply(x, gate).unwrap();
+    let gates = graph.parameter("gates", &[64, 8], zeros).unwrap();
+    let recurrent = graph.parameter("recurrent", &[64, 8], zeros).unwrap();
+    let projection = graph.parameter("projection", &[2, 64], zeros).unwrap();
+    let gates = graph.matmul(x, gates).unwrap();
+    let gates = graph.reshape(gates, &[1, BATCH, 8]).unwrap();
+    let remembered = graph.lstm(gates, recurrent, projection).unwrap();
+    let remembered = graph.reshape(remembered, &[BATCH, 64]).unwrap();
+    let x = graph.add(x, remembered).unwrap();
     let logits = graph.matmul(x, weights).unwrap();
     let losses = graph.softmax_cross_entropy(logits, labels, true).unwrap();
     let errors = graph.error_count(logits, labels).unwrap();

@@ -71,7 +71,7 @@ fn gelu_argument<T: Real>(x: T) -> T {
 }
 
 /// Without overflow: the exponential is of a number that is not positive.
-fn sigmoid<T: Real>(x: T) -> T {
+pub(crate) fn sigmoid<T: Real>(x: T) -> T {
     let small = (-x.abs()).exp();
     let numerator = if x < T::zero() { small } else { T::one() };
     numerator / (T::one() + small)

@@ -5,6 +5,8 @@ mod gpu;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use cpu::sigmoid;
+
 use crate::error::Error;
 use crate::graph::{Graph, Node};
 use crate::ops::Op;

@@ -10,9 +10,15 @@ const CHUNK_LEN: usize = 1 << 18;
 impl Embedding {
     pub(crate) fn cpu<T: Real>(self, inputs: &[&[T]], y: &mut [T]) {
         let &[table, tokens] = inputs else { unreachable!("two inputs") };
+        let scale = T::of(f64::from(self.scale));
         for (y, &token) in y.chunks_exact_mut(self.columns).zip(tokens) {
             match token.to_usize().filter(|&token| token < self.vocabulary) {
-                Some(token) => y.copy_from_slice(&table[token * self.columns..][..self.columns]),
+                Some(token) => {
+                    let row = &table[token * self.columns..][..self.columns];
+                    for (y, &table) in y.iter_mut().zip(row) {
+                        *y = scale * table;
+                    }
+                }
                 None if token < T::zero() => y.fill(T::zero()),
                 None => y.fill(T::nan()),
             }
@@ -28,6 +34,7 @@ impl Embedding {
         grad_table: &mut [T],
     ) {
         let &[tokens, grad_y] = inputs else { unreachable!("two inputs") };
+        let scale = T::of(f64::from(self.scale));
         let chunk_rows = (CHUNK_LEN / self.columns).max(1);
         chunks::for_each(
             context.parallel,
@@ -44,7 +51,7 @@ impl Embedding {
                     };
                     let row = &mut grad_table[place..][..self.columns];
                     for (sum, &grad_y) in row.iter_mut().zip(grad_y) {
-                        *sum += grad_y;
+                        *sum += scale * grad_y;
                     }
                 }
             },

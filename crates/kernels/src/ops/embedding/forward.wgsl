@@ -1,5 +1,5 @@
 // Rows of a table by token.
-// y[r, c] = table[tokens[r], c]; 0 for a negative token, NaN for one beyond the table.
+// y[r, c] = scale table[tokens[r], c]; 0 for a negative token, NaN for one beyond the table.
 // table: [vocabulary, columns], tokens: [rows], y: [rows, columns], f32.
 // Dispatch: one thread per element of y.
 // Source: own.
@@ -15,6 +15,7 @@ struct Params {
     len: u32,
     vocabulary: u32,
     n_columns: u32,
+    scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -42,7 +43,7 @@ fn main(
         value = nan();
     } else if (token >= 0.0) {
         let place = u32(token) * params.n_columns + i % params.n_columns;
-        value = table[lane_start(params.table, lane) + place];
+        value = params.scale * table[lane_start(params.table, lane) + place];
     }
     y[lane_start(params.y, lane) + i] = value;
 }

@@ -11,8 +11,11 @@ const TILE_COLUMNS: usize = 256;
 
 impl Embedding {
     pub(crate) fn launch(self) -> Launch {
-        Launch::elementwise(FORWARD, 2, self.rows * self.columns)
-            .words([word(self.vocabulary), word(self.columns)])
+        Launch::elementwise(FORWARD, 2, self.rows * self.columns).words([
+            word(self.vocabulary),
+            word(self.columns),
+            self.scale.to_bits(),
+        ])
     }
 
     pub(crate) fn launch_grad(self) -> Launch {
@@ -20,5 +23,6 @@ impl Embedding {
             .reads([Operand::Input(0), Operand::Input(1)])
             .writes([Operand::Output(0)])
             .words([word(self.rows), word(self.vocabulary), word(self.columns)])
+            .words([self.scale.to_bits()])
     }
 }

@@ -1,5 +1,5 @@
 // Gradient of the table of an embedding.
-// grad_table[v, c] = sum of grad_y[r, c] over the places r of token v, in their order.
+// grad_table[v, c] = sum of scale grad_y[r, c] over the places r of token v, in their order.
 // tokens: [rows], grad_y: [rows, columns], grad_table: [vocabulary, columns], f32.
 // Dispatch: one workgroup per row of the table and 256 columns. It looks at 256 tokens at a time and
 // adds up only where one of them is its own, which in a large vocabulary is hardly ever.
@@ -15,6 +15,7 @@ struct Params {
     n_rows: u32,
     vocabulary: u32,
     n_columns: u32,
+    scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -62,7 +63,7 @@ fn main(
         if (atomicLoad(&shared_n_own) > 0u && column < params.n_columns) {
             for (var i = 0u; i < N_THREADS; i++) {
                 if (shared_is_own[i] == 1u) {
-                    sum += grad_y[grad_y_start + (first + i) * params.n_columns];
+                    sum += params.scale * grad_y[grad_y_start + (first + i) * params.n_columns];
                 }
             }
         }

@@ -20,7 +20,7 @@ fn graph() -> (Graph, [crate::graph::Node; 2], Arc<Split>) {
     let weights = graph.parameter("weights", &[6, 3], Initialiser::Zeros).unwrap();
     let source = Source { split: 0, n_examples: 5, sampling: Sampling::Sequential };
     let tokens = graph.gather_labels(source, 6).unwrap();
-    let y = graph.embedding(table, tokens).unwrap();
+    let y = graph.embedding(table, tokens, 0.5).unwrap();
     let product = graph.multiply(y, weights).unwrap();
     let loss = graph.sum(product, 1.0).unwrap();
     let gradient = graph.gradients(loss, &[table]).unwrap()[0];
@@ -38,12 +38,12 @@ fn rows_are_taken_and_their_gradients_added_up() {
     let values = [table, weights].concat();
     executor.load(0, &Snapshot::fresh(LaneState::default(), values)).unwrap();
     executor.run(0, &[1]).unwrap();
-    let row = |token: f64| [3.0 * token, 3.0 * token + 1.0, 3.0 * token + 2.0];
+    let row = |token: f64| [1.5 * token, 1.5 * token + 0.5, 1.5 * token + 1.0];
     let expected = [row(2.0), row(0.0), row(2.0), row(1.0), row(2.0), [0.0; 3]].concat();
     assert_eq!(executor.read(0, 0, nodes[0]).unwrap(), expected);
     let weight = |place: usize, c: usize| f64::from(1 << (3 * place + c));
     let sum = |places: &[usize]| -> Vec<f64> {
-        (0..3).map(|c| places.iter().map(|&place| weight(place, c)).sum()).collect()
+        (0..3).map(|c| places.iter().map(|&place| 0.5 * weight(place, c)).sum()).collect()
     };
     let expected = [sum(&[1]), sum(&[3]), sum(&[0, 2, 4]), sum(&[])].concat();
     assert_eq!(executor.read(0, 0, nodes[1]).unwrap(), expected);
@@ -54,7 +54,7 @@ fn a_token_beyond_the_table_shows() {
     let mut graph = Graph::new();
     let table = graph.parameter("table", &[2, 1], Initialiser::Zeros).unwrap();
     let tokens = graph.parameter("tokens", &[2], Initialiser::Zeros).unwrap();
-    let y = graph.embedding(table, tokens).unwrap();
+    let y = graph.embedding(table, tokens, 1.0).unwrap();
     let program = Program::new(vec![Plan::forward(&graph, &[y]).unwrap()], vec![]).unwrap();
     let mut executor = CpuExecutor::<f32>::new(&program, 1).unwrap();
     executor.load(0, &Snapshot::fresh(LaneState::default(), vec![5.0, 6.0, 1.0, 2.0])).unwrap();
