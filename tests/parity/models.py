@@ -1,8 +1,11 @@
 """The networks as docs/models.md describes them, in PyTorch.
 
 Written from that description alone and not from the Rust code. Each function takes the parameters by
-critbatch's names and images [N, H, W, C] and returns logits [N, K]; `forward` finds it by name.
+critbatch's names and images [N, H, W, C] or tokens [N, T], and returns logits [N, K] or [N T, K];
+`forward` finds it by name.
 """
+
+import math
 
 import torch
 from torch.nn import functional
@@ -112,10 +115,72 @@ def vgg_11(parameters, images):
     return dense(parameters, "dense3", x)
 
 
+def embedding(parameters, tokens):
+    """Rows of the table; zeros for padding, which is -1."""
+    rows = parameters["embedding/table"][tokens.long().clamp(min=0)]
+    return rows * (tokens >= 0)[..., None]
+
+
+def positions(places, columns):
+    t, i = torch.arange(places)[:, None], torch.arange(columns // 2)
+    angle = t / 10000 ** (2 * i.double() / columns)
+    return torch.stack([torch.sin(angle), torch.cos(angle)], -1).flatten(1)
+
+
+def layer_norm(parameters, name, x):
+    scale, offset = parameters[f"{name}/scale"], parameters[f"{name}/offset"]
+    return functional.layer_norm(x, x.shape[-1:], scale, offset, 1e-5)
+
+
+def transformer(n_blocks, heads):
+    def forward(parameters, tokens):
+        columns = parameters["embedding/table"].shape[1]
+        x = math.sqrt(columns) * embedding(parameters, tokens)
+        n, places, _ = x.shape
+        # The places are single-precision numbers.
+        x = x + positions(places, columns).float().double()
+        mask = torch.full((places, places), -torch.inf, dtype=x.dtype).triu(1)
+        for block in range(1, n_blocks + 1):
+            a = layer_norm(parameters, f"norm{2 * block - 1}", x)
+            qkv = a @ parameters[f"attention{block}/qkv/kernel"]
+            q, k, v = (part.reshape(n, places, heads, -1).transpose(1, 2)
+                       for part in qkv.split(columns, -1))
+            scores = q @ k.transpose(2, 3) / math.sqrt(columns // heads) + mask
+            y = (scores.softmax(-1) @ v).transpose(1, 2).reshape(n, places, columns)
+            x = x + y @ parameters[f"attention{block}/output/kernel"]
+            a = layer_norm(parameters, f"norm{2 * block}", x)
+            hidden = torch.relu(dense(parameters, f"feed_forward{block}/hidden", a))
+            x = x + dense(parameters, f"feed_forward{block}/output", hidden)
+        x = layer_norm(parameters, f"norm{2 * n_blocks + 1}", x)
+        return (x @ parameters["embedding/table"].T).flatten(0, 1)
+
+    return forward
+
+
+def lstm(parameters, tokens):
+    gates = dense(parameters, "lstm1/input", embedding(parameters, tokens))
+    recurrent = parameters["lstm1/recurrent/kernel"]
+    projection = parameters["lstm1/projection/kernel"]
+    y = torch.zeros(len(tokens), projection.shape[1], dtype=gates.dtype)
+    c = torch.zeros(len(tokens), projection.shape[0], dtype=gates.dtype)
+    outputs = []
+    for t in range(tokens.shape[1]):
+        i, f, g, o = (gates[:, t] + y @ recurrent).chunk(4, -1)
+        c = torch.sigmoid(f + 1) * c + torch.sigmoid(i) * torch.tanh(g)
+        y = (torch.sigmoid(o) * torch.tanh(c)) @ projection
+        outputs.append(y)
+    return torch.stack(outputs, 1).flatten(0, 1) @ parameters["logits/kernel"]
+
+
+TRANSFORMERS = {"base": (6, 8), "shallow": (2, 8), "narrow_and_shallow": (2, 4), "wide": (6, 16)}
+
+
 def forward(name):
     """The network of this name."""
     if name.startswith("fc_"):
         return fully_connected(name.removeprefix("fc_").split("_"))
     if name.startswith("simple_cnn_"):
         return simple_cnn
-    return {"resnet_8": resnet_8, "resnet_50": resnet_50, "vgg_11": vgg_11}[name]
+    if name.startswith("transformer_"):
+        return transformer(*TRANSFORMERS[name.removeprefix("transformer_")])
+    return {"lstm": lstm, "resnet_8": resnet_8, "resnet_50": resnet_50, "vgg_11": vgg_11}[name]

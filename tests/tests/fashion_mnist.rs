@@ -33,7 +33,7 @@ relative_spacing = 1.0
 
 #[test]
 fn has_the_published_sizes_and_class_balance() {
-    let dataset = critbatch_data::load("fashion_mnist", None)
+    let dataset = critbatch_data::load_images("fashion_mnist", None)
         .expect("scripts/test installs the package dataset-fashion-mnist");
     let test = dataset.test.as_ref().expect("there is a test split");
     let sizes = [&dataset.train, &dataset.validation, test].map(|split| split.labels().len());

@@ -41,8 +41,8 @@ use etcetera::BaseStrategy;
 use memmap2::Mmap;
 use sha2::{Digest, Sha256};
 
-use crate::catalogue::DatasetInfo;
-use crate::dataset::{Dataset, Split};
+use crate::catalogue::ImageInfo;
+use crate::dataset::{ImageDataset, Split};
 use crate::load::hexadecimal;
 use crate::split::RULE;
 
@@ -74,7 +74,7 @@ pub(crate) struct Cache {
 /// The file that a data set would be kept in, and what is known of it.
 #[derive(Debug)]
 pub(crate) struct Entry<'a> {
-    info: &'a DatasetInfo,
+    info: &'a ImageInfo,
     path: PathBuf,
     /// The beginning of the header.
     known: [u8; KNOWN_LEN],
@@ -116,11 +116,7 @@ impl Cache {
     }
 
     /// The file for a data set that is read from `sources`, if there can be one.
-    pub(crate) fn entry<'a>(
-        &self,
-        info: &'a DatasetInfo,
-        sources: &[PathBuf],
-    ) -> Option<Entry<'a>> {
+    pub(crate) fn entry<'a>(&self, info: &'a ImageInfo, sources: &[PathBuf]) -> Option<Entry<'a>> {
         let folder = self.folder.as_ref()?;
         let key = key(info);
         let stamp = stamp(sources)
@@ -133,7 +129,7 @@ impl Cache {
 
 impl Entry<'_> {
     /// The data set of the file, mapped into memory.
-    pub(crate) fn open(&self) -> Result<Dataset, Miss> {
+    pub(crate) fn open(&self) -> Result<ImageDataset, Miss> {
         let file = File::open(&self.path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Miss::Absent,
             _ => Miss::Read(error),
@@ -166,7 +162,7 @@ impl Entry<'_> {
     }
 
     /// Cuts the payload, whose length was checked.
-    fn dataset(&self, payload: &Bytes) -> Result<Dataset, Miss> {
+    fn dataset(&self, payload: &Bytes) -> Result<ImageDataset, Miss> {
         let lengths = n_examples(self.info);
         let n_pixels: usize = self.info.example_shape.iter().product();
         let pixels_len = lengths.iter().sum::<usize>() * n_pixels;
@@ -185,7 +181,7 @@ impl Entry<'_> {
             Ok(Split::of_pixels(pixels, self.info.example_shape, of_split))
         };
         let [train, validation, test] = lengths;
-        Ok(Dataset {
+        Ok(ImageDataset {
             preprocessing: self.info.preprocessing,
             name: self.info.name,
             n_classes: self.info.n_classes,
@@ -199,7 +195,7 @@ impl Entry<'_> {
     ///
     /// It is not flushed to the disk: a file that a crash leaves torn fails its check and is made
     /// anew.
-    pub(crate) fn write(&self, dataset: &Dataset) -> io::Result<()> {
+    pub(crate) fn write(&self, dataset: &ImageDataset) -> io::Result<()> {
         let splits: Vec<&Split> =
             [&dataset.train, &dataset.validation].into_iter().chain(&dataset.test).collect();
         let labels: Vec<u8> = splits
@@ -234,7 +230,7 @@ impl Entry<'_> {
 }
 
 /// Maps a file into memory, read only.
-fn map(file: &File) -> io::Result<Bytes> {
+pub(crate) fn map(file: &File) -> io::Result<Bytes> {
     #[expect(unsafe_code, reason = "the one way to map a file; see SAFETY")]
     // SAFETY: the bytes of a map must not change while it is borrowed. We never write to a cache
     // file that has its name: it is written under another one and renamed, so what is mapped here
@@ -247,12 +243,12 @@ fn map(file: &File) -> io::Result<Bytes> {
 }
 
 /// Examples of the splits, in the order of the file.
-fn n_examples(info: &DatasetInfo) -> [usize; N_SPLITS] {
+fn n_examples(info: &ImageInfo) -> [usize; N_SPLITS] {
     [info.n_train, info.n_validation, info.n_test]
 }
 
 /// What the content of a file is a function of, beside this program.
-fn key(info: &DatasetInfo) -> [u8; HASH_LEN] {
+fn key(info: &ImageInfo) -> [u8; HASH_LEN] {
     let shape = info
         .example_shape
         .iter()
@@ -266,7 +262,7 @@ fn key(info: &DatasetInfo) -> [u8; HASH_LEN] {
 }
 
 /// What changes when a source file does.
-fn stamp(sources: &[PathBuf]) -> io::Result<[u8; HASH_LEN]> {
+pub(crate) fn stamp(sources: &[PathBuf]) -> io::Result<[u8; HASH_LEN]> {
     let mut hash = Sha256::new();
     for path in sources {
         let metadata = fs::metadata(path)?;
@@ -283,7 +279,7 @@ fn stamp(sources: &[PathBuf]) -> io::Result<[u8; HASH_LEN]> {
     Ok(hash.finalize().into())
 }
 
-fn known_header(info: &DatasetInfo, key: [u8; HASH_LEN], stamp: [u8; HASH_LEN]) -> [u8; KNOWN_LEN] {
+fn known_header(info: &ImageInfo, key: [u8; HASH_LEN], stamp: [u8; HASH_LEN]) -> [u8; KNOWN_LEN] {
     let n_splits = u32::try_from(N_SPLITS).expect("three");
     let shapes = n_examples(info).into_iter().flat_map(|n| {
         let [height, width, channels] = info.example_shape;

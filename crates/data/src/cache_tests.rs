@@ -11,7 +11,7 @@ use crate::testing::{Places, Tiny};
 /// A data set in files and a folder to keep it in.
 struct Kept {
     places: Places,
-    info: DatasetInfo,
+    info: ImageInfo,
 }
 
 impl Kept {
@@ -25,7 +25,7 @@ impl Kept {
         Cache { folder: Some(self.places.path("cache/critbatch")) }
     }
 
-    fn load(&self) -> Dataset {
+    fn load(&self) -> ImageDataset {
         load_from(&self.info, &self.places.search_path(), &self.cache()).unwrap()
     }
 
@@ -39,7 +39,7 @@ impl Kept {
         self.cache().entry(&self.info, &self.sources()).unwrap()
     }
 
-    fn decoded(&self) -> Dataset {
+    fn decoded(&self) -> ImageDataset {
         load_from(&self.info, &self.places.search_path(), &Cache { folder: None }).unwrap()
     }
 

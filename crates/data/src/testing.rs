@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
-use crate::catalogue::{DataFile, DatasetInfo, Files, IdxPair, Preprocessing, Storage};
+use crate::catalogue::{DataFile, Files, IdxPair, ImageInfo, Preprocessing, Storage};
 use crate::locate::SearchPath;
 
 /// Names of the four files, images before labels, training before test.
@@ -52,12 +52,12 @@ impl Tiny {
     }
 
     /// The catalogue entry whose checksums are those of the contents as they are now.
-    pub(crate) fn info(&self) -> DatasetInfo {
+    pub(crate) fn info(&self) -> ImageInfo {
         let file = |index: usize| DataFile {
             name: FILE_NAMES[index],
             sha256: Sha256::digest(&self.contents[index]).into(),
         };
-        DatasetInfo {
+        ImageInfo {
             name: "tiny_shapes",
             description: "for tests",
             source: "own",

@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use critbatch_data::{Dataset, Split, find, load};
+use critbatch_data::{ImageDataset, Split, find, load_images};
 use sha2::{Digest, Sha256};
 
-fn mnist_5k() -> Dataset {
-    load("mnist_5k", None).expect("the data set is part of the program")
+fn mnist_5k() -> ImageDataset {
+    load_images("mnist_5k", None).expect("the data set is part of the program")
 }
 
-fn splits(dataset: &Dataset) -> [(&'static str, &Split); 3] {
+fn splits(dataset: &ImageDataset) -> [(&'static str, &Split); 3] {
     let test = dataset.test.as_ref().expect("mnist_5k has a test split");
     [("train", &dataset.train), ("validation", &dataset.validation), ("test", test)]
 }
@@ -41,7 +41,7 @@ fn images_and_labels_are_those_of_the_package() {
 
 #[test]
 fn shapes_are_those_of_the_catalogue() {
-    let info = find("mnist_5k").expect("in the catalogue");
+    let info = find("mnist_5k").expect("in the catalogue").images().expect("of images");
     let dataset = mnist_5k();
     assert_eq!((dataset.name, dataset.n_classes), (info.name, info.n_classes));
     let sizes = [info.n_train, info.n_validation, info.n_test];
@@ -83,6 +83,6 @@ fn classes_keep_their_shares() {
 
 #[test]
 fn a_data_folder_without_it_does_not_matter() {
-    let dataset = load("mnist_5k", Some(Path::new("/nowhere"))).expect("embedded");
+    let dataset = load_images("mnist_5k", Some(Path::new("/nowhere"))).expect("embedded");
     assert_eq!(dataset, mnist_5k());
 }

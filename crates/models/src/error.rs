@@ -16,6 +16,14 @@ pub enum ModelError {
         /// All names there are.
         accepted: String,
     },
+    /// How large the data set is, is not known without its files.
+    #[error(
+        "data set '{dataset}' is as large as the files that it is made of; run the experiment, which reads them"
+    )]
+    UnknownSize {
+        /// Name of the data set.
+        dataset: &'static str,
+    },
     /// The data set has not the split that is to be evaluated.
     #[error("data set '{dataset}' has no {split} split; leave '{split}' out of evaluation.splits")]
     NoSplit {

@@ -18,8 +18,10 @@ pub fn workload_facts(
 ) -> Result<WorkloadFacts, ModelError> {
     let dataset = critbatch_data::find(dataset)?;
     let (model, optimizer) = (Model::find(model)?, Optimizer::find(optimizer)?);
-    model.n_parameters(dataset.example_shape, dataset.n_classes)?;
-    Ok(facts(dataset.name, dataset.n_train as u64, &model, optimizer, measured))
+    model.n_parameters(&dataset.example_shape(), dataset.n_classes())?;
+    let [n_train, ..] =
+        dataset.sizes().ok_or_else(|| ModelError::UnknownSize { dataset: dataset.name() })?;
+    Ok(facts(dataset.name(), n_train as u64, &model, optimizer, measured))
 }
 
 /// The facts of a workload, on no device yet.

@@ -59,6 +59,7 @@ pub fn initial_parameters(parameters: &[Parameter], key: [u32; 2]) -> Vec<f32> {
                 values.resize(values.len() + len / 2, 0.0);
                 values.resize(values.len() + len / 2, 1.0);
             }
+            Initialiser::Sinusoids { columns } => push_sinusoids(&mut values, len, columns),
             Initialiser::LecunNormal { fan_in } => {
                 #[expect(clippy::cast_precision_loss, reason = "a fan-in is far below 2^52")]
                 let scale = 1.0 / (fan_in as f64).sqrt() / TRUNCATED_DEVIATION;
@@ -67,6 +68,19 @@ pub fn initial_parameters(parameters: &[Parameter], key: [u32; 2]) -> Vec<f32> {
         }
     }
     values
+}
+
+/// Appends rows of sines and cosines: see [`Initialiser::Sinusoids`].
+#[expect(clippy::cast_precision_loss, reason = "places and columns are far below 2^52")]
+fn push_sinusoids(values: &mut Vec<f32>, len: usize, columns: usize) {
+    values.extend((0..len).map(|index| {
+        let (place, column) = (index / columns, index % columns);
+        let exponent = (column / 2 * 2) as f64 / columns as f64;
+        let angle = place as f64 / 10_000_f64.powf(exponent);
+        #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
+        let value = if column % 2 == 0 { angle.sin() } else { angle.cos() } as f32;
+        value
+    }));
 }
 
 /// Appends `len` normal numbers within two standard deviations, of deviation `scale` before the

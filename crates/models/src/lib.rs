@@ -6,25 +6,29 @@
 //!
 //! ```
 //! let model = critbatch_models::Model::find("simple_cnn_base")?;
-//! assert_eq!(model.n_parameters([28, 28, 1], 10)?, 3_274_634);
+//! assert_eq!(model.n_parameters(&[28, 28, 1], 10)?, 3_274_634);
 //! # Ok::<(), critbatch_models::ModelError>(())
 //! ```
 
 mod compute;
 mod error;
+mod examples;
 mod facts;
 mod fully_connected;
 mod gradient_noise;
 mod initialise;
+mod lstm;
 mod memory;
 mod metaparameters;
 mod model;
 mod optimizer;
 mod probe;
 mod resnet;
+mod sequence;
 mod simple_cnn;
 mod throughput;
 mod trainer;
+mod transformer;
 mod vgg;
 mod workload;
 

@@ -3,7 +3,7 @@
 use critbatch_kernels::{Error, Graph, Initialiser, Masks, Moments, Node, Padding};
 
 use crate::error::ModelError;
-use crate::{fully_connected, resnet, simple_cnn, vgg};
+use crate::{fully_connected, lstm, resnet, simple_cnn, transformer, vgg};
 
 /// Examples whose moments normalise each other in training.
 const GHOST_BATCH: usize = 32;
@@ -74,6 +74,43 @@ pub enum Layer {
     },
     /// Fully connected layer with bias to one logit a class.
     Logits,
+    /// A row of a table for each token.
+    Embedding {
+        /// Length of a row.
+        columns: usize,
+        /// Whether rows are multiplied by the root of their length.
+        is_scaled: bool,
+    },
+    /// Adds sines and cosines of each place's number.
+    Positions,
+    /// `x + dropout(attention(norm(x) W) V)`: layer norm, a product without bias to queries, keys and
+    /// values, causal attention, a product without bias.
+    Attention {
+        /// Number of heads.
+        heads: usize,
+        /// Probability of dropping an element of the sum's right side.
+        dropout: f32,
+    },
+    /// `x + dropout(relu(norm(x) W + a) V + b)`.
+    FeedForward {
+        /// Columns between the products.
+        hidden: usize,
+        /// Probability of dropping an element of the sum's right side.
+        dropout: f32,
+    },
+    /// Layer norm along the last axis.
+    LayerNorm,
+    /// Long short-term memory with a projection; its gates take the input by a product with bias.
+    Lstm {
+        /// Number of cells.
+        units: usize,
+        /// Columns of its output, which is fed back.
+        projection: usize,
+    },
+    /// Product without bias to one logit a token of the vocabulary.
+    UnbiasedLogits,
+    /// Product with the table of the embedding, transposed: one logit a token of the vocabulary.
+    TiedLogits,
 }
 
 /// Whether a network trains or is measured, and how.
@@ -103,7 +140,9 @@ impl Model {
 
     /// All models, in the order of the paper's families.
     pub fn all() -> Vec<Model> {
-        [fully_connected::models(), simple_cnn::models(), resnet::models(), vgg::models()].concat()
+        let images =
+            [fully_connected::models(), simple_cnn::models(), resnet::models(), vgg::models()];
+        [images.concat(), transformer::models(), lstm::models()].concat()
     }
 
     /// The model of this name.
@@ -131,53 +170,81 @@ impl Model {
         &self.layers
     }
 
-    /// Number of parameters on examples of the given shape `[H, W, C]`.
+    /// Whether its input is tokens; else it is images.
+    pub fn reads_tokens(&self) -> bool {
+        matches!(self.layers.first(), Some(Layer::Embedding { .. }))
+    }
+
+    /// Number of parameters on examples of the given shape: of images `[H, W, C]`, of sentences `[T]`.
     ///
     /// # Errors
     /// If the network does not fit the shape.
-    pub fn n_parameters(
-        &self,
-        example_shape: [usize; 3],
-        n_classes: usize,
-    ) -> Result<usize, Error> {
+    pub fn n_parameters(&self, example_shape: &[usize], n_classes: usize) -> Result<usize, Error> {
         let mut graph = Graph::new();
-        let [height, width, channels] = example_shape;
-        let shape = [1, height, width, channels];
-        let images = graph.parameter("images", &shape, Initialiser::Zeros)?;
-        self.build(&mut graph, images, n_classes, Mode::Evaluate)?;
+        let shape = [&[1], example_shape].concat();
+        let x = graph.parameter("input", &shape, Initialiser::Zeros)?;
+        self.build(&mut graph, x, n_classes, Mode::Evaluate)?;
         let n_trained: usize =
             graph.trained_parameters().map(|parameter| parameter.shape.len()).sum();
-        Ok(n_trained - height * width * channels)
+        Ok(n_trained - graph.shape(x).len())
     }
 
-    /// Adds the network to a graph, from images `[N, H, W, C]` to logits `[N, K]`.
+    /// Adds the network to a graph, from images `[N, H, W, C]` to logits `[N, K]`, or from tokens
+    /// `[N, T]` to logits `[N T, K]`.
     ///
     /// # Errors
-    /// If the network does not fit the images.
+    /// If the network does not fit the input.
     pub fn build(
         &self,
         graph: &mut Graph,
-        images: Node,
+        x: Node,
         n_classes: usize,
         mode: Mode,
     ) -> Result<Node, Error> {
-        let mut builder =
-            Builder { graph, mode, n_convolutions: 0, n_norms: 0, n_dense: 0, n_dropouts: 0 };
-        self.layers.iter().try_fold(images, |x, &layer| builder.layer(layer, x, n_classes))
+        if self.reads_tokens() != (graph.shape(x).n_axes() == 2) {
+            let what = if self.reads_tokens() { "sentences" } else { "images" };
+            return Err(Error::Operand {
+                op: self.name,
+                got: graph.shape(x).clone(),
+                needs: format!("this network reads {what}"),
+            });
+        }
+        let mut builder = Builder::new(graph, mode);
+        self.layers.iter().try_fold(x, |x, &layer| builder.layer(layer, x, n_classes))
     }
 }
 
 /// Counts layers of each kind, which names their parameters: `conv1/kernel`, `dense2/bias`.
-struct Builder<'g> {
-    graph: &'g mut Graph,
+pub(crate) struct Builder<'g> {
+    pub(crate) graph: &'g mut Graph,
     mode: Mode,
+    /// Of the embedding, once there is one.
+    pub(crate) table: Option<Node>,
     n_convolutions: usize,
-    n_norms: usize,
+    pub(crate) n_norms: usize,
     n_dense: usize,
+    pub(crate) n_attentions: usize,
+    pub(crate) n_feed_forwards: usize,
+    pub(crate) n_lstms: usize,
     n_dropouts: u32,
 }
 
-impl Builder<'_> {
+impl<'g> Builder<'g> {
+    fn new(graph: &'g mut Graph, mode: Mode) -> Self {
+        Self {
+            graph,
+            mode,
+            table: None,
+            n_convolutions: 0,
+            n_norms: 0,
+            n_dense: 0,
+            n_attentions: 0,
+            n_feed_forwards: 0,
+            n_lstms: 0,
+            n_dropouts: 0,
+        }
+    }
+
     fn layer(&mut self, layer: Layer, x: Node, n_classes: usize) -> Result<Node, Error> {
         match layer {
             Layer::Convolution { size, channels } => self.convolution(x, size, channels, 1),
@@ -198,17 +265,29 @@ impl Builder<'_> {
                 let y = self.dense(x, units)?;
                 self.graph.relu(y)
             }
-            Layer::Dropout { rate } => {
-                self.n_dropouts += 1;
-                let masks = match self.mode {
-                    Mode::Train => Masks::EachStep,
-                    Mode::MeasureGradients => Masks::EachIteration,
-                    Mode::Probe | Mode::Evaluate => return Ok(x),
-                };
-                self.graph.dropout(x, rate, self.n_dropouts, masks)
+            Layer::Dropout { rate } => self.dropout(x, rate),
+            Layer::Embedding { columns, is_scaled } => {
+                self.embedding(x, columns, is_scaled, n_classes)
             }
+            Layer::Positions => self.graph.add_positions(x, "positions"),
+            Layer::Attention { heads, dropout } => self.attention(x, heads, dropout),
+            Layer::FeedForward { hidden, dropout } => self.feed_forward(x, hidden, dropout),
+            Layer::LayerNorm => self.layer_norm(x),
+            Layer::Lstm { units, projection } => self.lstm(x, units, projection),
+            Layer::UnbiasedLogits => self.unbiased_logits(x, n_classes),
+            Layer::TiedLogits => self.tied_logits(x),
             Layer::Logits => self.dense(x, n_classes),
         }
+    }
+
+    pub(crate) fn dropout(&mut self, x: Node, rate: f32) -> Result<Node, Error> {
+        self.n_dropouts += 1;
+        let masks = match self.mode {
+            Mode::Train => Masks::EachStep,
+            Mode::MeasureGradients => Masks::EachIteration,
+            Mode::Probe | Mode::Evaluate => return Ok(x),
+        };
+        self.graph.dropout(x, rate, self.n_dropouts, masks)
     }
 
     fn residual_block(&mut self, x: Node, channels: usize, stride: usize) -> Result<Node, Error> {
@@ -303,8 +382,10 @@ mod tests {
     /// Shallue et al. 2018, sec. 3 and app. C; counts by arithmetic on the published widths.
     #[test]
     fn parameter_counts_are_the_papers() {
-        let (mnist, cifar, imagenet) =
-            (([28, 28, 1], 10), ([32, 32, 3], 10), ([224, 224, 3], 1000));
+        let mnist: (&[usize], usize) = (&[28, 28, 1], 10);
+        let cifar: (&[usize], usize) = (&[32, 32, 3], 10);
+        let imagenet: (&[usize], usize) = (&[224, 224, 3], 1000);
+        let lm1b: (&[usize], usize) = (&[64], 32_000);
         let counts = [
             ("fc_1024", mnist, 814_090),
             ("fc_1024_1024", mnist, 1_863_690),
@@ -321,6 +402,14 @@ mod tests {
             ("resnet_8", cifar, 75_050),
             ("vgg_11", imagenet, 132_863_336),
             ("resnet_50", imagenet, 25_549_352),
+            // Blocks of d columns and f hidden ones: 4 d^2 + 2 d f + f + d, two norms of 2 d; one more
+            // norm and the table, 32,000 d.
+            ("transformer_base", lm1b, 35_287_040),
+            ("transformer_shallow", lm1b, 22_685_696),
+            ("transformer_narrow_and_shallow", lm1b, 9_769_984),
+            ("transformer_wide", lm1b, 108_322_816),
+            // Table 32,000 1024; gates (1024 + 512 + 1) 8192; projection 2048 512; logits 512 32,000.
+            ("lstm", lm1b, 62_791_680),
         ];
         for (name, (example_shape, n_classes), count) in counts {
             let model = Model::find(name).unwrap();
@@ -330,13 +419,12 @@ mod tests {
     }
 
     /// Shapes per example after every row of a network's table.
-    fn shapes(name: &str, example_shape: [usize; 3]) -> Vec<Vec<usize>> {
+    fn shapes(name: &str, example_shape: &[usize]) -> Vec<Vec<usize>> {
         let model = Model::find(name).unwrap();
         let shape_after = |n_layers| {
             let part = Model::new("part", model.layers[..n_layers].to_vec());
             let mut graph = Graph::new();
-            let [height, width, channels] = example_shape;
-            let shape = [3, height, width, channels];
+            let shape = [&[3], example_shape].concat();
             let images = graph.parameter("images", &shape, Initialiser::Zeros).unwrap();
             let y = part.build(&mut graph, images, 10, Mode::Train).unwrap();
             graph.shape(y)[1..].to_vec()
@@ -357,10 +445,19 @@ mod tests {
             &[1024],
             &[10],
         ];
-        assert_eq!(shapes("simple_cnn_base", [28, 28, 1]), expected);
+        assert_eq!(shapes("simple_cnn_base", &[28, 28, 1]), expected);
         let expected: [&[usize]; 7] =
             [&[32, 32, 16], &[32, 32, 16], &[16, 16, 32], &[8, 8, 64], &[8, 8, 64], &[64], &[10]];
-        assert_eq!(shapes("resnet_8", [32, 32, 3]), expected);
+        assert_eq!(shapes("resnet_8", &[32, 32, 3]), expected);
+    }
+
+    #[test]
+    fn networks_refuse_the_input_of_others() {
+        let refusal = |name, shape: &[usize]| {
+            Model::find(name).unwrap().n_parameters(shape, 10).unwrap_err().to_string()
+        };
+        assert!(refusal("fc_1024", &[64]).contains("reads images"));
+        assert!(refusal("transformer_base", &[28, 28, 1]).contains("reads sentences"));
     }
 
     #[test]

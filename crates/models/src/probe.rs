@@ -35,7 +35,7 @@ impl Workload {
     /// | `initial/P` | parameter P at the start |
     /// | `step_1/gradient/P` | its gradient in the first step |
     /// | `step_1/logits` | what the network says of the first batch |
-    /// | `step_K/images`, `step_K/labels` | the batch of step K as the network sees it |
+    /// | `step_K/input`, `step_K/labels` | the batch of step K as the network sees it |
     /// | `step_K/loss` | its mean loss before the update |
     /// | `final/P` | parameter P after the last step |
     ///
@@ -44,11 +44,11 @@ impl Workload {
     /// device fails.
     pub fn probe(&self, trial: &Trial, n_steps: u32) -> Result<Vec<ProbeTensor>, ModelError> {
         let batch_size = usize::try_from(trial.batch_size).unwrap_or(usize::MAX);
-        let mut network = self.graph(Mode::Probe, batch_size, self.train_source())?;
-        let loss = network.training_loss(batch_size)?;
-        let Network { mut graph, images, logits, labels } = network;
+        let mut network = self.train_graph(Mode::Probe, batch_size, self.train_source())?;
+        let loss = network.training_loss()?;
+        let Network { mut graph, input, logits, labels } = network;
         let parameters = graph.parameters().to_vec();
-        let batch = [("images", images), ("labels", labels), ("loss", loss)];
+        let batch = [("input", input), ("labels", labels), ("loss", loss)];
         let training = {
             let keep = batch.map(|(_, node)| node);
             Plan::training(graph.clone(), loss, self.optimizer().rule(), &keep)?
@@ -153,7 +153,7 @@ mod tests {
                 assert!((end - expected).abs() <= 1e-6 * expected.abs().max(1.0));
             }
         }
-        assert_eq!(find(&tensors, "step_1/images").shape, [4, 28, 28, 1]);
+        assert_eq!(find(&tensors, "step_1/input").shape, [4, 28, 28, 1]);
         assert_eq!(find(&tensors, "step_1/logits").shape, [4, 10]);
         assert_eq!(find(&tensors, "step_1/labels").values.len(), 4);
     }

@@ -14,12 +14,13 @@ use crate::optimizer::Optimizer;
 /// gradient noise, if it is measured.
 pub(crate) const TRAINING_PLAN: usize = 0;
 
-/// One evaluated split: its name in metrics and how its plan goes through it.
+/// One evaluated split: its name in metrics and how plans go through it.
 #[derive(Debug, Clone)]
 pub(crate) struct Evaluation {
     pub(crate) split: &'static str,
-    pub(crate) n_examples: usize,
-    pub(crate) n_chunks: u32,
+    /// Each plan with the iterations in which it goes through its part.
+    pub(crate) plans: Vec<(usize, u32)>,
+    pub(crate) n_labels: usize,
 }
 
 /// Trains the trials of one study in the lanes of an executor.
@@ -28,7 +29,7 @@ pub struct Trainer {
     pub(crate) optimizer: Optimizer,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) evaluations: Vec<Evaluation>,
-    pub(crate) gradient_noise_scale: bool,
+    pub(crate) gradient_noise_plan: Option<usize>,
     /// What measuring takes, in training steps.
     pub(crate) stop_cost: f64,
     pub(crate) occupied: Vec<bool>,
@@ -64,10 +65,10 @@ impl Trainer {
     /// Adds the metrics of the gradient noise to those of each lane.
     fn measure_gradient_noise(
         &mut self,
+        plan: usize,
         lanes: &[usize],
         metrics: &mut [Metrics],
     ) -> Result<(), ModelError> {
-        let plan = TRAINING_PLAN + 1 + self.evaluations.len();
         self.run_in(lanes, plan, N_MICRO_BATCHES)?;
         for (&lane, metrics) in lanes.iter().zip(metrics) {
             metrics.extend(gradient_noise::metrics(&self.executor.records(plan, lane)?));
@@ -82,19 +83,21 @@ impl Trainer {
         lanes: &[usize],
         metrics: &mut [Metrics],
     ) -> Result<(), ModelError> {
-        let Evaluation { split, n_examples, n_chunks } = self.evaluations[index].clone();
-        let plan = TRAINING_PLAN + 1 + index;
-        self.run_in(lanes, plan, n_chunks)?;
-        for (&lane, metrics) in lanes.iter().zip(metrics) {
-            let rows = self.executor.records(plan, lane)?;
-            let mean = |value: usize| {
-                let sum: f64 = rows.iter().map(|row| f64::from(row[value])).sum();
-                #[expect(clippy::cast_precision_loss, reason = "splits stay below 2^30")]
-                let n_examples = n_examples as f64;
-                sum / n_examples
-            };
-            metrics.insert(format!("{split}/cross_entropy_error"), mean(0));
-            metrics.insert(format!("{split}/classification_error"), mean(1));
+        let Evaluation { split, plans, n_labels } = self.evaluations[index].clone();
+        let mut sums = vec![[0.0; 2]; lanes.len()];
+        for (plan, n_chunks) in plans {
+            self.run_in(lanes, plan, n_chunks)?;
+            for (&lane, sums) in lanes.iter().zip(&mut sums) {
+                for row in self.executor.records(plan, lane)? {
+                    sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(value));
+                }
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "splits stay below 2^52 labels")]
+        let n_labels = n_labels as f64;
+        for ([loss, errors], metrics) in sums.into_iter().zip(metrics) {
+            metrics.insert(format!("{split}/cross_entropy_error"), loss / n_labels);
+            metrics.insert(format!("{split}/classification_error"), errors / n_labels);
         }
         Ok(())
     }
@@ -144,8 +147,8 @@ impl LaneTrainer for Trainer {
         let mut metrics = vec![Metrics::new(); lanes.len()];
         // Before the splits: then even the counter of iterations, which is part of a snapshot, ends
         // as it does without this measurement.
-        if self.gradient_noise_scale {
-            self.measure_gradient_noise(lanes, &mut metrics)?;
+        if let Some(plan) = self.gradient_noise_plan {
+            self.measure_gradient_noise(plan, lanes, &mut metrics)?;
         }
         for index in 0..self.evaluations.len() {
             self.evaluate_split(index, lanes, &mut metrics)?;

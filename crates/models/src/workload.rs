@@ -3,24 +3,28 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use critbatch_data::{Dataset, Preprocessing, Split as DataSplit};
-use critbatch_kernels::{Graph, Node, Plan, Program, Sampling, Source, Split};
+use critbatch_data::{Dataset, Preprocessing};
+use critbatch_kernels::{Graph, Node, Parameter, Plan, Program, Sampling, Source, Split};
 use critbatch_tuner::{LaneTrainer, TrainerError, TrainerFactory, WorkloadFacts};
 
 use crate::compute::Compute;
 use crate::error::ModelError;
+use crate::examples::{Examples, Part, Parts};
 use crate::facts::facts;
 use crate::gradient_noise::{self, MICRO_BATCH_SIZE, N_MICRO_BATCHES};
 use crate::memory::{RUNTIME_BYTES, peak_memory_bytes, resident_bytes};
 use crate::model::{Mode, Model};
 use crate::optimizer::Optimizer;
-use crate::trainer::{Evaluation, Trainer};
+use crate::trainer::{Evaluation, TRAINING_PLAN, Trainer};
 
 /// Bytes become numbers in [0, 1].
 const NORMALISATION: [f32; 2] = [1.0 / 255.0, 0.0];
 
 /// Examples of one evaluation step at most.
 const EVALUATION_BATCH: usize = 512;
+
+/// Logits of one evaluation step at most, if it has more than one sentence: 32 MB.
+const EVALUATION_LOGITS: usize = 1 << 23;
 
 /// A part of the data that trials are measured on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,13 +79,11 @@ pub struct Measured<'splits> {
 pub struct Workload {
     dataset: &'static str,
     n_classes: usize,
-    example_shape: [usize; 3],
-    preprocessing: Preprocessing,
     model: Model,
     optimizer: Optimizer,
     compute: Compute,
-    train: Arc<Split>,
-    evaluated: Vec<(EvaluationSplit, Arc<Split>)>,
+    train: Part,
+    evaluated: Vec<(EvaluationSplit, Vec<Part>)>,
     gradient_noise_scale: bool,
     /// Bytes that the process had in memory before anything trained: then, and at most until then.
     base_bytes: [u64; 2],
@@ -115,23 +117,20 @@ impl Workload {
         measured: Measured<'_>,
         compute: Compute,
     ) -> Result<Self, ModelError> {
-        let (n_train, height, width, channels) = dataset.train.images().dim();
-        let example_shape = [height, width, channels];
-        model.n_parameters(example_shape, dataset.n_classes)?;
+        let parts = Parts::of(dataset);
+        model.n_parameters(&parts.train.examples.shape(), parts.n_classes)?;
         let evaluated = measured
             .splits
             .iter()
-            .map(|&split| Ok((split, Arc::new(evaluated_split(dataset, split)?))))
+            .map(|&split| Ok((split, evaluated_parts(&parts, split)?)))
             .collect::<Result<Vec<_>, ModelError>>()?;
         Ok(Self {
-            dataset: dataset.name,
-            n_classes: dataset.n_classes,
-            example_shape,
-            preprocessing: dataset.preprocessing,
+            dataset: parts.name,
+            n_classes: parts.n_classes,
             model,
             optimizer,
             compute,
-            train: Arc::new(device_split(&dataset.train, n_train)),
+            train: parts.train,
             evaluated,
             gradient_noise_scale: measured.gradient_noise_scale,
             base_bytes: [resident_bytes(), peak_memory_bytes().unwrap_or(0)],
@@ -150,10 +149,10 @@ impl Workload {
     /// If the batch is larger than the training set or a tensor too large.
     pub fn program(&self, batch_size: usize) -> Result<Program, ModelError> {
         let mut plans = vec![self.training_plan(batch_size)?];
-        let mut splits = vec![Arc::clone(&self.train)];
-        for (_, split) in &self.evaluated {
-            plans.push(self.evaluation_plan(splits.len(), split.len())?);
-            splits.push(Arc::clone(split));
+        let mut splits = vec![Arc::clone(&self.train.split)];
+        for part in self.evaluated.iter().flat_map(|(_, parts)| parts) {
+            plans.push(self.evaluation_plan(splits.len(), part)?);
+            splits.push(Arc::clone(&part.split));
         }
         if self.gradient_noise_scale {
             plans.push(self.gradient_noise_plan()?);
@@ -184,71 +183,115 @@ impl Workload {
     /// As [`Workload::program`], or if the device cannot hold the lanes.
     pub fn trainer(&self, batch_size: usize, lanes: usize) -> Result<Trainer, ModelError> {
         let program = self.program(batch_size)?;
-        let evaluation = |(split, examples): &(EvaluationSplit, Arc<Split>)| Evaluation {
-            split: split.name(),
-            n_examples: examples.len(),
-            n_chunks: chunks(examples.len()).0,
-        };
-        let evaluations: Vec<Evaluation> = self.evaluated.iter().map(evaluation).collect();
-        let n_noise = if self.gradient_noise_scale { N_MICRO_BATCHES } else { 0 };
+        let mut plan = TRAINING_PLAN;
+        let mut evaluations: Vec<Evaluation> = vec![];
+        for (split, parts) in &self.evaluated {
+            let plans = parts.iter().map(|part| {
+                plan += 1;
+                (plan, self.chunks(part).0)
+            });
+            evaluations.push(Evaluation {
+                split: split.name(),
+                plans: plans.collect(),
+                n_labels: parts.iter().map(|part| part.n_labels).sum(),
+            });
+        }
+        let n_noise = self.gradient_noise_scale.then_some(N_MICRO_BATCHES);
+        let evaluated = evaluations.iter().flat_map(|evaluation| &evaluation.plans);
         let n_iterations: Vec<u32> =
-            evaluations.iter().map(|evaluation| evaluation.n_chunks).chain([n_noise]).collect();
+            evaluated.map(|&(_, n_chunks)| n_chunks).chain(n_noise).collect();
         Ok(Trainer {
             stop_cost: stop_cost(&program, &n_iterations),
             executor: self.compute.executor(&program, lanes)?,
             optimizer: self.optimizer,
-            parameters: self
-                .graph(Mode::Train, 1, self.train_source())?
-                .graph
-                .parameters()
-                .to_vec(),
+            parameters: self.parameters()?,
             evaluations,
-            gradient_noise_scale: self.gradient_noise_scale,
+            gradient_noise_plan: n_noise.map(|_| plan + 1),
             occupied: vec![false; lanes],
         })
     }
 
+    /// The parameters, those that no gradient changes among them.
+    fn parameters(&self) -> Result<Vec<Parameter>, ModelError> {
+        let source = Source { sampling: Sampling::Sequential, ..self.train_source() };
+        let network = self.graph(Mode::Evaluate, 1, self.train.examples, source)?;
+        Ok(network.graph.parameters().to_vec())
+    }
+
     fn training_plan(&self, batch_size: usize) -> Result<Plan, ModelError> {
-        let mut network = self.graph(Mode::Train, batch_size, self.train_source())?;
-        let loss = network.training_loss(batch_size)?;
+        let mut network = self.train_graph(Mode::Train, batch_size, self.train_source())?;
+        let loss = network.training_loss()?;
         Ok(Plan::training(network.graph, loss, self.optimizer.rule(), &[])?)
     }
 
     /// The gradients of micro-batches that training does not see: see [`gradient_noise`].
     fn gradient_noise_plan(&self) -> Result<Plan, ModelError> {
         let source = Source { sampling: Sampling::Drawn, ..self.train_source() };
-        let mut network = self.graph(Mode::MeasureGradients, MICRO_BATCH_SIZE, source)?;
-        let loss = network.training_loss(MICRO_BATCH_SIZE)?;
+        let mut network = self.train_graph(Mode::MeasureGradients, MICRO_BATCH_SIZE, source)?;
+        let loss = network.training_loss()?;
         let values = gradient_noise::values(&mut network.graph, loss)?;
         Ok(Plan::evaluation(&network.graph, &values, N_MICRO_BATCHES as usize)?)
     }
 
-    fn evaluation_plan(&self, split: usize, n_examples: usize) -> Result<Plan, ModelError> {
-        let (n_chunks, batch) = chunks(n_examples);
+    fn evaluation_plan(&self, split: usize, part: &Part) -> Result<Plan, ModelError> {
+        let (n_chunks, batch) = self.chunks(part);
+        let n_examples = part.split.len();
         let source = Source { split, n_examples, sampling: Sampling::Sequential };
         let Network { mut graph, logits, labels, .. } =
-            self.graph(Mode::Evaluate, batch, source)?;
+            self.graph(Mode::Evaluate, batch, part.examples, source)?;
         let losses = graph.softmax_cross_entropy(logits, labels, false)?;
         let errors = graph.error_count(logits, labels)?;
         let values = [graph.sum(losses, 1.0)?, graph.sum(errors, 1.0)?];
         Ok(Plan::evaluation(&graph, &values, n_chunks as usize)?)
     }
 
-    pub(crate) fn graph(
+    /// Number of evaluation steps over the examples of a part and examples of each, as even as
+    /// possible.
+    fn chunks(&self, part: &Part) -> (u32, usize) {
+        let most = match part.examples {
+            Examples::Images { .. } => EVALUATION_BATCH,
+            Examples::Sentences { length } => {
+                (EVALUATION_LOGITS / (length * self.n_classes)).clamp(1, EVALUATION_BATCH)
+            }
+        };
+        chunks(part.split.len(), most)
+    }
+
+    /// The network on training examples.
+    pub(crate) fn train_graph(
         &self,
         mode: Mode,
         batch: usize,
         source: Source,
     ) -> Result<Network, ModelError> {
+        self.graph(mode, batch, self.train.examples, source)
+    }
+
+    fn graph(
+        &self,
+        mode: Mode,
+        batch: usize,
+        examples: Examples,
+        source: Source,
+    ) -> Result<Network, ModelError> {
         let mut graph = Graph::new();
-        let images = graph.gather_images(source, batch, &self.example_shape, NORMALISATION)?;
-        let images = match self.preprocessing {
-            Preprocessing::UnitRange => images,
-            Preprocessing::Standardised => graph.standardise(images)?,
+        let (input, labels) = match examples {
+            Examples::Images { shape, preprocessing } => {
+                let images = graph.gather_images(source, batch, &shape, NORMALISATION)?;
+                let images = match preprocessing {
+                    Preprocessing::UnitRange => images,
+                    Preprocessing::Standardised => graph.standardise(images)?,
+                };
+                (images, graph.gather_labels(source, batch)?)
+            }
+            Examples::Sentences { length } => {
+                let tokens = graph.gather_tokens(source, batch, length + 1, [0, length])?;
+                let next = graph.gather_tokens(source, batch, length + 1, [1, length])?;
+                (tokens, graph.reshape(next, &[batch * length])?)
+            }
         };
-        let labels = graph.gather_labels(source, batch)?;
-        let logits = self.model.build(&mut graph, images, self.n_classes, mode)?;
-        Ok(Network { graph, images, logits, labels })
+        let logits = self.model.build(&mut graph, input, self.n_classes, mode)?;
+        Ok(Network { graph, input, logits, labels })
     }
 
     /// The optimizer of all its trials.
@@ -258,29 +301,32 @@ impl Workload {
 
     /// The training examples.
     pub(crate) fn train_split(&self) -> Arc<Split> {
-        Arc::clone(&self.train)
+        Arc::clone(&self.train.split)
     }
 
     pub(crate) fn train_source(&self) -> Source {
-        Source { split: 0, n_examples: self.train.len(), sampling: Sampling::Shuffled }
+        Source { split: 0, n_examples: self.train.split.len(), sampling: Sampling::Shuffled }
     }
 }
 
 /// A network between its data and its loss.
 pub(crate) struct Network {
     pub(crate) graph: Graph,
-    /// The batch as the network sees it.
-    pub(crate) images: Node,
+    /// The batch as the network sees it: images or tokens.
+    pub(crate) input: Node,
     pub(crate) logits: Node,
     pub(crate) labels: Node,
 }
 
 impl Network {
-    /// Mean loss of a batch as training takes it, with label smoothing.
-    pub(crate) fn training_loss(&mut self, batch_size: usize) -> Result<Node, ModelError> {
+    /// Mean loss of a batch as training takes it, over images or over tokens, with label smoothing.
+    pub(crate) fn training_loss(&mut self) -> Result<Node, ModelError> {
         let losses = self.graph.softmax_cross_entropy(self.logits, self.labels, true)?;
+        if self.graph.shape(self.input).n_axes() == 2 {
+            return Ok(self.graph.mean_of_labelled(losses, self.labels)?);
+        }
         #[expect(clippy::cast_precision_loss, reason = "a batch stays below 2^30")]
-        let scale = 1.0 / batch_size as f64;
+        let scale = 1.0 / self.graph.shape(losses).len() as f64;
         Ok(self.graph.sum(losses, scale)?)
     }
 }
@@ -295,37 +341,23 @@ fn stop_cost(program: &Program, n_iterations: &[u32]) -> f64 {
     1.0 + measuring / training.flops().max(1) as f64
 }
 
-/// Number of evaluation steps over `n` examples and examples of each, as even as possible.
-fn chunks(n: usize) -> (u32, usize) {
-    let n_chunks = n.div_ceil(EVALUATION_BATCH).max(1);
+/// Number of steps over `n` examples and examples of each, `most` at most, as even as possible.
+fn chunks(n: usize, most: usize) -> (u32, usize) {
+    let n_chunks = n.div_ceil(most).max(1);
     let count = u32::try_from(n_chunks).expect("a split holds fewer than 2^30 examples");
     (count, n.div_ceil(n_chunks).max(1))
 }
 
-fn evaluated_split(dataset: &Dataset, split: EvaluationSplit) -> Result<Split, ModelError> {
-    let missing = || {
-        let dataset = dataset.name.to_owned();
-        ModelError::NoSplit { dataset, split: split.name() }
+fn evaluated_parts(parts: &Parts, split: EvaluationSplit) -> Result<Vec<Part>, ModelError> {
+    let found = match split {
+        EvaluationSplit::Validation => &parts.validation,
+        EvaluationSplit::Train => &parts.first_train,
+        EvaluationSplit::Test => &parts.test,
     };
-    let n_validation = dataset.validation.labels().len();
-    Ok(match split {
-        EvaluationSplit::Validation => device_split(&dataset.validation, n_validation),
-        EvaluationSplit::Train => device_split(&dataset.train, n_validation),
-        EvaluationSplit::Test => {
-            let test = dataset.test.as_ref().ok_or_else(missing)?;
-            device_split(test, test.labels().len())
-        }
-    })
-}
-
-/// The first `n` examples as the device wants them; the images are shared, not copied.
-fn device_split(split: &DataSplit, n: usize) -> Split {
-    let n = n.min(split.labels().len());
-    let example_len: usize = split.images().shape()[1..].iter().product();
-    Split {
-        images: split.pixels().slice(..n * example_len),
-        labels: split.labels().iter().take(n).map(|&label| u32::from(label)).collect(),
+    if found.is_empty() {
+        return Err(ModelError::NoSplit { dataset: parts.name.to_owned(), split: split.name() });
     }
+    Ok(found.clone())
 }
 
 impl TrainerFactory for Workload {
@@ -333,7 +365,7 @@ impl TrainerFactory for Workload {
         let splits: Vec<EvaluationSplit> = self.evaluated.iter().map(|(split, _)| *split).collect();
         let gradient_noise_scale = self.gradient_noise_scale;
         let measured = Measured { splits: &splits, gradient_noise_scale };
-        let n_train = self.train.len() as u64;
+        let n_train = self.train.split.len() as u64;
         WorkloadFacts {
             device: self.compute.description(),
             ..facts(self.dataset, n_train, &self.model, self.optimizer, measured)

@@ -27,10 +27,11 @@ struct DatasetOffer {
     description: &'static str,
     source: &'static str,
     n_classes: usize,
-    example_shape: [usize; 3],
-    n_train: usize,
-    n_validation: usize,
-    n_test: usize,
+    example_shape: Vec<usize>,
+    /// `null` where they depend on the files.
+    n_train: Option<usize>,
+    n_validation: Option<usize>,
+    n_test: Option<usize>,
     is_present: bool,
     /// Where it is, or where it was looked for and how to get it.
     location: String,
@@ -51,9 +52,9 @@ struct Size {
 }
 
 /// What a network's size depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 struct Examples {
-    example_shape: [usize; 3],
+    example_shape: Vec<usize>,
     n_classes: usize,
 }
 
@@ -103,13 +104,13 @@ fn offer(data_dir: Option<&Path>) -> Offer {
 fn model(model: &Model) -> ModelOffer {
     let mut sizes: Vec<Size> = Vec::new();
     for info in catalogue() {
-        let DatasetInfo { example_shape, n_classes, .. } = *info;
-        let examples = Examples { example_shape, n_classes };
+        let examples =
+            Examples { example_shape: info.example_shape(), n_classes: info.n_classes() };
         if sizes.iter().any(|size| size.examples == examples) {
             continue;
         }
-        // An error says that the network does not fit, images that are too small for its pools.
-        if let Ok(n_parameters) = model.n_parameters(example_shape, n_classes) {
+        // An error says that the network does not fit: images that are too small for its pools, or text.
+        if let Ok(n_parameters) = model.n_parameters(&examples.example_shape, examples.n_classes) {
             sizes.push(Size { examples, n_parameters });
         }
     }
@@ -121,15 +122,16 @@ fn dataset(info: &DatasetInfo, data_dir: Option<&Path>) -> DatasetOffer {
         Ok(location) => (true, location.to_string()),
         Err(error) => (false, error.to_string()),
     };
+    let size = |split: usize| info.sizes().map(|sizes| sizes[split]);
     DatasetOffer {
-        name: info.name,
-        description: info.description,
-        source: info.source,
-        n_classes: info.n_classes,
-        example_shape: info.example_shape,
-        n_train: info.n_train,
-        n_validation: info.n_validation,
-        n_test: info.n_test,
+        name: info.name(),
+        description: info.description(),
+        source: info.source(),
+        n_classes: info.n_classes(),
+        example_shape: info.example_shape(),
+        n_train: size(0),
+        n_validation: size(1),
+        n_test: size(2),
         is_present,
         location,
     }
@@ -142,14 +144,15 @@ fn metaparameter(metaparameter: Metaparameter) -> MetaparameterOffer {
 
 fn text(offer: &Offer) -> String {
     let count = |n: usize| format::count(n as u64);
+    let size = |n: Option<usize>| n.map_or("as given".to_owned(), count);
     let mut datasets = table(&["data set", "train", "validation", "test", "shape", "present"]);
     for dataset in &offer.datasets {
-        let shape = shape(dataset.example_shape);
+        let shape = shape(&dataset.example_shape);
         datasets.add_row([
             dataset.name,
-            &count(dataset.n_train),
-            &count(dataset.n_validation),
-            &count(dataset.n_test),
+            &size(dataset.n_train),
+            &size(dataset.n_validation),
+            &size(dataset.n_test),
             &shape,
             if dataset.is_present { "yes" } else { "no" },
         ]);
@@ -157,7 +160,7 @@ fn text(offer: &Offer) -> String {
     let mut models = table(&["model", "parameters"]);
     for model in &offer.models {
         let on = |size: &Size| {
-            let Examples { example_shape, n_classes } = size.examples;
+            let Examples { example_shape, n_classes } = &size.examples;
             let n_parameters = count(size.n_parameters);
             format!("{n_parameters} on {}, {n_classes} classes", shape(example_shape))
         };
@@ -177,8 +180,11 @@ fn text(offer: &Offer) -> String {
     )
 }
 
-fn shape(shape: [usize; 3]) -> String {
-    shape.map(|n| n.to_string()).join(" x ")
+fn shape(shape: &[usize]) -> String {
+    match shape {
+        [length] => format!("{length} tokens"),
+        axes => axes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x "),
+    }
 }
 
 /// The optimizers, then what each of their metaparameters is, said once.

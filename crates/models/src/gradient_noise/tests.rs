@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use critbatch_data::{Dataset, Preprocessing, Split};
+use critbatch_data::{Dataset, ImageDataset, Preprocessing, Split};
 use critbatch_kernels::{Purpose, drawn_index, philox4x32};
 use critbatch_tuner::{GRADIENT_VARIANCE, LaneTrainer, SQUARED_GRADIENT_NORM, Trial};
 use ndarray::{Array1, Array4};
@@ -37,14 +37,14 @@ fn split() -> Split {
 }
 
 fn workload(layers: &[Layer], gradient_noise_scale: bool) -> Workload {
-    let dataset = Dataset {
+    let dataset = Dataset::Images(ImageDataset {
         name: "tiny",
         n_classes: N_CLASSES,
         preprocessing: Preprocessing::UnitRange,
         train: split(),
         validation: split(),
         test: None,
-    };
+    });
     let model = Model::new("logistic", [layers, &[Layer::Logits]].concat());
     let measured = Measured { splits: &[EvaluationSplit::Validation], gradient_noise_scale };
     Workload::new(&dataset, model, Optimizer::Sgd, measured, Compute::Cpu).unwrap()

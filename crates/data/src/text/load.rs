@@ -1,0 +1,266 @@
+//! From a corpus's files to rows of tokens.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::corpus::CorpusFiles;
+use super::file::{self, PartOf, TokenWriter};
+use super::held_out::{HeldOut, HeldOutFinder};
+use super::lines::Lines;
+use super::rows::{EvaluatedRows, push_training};
+use super::tokenizer::Tokenizer;
+use super::{TextDataset, VERSION};
+use crate::cache::{Cache, stamp};
+use crate::catalogue::TextInfo;
+use crate::error::DataError;
+use crate::load::hexadecimal;
+use crate::locate::SearchPath;
+use crate::split::RULE;
+
+/// Sentences that are turned into tokens at a time, on all cores.
+const SENTENCES_AT_A_TIME: usize = 1 << 14;
+
+/// Loads a corpus from its file of tokens, else makes that first.
+pub(crate) fn load_text(
+    info: &TextInfo,
+    search_path: &SearchPath,
+    cache: &Cache,
+) -> Result<TextDataset, DataError> {
+    let (_, files) = search_path.find_corpus(info)?;
+    let sources = files.all();
+    let stamp =
+        stamp(&sources).map_err(|source| DataError::Read { path: sources[0].clone(), source })?;
+    let key = key(info, &stamp);
+    let Some(folder) = &cache.folder else {
+        return load_uncached(info, &files, &key);
+    };
+    let path = folder.join(format!("{}-{}-v{VERSION}.tokens", info.name, &hexadecimal(&key)[..16]));
+    if let Ok(mut kept) = File::open(&path) {
+        match file::open(&mut kept, info.name, &key) {
+            Ok(dataset) => return checked(dataset, &sources),
+            Err(miss) => {
+                tracing::debug!("{} read anew, not from {}: {miss}", info.name, path.display());
+            }
+        }
+    }
+    let unwritable = |error: &dyn std::fmt::Display| {
+        tracing::info!(
+            "{} not kept, so the next start takes as long; {} cannot be written: {error}",
+            info.name,
+            path.display()
+        );
+    };
+    let made = fs::create_dir_all(folder).and_then(|()| tempfile::NamedTempFile::new_in(folder));
+    let mut made = match made {
+        Ok(made) => made,
+        Err(error) => {
+            unwritable(&error);
+            return load_uncached(info, &files, &key);
+        }
+    };
+    write(made.as_file_mut(), info, &files, &key)?;
+    let dataset = reopen(made.as_file_mut(), info, &key, &path)?;
+    if let Err(error) = made.persist(&path) {
+        unwritable(&error);
+    }
+    checked(dataset, &sources)
+}
+
+/// In a file without a name, which the system removes.
+fn load_uncached(
+    info: &TextInfo,
+    files: &CorpusFiles,
+    key: &[u8],
+) -> Result<TextDataset, DataError> {
+    let path = std::env::temp_dir();
+    let mut file = tempfile::tempfile().map_err(|error| written(&path, error))?;
+    write(&mut file, info, files, key)?;
+    let dataset = reopen(&mut file, info, key, &path)?;
+    checked(dataset, &files.all())
+}
+
+fn reopen(
+    file: &mut File,
+    info: &TextInfo,
+    key: &[u8],
+    path: &Path,
+) -> Result<TextDataset, DataError> {
+    file::open(file, info.name, key)
+        .map_err(|miss| written(path, std::io::Error::other(miss.to_string())))
+}
+
+/// Refuses a corpus without anything to train or to measure on.
+fn checked(dataset: TextDataset, sources: &[PathBuf]) -> Result<TextDataset, DataError> {
+    if dataset.train.is_empty() || dataset.validation.is_empty() {
+        let (name, path) = (dataset.name, sources[0].clone());
+        return Err(DataError::TooFewSentences { path, name, n_files: sources.len() });
+    }
+    Ok(dataset)
+}
+
+fn written(path: &Path, source: std::io::Error) -> DataError {
+    DataError::Write { path: path.to_owned(), source }
+}
+
+/// What the rows are a function of, beside this program.
+fn key(info: &TextInfo, stamp: &[u8]) -> Vec<u8> {
+    let description = format!("{RULE}: {} {:?} v{VERSION}", info.name, info.corpus);
+    Sha256::new_with_prefix(description).chain_update(stamp).finalize().to_vec()
+}
+
+fn write(
+    file: &mut File,
+    info: &TextInfo,
+    files: &CorpusFiles,
+    key: &[u8],
+) -> Result<(), DataError> {
+    let corpus = &info.corpus;
+    let lines = || Lines::new(&files.train, corpus.layout);
+    let held_out = match corpus.layout.is_cut_by_us() {
+        false => HeldOut::default(),
+        true => {
+            let mut finder = HeldOutFinder::new(info.name);
+            for line in lines() {
+                line?;
+                finder.push();
+            }
+            finder.finish(info.has_test)
+        }
+    };
+    tracing::info!("{}: learning a vocabulary, once", info.name);
+    let is_trained_on = |place: u64| held_out.part_of(place) == PartOf::Train;
+    let training =
+        lines().zip(0..).filter(|(_, place)| is_trained_on(*place)).map(|(line, _)| line);
+    let tokenizer = Tokenizer::train(corpus.vocabulary, training)?;
+    tracing::info!("{}: {} tokens; turning its text into them", info.name, tokenizer.vocabulary());
+
+    // An operating system's error of the file of tokens, which has no name yet.
+    let failed = |error| written(Path::new("the file of tokens"), error);
+    let mut writer = TokenWriter::new(file).map_err(failed)?;
+    writer.begin(PartOf::Train, corpus.train_length);
+    let mut validation = EvaluatedRows::new(corpus);
+    let mut test = EvaluatedRows::new(corpus);
+    for_each_batch(lines(), &tokenizer, |first, sentences| {
+        let mut rows = vec![];
+        for (tokens, place) in sentences.iter().zip(first..) {
+            match held_out.part_of(place) {
+                PartOf::Train => push_training(tokens, corpus, &mut rows),
+                PartOf::Validation => validation.push(tokens),
+                PartOf::Test => test.push(tokens),
+            }
+        }
+        writer.push(&rows).map_err(failed)
+    })?;
+    for (files, rows) in [(&files.validation, &mut validation), (&files.test, &mut test)] {
+        for_each_batch(Lines::new(files, corpus.layout), &tokenizer, |_, sentences| {
+            sentences.iter().for_each(|tokens| rows.push(tokens));
+            Ok(())
+        })?;
+    }
+    for (of, rows) in [(PartOf::Validation, validation), (PartOf::Test, test)] {
+        for (length, rows) in rows.parts() {
+            writer.begin(of, length);
+            writer.push(&rows).map_err(failed)?;
+        }
+    }
+    writer.finish(key, tokenizer.vocabulary(), &tokenizer.to_json()?).map_err(failed)
+}
+
+/// Calls `work` with the place of the first sentence and the tokens of so many at a time.
+fn for_each_batch(
+    mut lines: Lines,
+    tokenizer: &Tokenizer,
+    mut work: impl FnMut(u64, &[Vec<u16>]) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    let mut first = 0;
+    loop {
+        let batch: Vec<String> =
+            lines.by_ref().take(SENTENCES_AT_A_TIME).collect::<Result<_, _>>()?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let sentences = tokenizer.encode(batch)?;
+        work(first, &sentences)?;
+        first += sentences.len() as u64;
+    }
+}
+
+impl HeldOut {
+    /// Where the sentence at a place of the training files goes.
+    fn part_of(&self, place: u64) -> PartOf {
+        match (self.validation.binary_search(&place), self.test.binary_search(&place)) {
+            (Ok(_), _) => PartOf::Validation,
+            (_, Ok(_)) => PartOf::Test,
+            _ => PartOf::Train,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::{DatasetInfo, find};
+    use crate::text::Sentences;
+
+    /// A corpus of numbered sentences in a folder of its own.
+    fn folder(n: usize) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let text: String = (0..n).map(|i| format!("sentence number {i} of all\n\n")).collect();
+        fs::write(folder.path().join("a.txt"), text).unwrap();
+        folder
+    }
+
+    fn load(data_dir: &Path, cache: Option<&Path>) -> Result<TextDataset, DataError> {
+        let DatasetInfo::Text(info) = find("text").unwrap() else { panic!("a corpus") };
+        let search_path = SearchPath {
+            data_dir: Some(data_dir.to_owned()),
+            variable_dir: None,
+            system_dir: "/nowhere".into(),
+        };
+        load_text(info, &search_path, &Cache { folder: cache.map(Path::to_owned) })
+    }
+
+    #[test]
+    fn a_folder_of_text_becomes_rows_and_is_kept() {
+        let folder = folder(100);
+        let cache = tempfile::tempdir().unwrap();
+        let fresh = load(folder.path(), Some(cache.path())).unwrap();
+        let n_rows = |part: &[Sentences]| part.iter().map(Sentences::len).sum::<usize>();
+        let sizes = [fresh.train.len(), n_rows(&fresh.validation), n_rows(&fresh.test)];
+        assert_eq!(sizes, [96, 2, 2], "a fiftieth each for validation and test");
+        assert_eq!(fresh, load(folder.path(), None).unwrap(), "without a cache");
+        let kept: Vec<PathBuf> =
+            fs::read_dir(cache.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let [path] = &kept[..] else { panic!("one file: {kept:?}") };
+        let inode = fs::read(path).unwrap();
+        assert_eq!(fresh, load(folder.path(), Some(cache.path())).unwrap(), "mapped");
+        assert_eq!(inode, fs::read(path).unwrap());
+        // A damaged file is made anew.
+        fs::write(path, &inode[..inode.len() - 1]).unwrap();
+        assert_eq!(fresh, load(folder.path(), Some(cache.path())).unwrap());
+        assert_eq!(inode, fs::read(path).unwrap());
+    }
+
+    #[test]
+    fn changed_text_is_read_anew() {
+        let folder = folder(60);
+        let cache = tempfile::tempdir().unwrap();
+        let before = load(folder.path(), Some(cache.path())).unwrap();
+        fs::write(folder.path().join("b.txt"), "one more sentence\n").unwrap();
+        let after = load(folder.path(), Some(cache.path())).unwrap();
+        let n =
+            |data: &TextDataset| data.train.len() + data.validation[0].len() + data.test[0].len();
+        assert_eq!((n(&before), n(&after)), (60, 61));
+    }
+
+    #[test]
+    fn what_is_missing_or_too_little_is_said() {
+        let empty = tempfile::tempdir().unwrap();
+        let message = load(empty.path(), None).unwrap_err().to_string();
+        assert!(message.contains("no .txt or .txt.gz file"), "{message}");
+        let message = load(folder(1).path(), None).unwrap_err().to_string();
+        assert!(message.contains("too few sentences"), "{message}");
+    }
+}
