@@ -14,6 +14,7 @@ the norm and the projections on cos(i) and sin(i).
 """
 
 import argparse
+import functools
 import json
 import pathlib
 import shutil
@@ -42,7 +43,16 @@ WORKLOADS = (
     + ["mnist_5k/resnet_8/momentum", "mnist_5k/resnet_8/nesterov_momentum"]
     + [f"text/transformer_{size}/nesterov_momentum" for size in models.TRANSFORMERS]
     + ["text/lstm/momentum"]
+    + ["mnist_5k/fc_64_64_64/adam", "mnist_5k/fc_64_64_64/adamw"]
 )
+# PyTorch's defaults of Adam and AdamW are critbatch's.
+OPTIMIZERS = {
+    "sgd": torch.optim.SGD,
+    "momentum": functools.partial(torch.optim.SGD, momentum=MOMENTUM),
+    "nesterov_momentum": functools.partial(torch.optim.SGD, momentum=MOMENTUM, nesterov=True),
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+}
 BATCH_SIZE = 6
 SEED = 4
 ALLOWED_LOSS, ALLOWED_GRADIENT = 1e-5, 1e-4
@@ -80,9 +90,7 @@ def train(workload, tensors):
     parameters = {name: torch.tensor(value, requires_grad=True)
                   for name, value in part(tensors, "initial/").items()
                   if f"step_1/gradient/{name}" in tensors}
-    momentum = 0.0 if optimizer == "sgd" else MOMENTUM
-    updates = torch.optim.SGD(parameters.values(), lr=LEARNING_RATE, momentum=momentum,
-                              nesterov=optimizer == "nesterov_momentum")
+    updates = OPTIMIZERS[optimizer](parameters.values(), lr=LEARNING_RATE)
     losses, gradients = [], {}
     for step in range(1, STEPS + 1):
         updates.zero_grad()

@@ -290,7 +290,7 @@ fn unknown_names_are_answered_with_the_known_ones() {
     let cases = [
         ("mnist_5k", "imagenet", "mnist_5k"),
         ("fc_64_64_64", "resnet_9", "simple_cnn_base"),
-        ("nesterov_momentum", "adamw", "sgd"),
+        ("nesterov_momentum", "adagrad", "sgd"),
     ];
     for (right, wrong, listed) in cases {
         let experiment = file(directory.path(), "wrong.toml", &TINY.replace(right, wrong));

@@ -27,8 +27,10 @@ fn trial(trial_id: u64, optimizer: Optimizer) -> Trial {
         ("learning_rate".to_owned(), 0.01 / (1.0 + spread)),
         ("label_smoothing".to_owned(), 0.1),
     ]);
-    if optimizer != Optimizer::Sgd {
-        parameters.insert("momentum".to_owned(), 0.9 - 0.1 * spread);
+    for name in ["momentum", "beta1"] {
+        if optimizer.metaparameters().iter().any(|metaparameter| metaparameter.name == name) {
+            parameters.insert(name.to_owned(), 0.9 - 0.1 * spread);
+        }
     }
     Trial { batch_size: BATCH_SIZE as u64, trial_id, seed: 1, parameters }
 }

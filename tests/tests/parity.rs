@@ -36,7 +36,7 @@ fn probe(expected: &Value, workload: &str, device: &str) -> HashMap<String, Vec<
     command.args(["--batch-size", &number("batch_size"), "--seed", &number("seed")]);
     command.args(["--steps", &number("steps"), "--set"]);
     command.arg(format!("learning_rate={}", expected["learning_rate"]));
-    if !workload.ends_with("/sgd") {
+    if workload.ends_with("momentum") {
         command.args(["--set", &momentum]);
     }
     command.arg("--out").arg(directory.path()).assert().success();

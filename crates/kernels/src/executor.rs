@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::error::Error;
 use crate::graph::Node;
 use crate::lane::{LaneState, Snapshot};
-use crate::plan::Plan;
+use crate::plan::{Buffer, Plan};
 use crate::real::Real;
 
 /// Examples that stay on the device, shared by all lanes.
@@ -81,11 +81,21 @@ impl Program {
         self.plans.iter().map(|plan| plan.gradients_len).max().unwrap_or(0)
     }
 
-    /// Elements of one lane that outlive a step: parameters, velocities, stored gradients and what
+    /// Elements per lane of the means of squared gradients: one a parameter, or none.
+    pub(crate) fn second_moment_len(&self) -> usize {
+        let dispatches = self.plans.iter().flat_map(|plan| &plan.dispatches);
+        let mut outputs = dispatches.flat_map(|dispatch| &dispatch.outputs);
+        match outputs.any(|view| view.buffer == Buffer::SecondMoment) {
+            true => self.n_parameters(),
+            false => 0,
+        }
+    }
+
+    /// Elements of one lane that outlive a step: parameters, their moments, stored gradients and what
     /// each plan keeps. Scratch comes on top.
     pub(crate) fn lane_len(&self) -> usize {
         let outputs = self.plans.iter().map(Plan::outputs_len).sum::<usize>();
-        2 * self.n_parameters() + self.gradients_len() + outputs
+        2 * self.n_parameters() + self.second_moment_len() + self.gradients_len() + outputs
     }
 }
 
@@ -192,15 +202,17 @@ pub(crate) fn check_lane(call: &'static str, lanes: usize, lane: usize) -> Resul
     })
 }
 
-/// The check that both executors make of a snapshot's size.
-pub(crate) fn check_snapshot<T>(n_parameters: usize, snapshot: &Snapshot<T>) -> Result<(), Error> {
-    let got = (snapshot.parameters.len(), snapshot.velocity.len());
-    if got == (n_parameters, n_parameters) {
+/// The check that both executors make of a snapshot's size. No second moment stands for one of zeros.
+pub(crate) fn check_snapshot<T>(program: &Program, snapshot: &Snapshot<T>) -> Result<(), Error> {
+    let n_parameters = program.n_parameters();
+    let got = [&snapshot.parameters, &snapshot.velocity, &snapshot.second_moment].map(Vec::len);
+    let second_moment_len = program.second_moment_len();
+    if got[..2] == [n_parameters; 2] && (got[2] == 0 || got[2] == second_moment_len) {
         return Ok(());
     }
     Err(Error::Call {
         call: "load",
-        got: format!("{} parameters and {} velocities", got.0, got.1),
-        expected: format!("{n_parameters} of each"),
+        got: format!("{} parameters, {} velocities and {} mean squares", got[0], got[1], got[2]),
+        expected: format!("{n_parameters} of the first two and {second_moment_len} or none"),
     })
 }

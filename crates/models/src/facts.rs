@@ -76,6 +76,8 @@ mod tests {
         let refused = |names| workload_facts(names, measured).unwrap_err().to_string();
         assert!(refused(["cifar", "fc_64_64_64", "sgd"]).contains("cifar"));
         assert!(refused(["mnist", "fc", "sgd"]).contains("unknown model 'fc'"));
-        assert!(refused(["mnist", "fc_64_64_64", "adam"]).contains("unknown optimizer 'adam'"));
+        assert!(
+            refused(["mnist", "fc_64_64_64", "adagrad"]).contains("unknown optimizer 'adagrad'")
+        );
     }
 }

@@ -24,11 +24,53 @@ pub(crate) const MOMENTUM: Metaparameter = Metaparameter {
     is_integer: false,
 };
 
+/// Decay of Adam's mean of gradients.
+const BETA1: Metaparameter = Metaparameter {
+    name: "beta1",
+    description: "decay of the mean of gradients",
+    default: Some(0.9),
+    range: Range::BELOW_ONE,
+    is_integer: false,
+};
+
+/// Decay of Adam's mean of squared gradients.
+const BETA2: Metaparameter = Metaparameter {
+    name: "beta2",
+    description: "decay of the mean of squared gradients",
+    default: Some(0.999),
+    range: Range::BELOW_ONE,
+    is_integer: false,
+};
+
+/// What Adam divides by at least.
+const EPSILON: Metaparameter = Metaparameter {
+    name: "epsilon",
+    description: "added to the root of the mean of squared gradients",
+    default: Some(1e-8),
+    range: Range::POSITIVE,
+    is_integer: false,
+};
+
+/// Decoupled weight decay.
+const WEIGHT_DECAY: Metaparameter = Metaparameter {
+    name: "weight_decay",
+    description: "share of the learning rate by which weights shrink each step",
+    default: Some(0.01),
+    range: Range::NOT_NEGATIVE,
+    is_integer: false,
+};
+
+/// What Adam takes, with the defaults of Kingma and Ba 2015.
+pub(crate) const ADAM: [Metaparameter; 3] = [BETA1, BETA2, EPSILON];
+
+/// What AdamW takes.
+pub(crate) const ADAMW: [Metaparameter; 4] = [BETA1, BETA2, EPSILON, WEIGHT_DECAY];
+
 /// What every optimizer takes, and may be left out.
-pub(crate) const SHARED: [Metaparameter; 3] = [
+pub(crate) const SHARED: [Metaparameter; 5] = [
     Metaparameter {
         name: "end_learning_rate_factor",
-        description: "factor that the learning rate decays to linearly; 1 keeps it constant",
+        description: "factor that the learning rate decays to; 1 keeps it constant",
         default: Some(1.0),
         range: Range::UNIT,
         is_integer: false,
@@ -38,6 +80,20 @@ pub(crate) const SHARED: [Metaparameter; 3] = [
         description: "steps over which the learning rate decays",
         default: Some(1.0),
         range: Range::POSITIVE,
+        is_integer: true,
+    },
+    Metaparameter {
+        name: "cosine_decay",
+        description: "0 to decay along a line, 1 along half a cosine",
+        default: Some(0.0),
+        range: Range::UNIT,
+        is_integer: true,
+    },
+    Metaparameter {
+        name: "warmup_steps",
+        description: "steps over which the learning rate rises linearly before it decays",
+        default: Some(0.0),
+        range: Range::NOT_NEGATIVE,
         is_integer: true,
     },
     Metaparameter {
@@ -79,7 +135,15 @@ pub(crate) fn lane_state(
         let value = value as f32;
         let field = match parameter.name {
             "learning_rate" => &mut state.learning_rate,
-            "momentum" => &mut state.momentum,
+            "momentum" | "beta1" => &mut state.momentum,
+            "beta2" => &mut state.beta2,
+            "epsilon" => &mut state.epsilon,
+            "weight_decay" => &mut state.weight_decay,
+            "warmup_steps" => &mut state.warmup_steps,
+            "cosine_decay" => {
+                state.cosine_decay = u32::from(value > 0.0);
+                continue;
+            }
             "end_learning_rate_factor" => &mut state.end_learning_rate_factor,
             "learning_rate_decay_steps" => &mut state.learning_rate_decay_steps,
             "label_smoothing" => &mut state.label_smoothing,

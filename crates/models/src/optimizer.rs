@@ -1,4 +1,4 @@
-//! The optimizers of Shallue et al. 2018 by name.
+//! The optimizers of Shallue et al. 2018 by name, and Adam.
 
 use critbatch_kernels::UpdateRule;
 use critbatch_tuner::Metaparameter;
@@ -6,7 +6,7 @@ use critbatch_tuner::Metaparameter;
 use crate::error::ModelError;
 use crate::metaparameters;
 
-/// An optimizer of the paper.
+/// An optimizer of the paper, or Adam.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Optimizer {
     /// Plain SGD.
@@ -15,12 +15,21 @@ pub enum Optimizer {
     Momentum,
     /// Nesterov momentum.
     NesterovMomentum,
+    /// Adam.
+    Adam,
+    /// Adam with decoupled weight decay.
+    AdamW,
 }
 
 impl Optimizer {
     /// All optimizers.
-    pub const ALL: [Optimizer; 3] =
-        [Optimizer::Sgd, Optimizer::Momentum, Optimizer::NesterovMomentum];
+    pub const ALL: [Optimizer; 5] = [
+        Optimizer::Sgd,
+        Optimizer::Momentum,
+        Optimizer::NesterovMomentum,
+        Optimizer::Adam,
+        Optimizer::AdamW,
+    ];
 
     /// The optimizer of this name.
     ///
@@ -36,12 +45,14 @@ impl Optimizer {
         })
     }
 
-    /// Name, as in the paper's archive.
+    /// Name, as in the paper's archive if it is there.
     pub fn name(self) -> &'static str {
         match self {
             Optimizer::Sgd => "sgd",
             Optimizer::Momentum => "momentum",
             Optimizer::NesterovMomentum => "nesterov_momentum",
+            Optimizer::Adam => "adam",
+            Optimizer::AdamW => "adamw",
         }
     }
 
@@ -51,16 +62,18 @@ impl Optimizer {
             Optimizer::Sgd => UpdateRule::Sgd,
             Optimizer::Momentum => UpdateRule::Momentum,
             Optimizer::NesterovMomentum => UpdateRule::NesterovMomentum,
+            Optimizer::Adam | Optimizer::AdamW => UpdateRule::Adam,
         }
     }
 
     /// The metaparameters that may be searched.
     pub fn metaparameters(self) -> Vec<Metaparameter> {
-        let momentum = self.rule().has_velocity().then_some(metaparameters::MOMENTUM);
-        [metaparameters::LEARNING_RATE]
-            .into_iter()
-            .chain(momentum)
-            .chain(metaparameters::SHARED)
-            .collect()
+        let own: &[Metaparameter] = match self {
+            Optimizer::Sgd => &[],
+            Optimizer::Momentum | Optimizer::NesterovMomentum => &[metaparameters::MOMENTUM],
+            Optimizer::Adam => &metaparameters::ADAM,
+            Optimizer::AdamW => &metaparameters::ADAMW,
+        };
+        [&[metaparameters::LEARNING_RATE], own, &metaparameters::SHARED].concat()
     }
 }

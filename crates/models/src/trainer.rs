@@ -156,14 +156,15 @@ impl LaneTrainer for Trainer {
         Ok(metrics)
     }
 
-    /// The lane's state, then parameters, then velocities, as they lie in memory.
+    /// The lane's state, then parameters, then their moments, as they lie in memory.
     fn snapshot(&mut self, lane: usize) -> Result<Vec<u8>, TrainerError> {
         self.check_occupied(lane)?;
         let snapshot = self.executor.save(lane)?;
-        let parts: [&[u8]; 3] = [
+        let parts: [&[u8]; 4] = [
             bytes_of(&snapshot.state),
             cast_slice(&snapshot.parameters),
             cast_slice(&snapshot.velocity),
+            cast_slice(&snapshot.second_moment),
         ];
         Ok(parts.concat())
     }
@@ -171,12 +172,14 @@ impl LaneTrainer for Trainer {
     fn restore(&mut self, lane: usize, trial: &Trial, snapshot: &[u8]) -> Result<(), TrainerError> {
         const STATE_LEN: usize = size_of::<LaneState>();
         let parameters_len = self.n_parameters() * size_of::<f32>();
-        let expected = STATE_LEN + 2 * parameters_len;
+        let n_moments = 1 + usize::from(self.optimizer.rule().has_second_moment());
+        let expected = STATE_LEN + (1 + n_moments) * parameters_len;
         if snapshot.len() != expected {
             return Err(ModelError::Snapshot { got: snapshot.len(), expected }.into());
         }
         let (state, values) = snapshot.split_at(STATE_LEN);
-        let (parameters, velocity) = values.split_at(parameters_len);
+        let (parameters, moments) = values.split_at(parameters_len);
+        let (velocity, second_moment) = moments.split_at(parameters_len);
         let saved: LaneState = pod_read_unaligned(state);
         // Name and metaparameters come from the trial, the place in training from the snapshot.
         let state = LaneState {
@@ -184,11 +187,17 @@ impl LaneTrainer for Trainer {
             epoch: saved.epoch,
             offset: saved.offset,
             diverged_at: saved.diverged_at,
+            beta1_power: saved.beta1_power,
+            beta2_power: saved.beta2_power,
             ..lane_state(self.optimizer, trial, trial_key(trial)?)?
         };
         let floats = |bytes: &[u8]| bytes.chunks_exact(4).map(pod_read_unaligned).collect();
-        let snapshot =
-            Snapshot { state, parameters: floats(parameters), velocity: floats(velocity) };
+        let snapshot = Snapshot {
+            state,
+            parameters: floats(parameters),
+            velocity: floats(velocity),
+            second_moment: floats(second_moment),
+        };
         self.executor.load(lane, &snapshot)?;
         self.occupied[lane] = true;
         Ok(())

@@ -35,3 +35,21 @@ pub(crate) fn for_each_pair<T: Send>(
         pairs.enumerate().for_each(|(index, (first, second))| work(index, first, second));
     }
 }
+
+/// As [`for_each`], over three slices of one length.
+pub(crate) fn for_each_triple<T: Send>(
+    parallel: bool,
+    [first, second, third]: [&mut [T]; 3],
+    len: usize,
+    work: impl Fn(usize, [&mut [T]; 3]) + Sync,
+) {
+    if parallel && first.len() > len {
+        let pairs = first.par_chunks_mut(len).zip(second.par_chunks_mut(len));
+        let triples = pairs.zip(third.par_chunks_mut(len)).enumerate();
+        triples.for_each(|(index, ((first, second), third))| work(index, [first, second, third]));
+    } else {
+        let pairs = first.chunks_mut(len).zip(second.chunks_mut(len));
+        let triples = pairs.zip(third.chunks_mut(len)).enumerate();
+        triples.for_each(|(index, ((first, second), third))| work(index, [first, second, third]));
+    }
+}

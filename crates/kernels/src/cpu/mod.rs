@@ -45,6 +45,7 @@ struct Lane<T> {
     state: LaneState,
     parameters: Vec<T>,
     velocity: Vec<T>,
+    second_moment: Vec<T>,
     gradients: Vec<T>,
     /// Of each plan: kept values, then the records.
     outputs: Vec<PlanOutputs<T>>,
@@ -85,11 +86,15 @@ impl<T: Real> Executor<T> for CpuExecutor<T> {
 
     fn load(&mut self, lane: usize, snapshot: &Snapshot<T>) -> Result<(), Error> {
         check_lane("load", self.lanes.len(), lane)?;
-        check_snapshot(self.program.n_parameters(), snapshot)?;
+        check_snapshot(&self.program, snapshot)?;
         let lane = &mut self.lanes[lane];
         lane.state = snapshot.state;
         lane.parameters.copy_from_slice(&snapshot.parameters);
         lane.velocity.copy_from_slice(&snapshot.velocity);
+        match snapshot.second_moment.as_slice() {
+            [] => lane.second_moment.fill(T::zero()),
+            values => lane.second_moment.copy_from_slice(values),
+        }
         Ok(())
     }
 
@@ -100,6 +105,7 @@ impl<T: Real> Executor<T> for CpuExecutor<T> {
             state: lane.state,
             parameters: lane.parameters.clone(),
             velocity: lane.velocity.clone(),
+            second_moment: lane.second_moment.clone(),
         })
     }
 
@@ -166,6 +172,7 @@ impl<T: Real> Lane<T> {
             state: LaneState::default(),
             parameters: zeros(n_parameters),
             velocity: zeros(n_parameters),
+            second_moment: zeros(program.second_moment_len()),
             gradients: zeros(program.gradients_len()),
             outputs: program.plans().iter().map(outputs).collect(),
         }
@@ -176,6 +183,7 @@ impl<T: Real> Lane<T> {
         match buffer {
             Buffer::Parameters => &self.parameters,
             Buffer::Velocity => &self.velocity,
+            Buffer::SecondMoment => &self.second_moment,
             Buffer::Gradients => &self.gradients,
             Buffer::Records => &self.outputs[plan].records,
             Buffer::Kept(index) => &self.outputs[plan].kept[index],
@@ -193,6 +201,7 @@ impl<T: Real> Lane<T> {
         match buffer {
             Buffer::Parameters => &mut self.parameters,
             Buffer::Velocity => &mut self.velocity,
+            Buffer::SecondMoment => &mut self.second_moment,
             Buffer::Gradients => &mut self.gradients,
             Buffer::Records => &mut self.outputs[plan].records,
             Buffer::Kept(index) => &mut self.outputs[plan].kept[index],

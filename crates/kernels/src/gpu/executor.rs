@@ -150,6 +150,9 @@ impl GpuExecutor {
         offset: usize,
         len: usize,
     ) -> Result<Vec<f32>, Error> {
+        if len == 0 {
+            return Ok(vec![]);
+        }
         let allocation = &self.memory.allocations[&storage];
         self.read_buffer(&allocation.buffer, lane * allocation.stride + offset, len)
     }
@@ -173,10 +176,17 @@ impl Executor<f32> for GpuExecutor {
 
     fn load(&mut self, lane: usize, snapshot: &Snapshot<f32>) -> Result<(), Error> {
         check_lane("load", self.states.len(), lane)?;
-        check_snapshot(self.program.n_parameters(), snapshot)?;
+        check_snapshot(&self.program, snapshot)?;
         self.states[lane] = snapshot.state;
         self.write_lane(Storage::Parameters, lane, &snapshot.parameters);
         self.write_lane(Storage::Velocity, lane, &snapshot.velocity);
+        match snapshot.second_moment.as_slice() {
+            [] => {
+                let zeros = vec![0.0; self.program.second_moment_len()];
+                self.write_lane(Storage::SecondMoment, lane, &zeros);
+            }
+            values => self.write_lane(Storage::SecondMoment, lane, values),
+        }
         self.device.check()
     }
 
@@ -187,6 +197,12 @@ impl Executor<f32> for GpuExecutor {
             state: self.states[lane],
             parameters: self.read_lane(Storage::Parameters, lane, 0, n_parameters)?,
             velocity: self.read_lane(Storage::Velocity, lane, 0, n_parameters)?,
+            second_moment: self.read_lane(
+                Storage::SecondMoment,
+                lane,
+                0,
+                self.program.second_moment_len(),
+            )?,
         })
     }
 
@@ -227,7 +243,9 @@ impl Executor<f32> for GpuExecutor {
     }
 
     fn poison(&mut self) -> Result<(), Error> {
-        let keeps = |storage| matches!(storage, Storage::Parameters | Storage::Velocity);
+        let keeps = |storage| {
+            matches!(storage, Storage::Parameters | Storage::Velocity | Storage::SecondMoment)
+        };
         let nans = [f32::NAN; 1 << 14];
         for (_, allocation) in self.memory.allocations.iter().filter(|(key, _)| !keeps(**key)) {
             let len = allocation.stride * self.states.len();

@@ -12,6 +12,7 @@ use crate::ops::sum::Broadcast;
 pub(crate) enum Storage {
     Parameters,
     Velocity,
+    SecondMoment,
     Gradients,
     /// Rows recorded by a plan.
     Records(usize),
@@ -28,6 +29,7 @@ impl Storage {
         match buffer {
             Buffer::Parameters => Storage::Parameters,
             Buffer::Velocity => Storage::Velocity,
+            Buffer::SecondMoment => Storage::SecondMoment,
             Buffer::Gradients => Storage::Gradients,
             Buffer::Records => Storage::Records(plan),
             Buffer::Kept(index) => Storage::Kept(plan, index),

@@ -41,6 +41,7 @@ fn lens(program: &Program, kernels: &[Vec<Kernel>]) -> BTreeMap<Storage, usize> 
     let mut lens = BTreeMap::from([
         (Storage::Parameters, n_parameters),
         (Storage::Velocity, n_parameters),
+        (Storage::SecondMoment, program.second_moment_len()),
         (Storage::Gradients, program.gradients_len()),
     ]);
     for (index, plan) in program.plans().iter().enumerate() {

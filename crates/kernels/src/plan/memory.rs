@@ -185,9 +185,10 @@ impl Memory {
     }
 }
 
-/// What an update changes: parameters and, where the rule has any, velocities.
+/// What an update changes: parameters and, where the rule has any, velocities and mean squares.
 fn updated(update: &Update) -> Vec<View> {
     let view = |buffer| View { buffer, offset: update.offset, len: update.len };
     let velocity = update.rule.has_velocity().then(|| view(Buffer::Velocity));
-    [view(Buffer::Parameters)].into_iter().chain(velocity).collect()
+    let squares = update.rule.has_second_moment().then(|| view(Buffer::SecondMoment));
+    [view(Buffer::Parameters)].into_iter().chain(velocity).chain(squares).collect()
 }

@@ -28,6 +28,8 @@ pub enum Buffer {
     Parameters,
     /// Velocity of each parameter.
     Velocity,
+    /// Mean of the squared gradients of each parameter.
+    SecondMoment,
     /// Gradients that are stored until the end of a training step: those that no product turns
     /// into an update at once.
     Gradients,

@@ -36,6 +36,13 @@ pub fn sample_lane(seed: u32) -> LaneState {
         end_learning_rate_factor: 0.5,
         learning_rate_decay_steps: 20.0,
         label_smoothing: 0.1,
+        cosine_decay: seed % 2,
+        warmup_steps: 6.0,
+        beta2: 0.99,
+        epsilon: 1e-3,
+        weight_decay: 0.01,
+        beta1_power: 0.729,
+        beta2_power: 0.970_299,
         ..LaneState::default()
     }
 }

@@ -15,6 +15,7 @@ const TABLE: &[(&str, Range)] = &[
     // A factor of 1 keeps the rate constant; a rate that grows is another schedule.
     ("end_learning_rate_factor", Range::UNIT),
     ("learning_rate_decay_steps", FROM_ONE),
+    ("cosine_decay", Range::UNIT),
     ("weight_decay", Range::NOT_NEGATIVE),
     ("l2", Range::NOT_NEGATIVE),
     ("dropout", Range::BELOW_ONE),

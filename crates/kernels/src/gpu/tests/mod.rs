@@ -121,7 +121,8 @@ fn check_values(
 
 /// Bits of a trial, for comparisons that allow no difference.
 fn bits(snapshot: &Snapshot<f32>) -> Vec<u32> {
-    let state: [u32; 16] = bytemuck::cast(snapshot.state);
-    let values = snapshot.parameters.iter().chain(&snapshot.velocity).map(|x| x.to_bits());
+    let state: [u32; 20] = bytemuck::cast(snapshot.state);
+    let moments = snapshot.velocity.iter().chain(&snapshot.second_moment);
+    let values = snapshot.parameters.iter().chain(moments).map(|x| x.to_bits());
     state.into_iter().chain(values).collect()
 }

@@ -16,12 +16,13 @@ use std::sync::Arc;
 /// Kernels of plans that together hold every op: all update rules, both kinds of sampling.
 pub(super) fn kernels() -> Vec<Kernel> {
     let split = Split { images: vec![7; 9 * 64].into(), labels: vec![1; 9] };
-    let plans = [UpdateRule::Sgd, UpdateRule::Momentum, UpdateRule::NesterovMomentum]
-        .into_iter()
-        .map(|rule| {
-            let (graph, loss, _) = network(Sampling::Shuffled);
-            Plan::training(graph, loss, rule, &[]).unwrap()
-        });
+    let plans =
+        [UpdateRule::Sgd, UpdateRule::Momentum, UpdateRule::NesterovMomentum, UpdateRule::Adam]
+            .into_iter()
+            .map(|rule| {
+                let (graph, loss, _) = network(Sampling::Shuffled);
+                Plan::training(graph, loss, rule, &[]).unwrap()
+            });
     let (graph, loss, errors) = network(Sampling::Sequential);
     let evaluation = Plan::evaluation(&graph, &[loss, errors], 3).unwrap();
     let program = Program::new(plans.chain([evaluation]).collect(), vec![Arc::new(split)]);

@@ -29,8 +29,8 @@ enum Network {
     Convolutional,
 }
 
-const RULES: [UpdateRule; 3] =
-    [UpdateRule::Sgd, UpdateRule::Momentum, UpdateRule::NesterovMomentum];
+const RULES: [UpdateRule; 4] =
+    [UpdateRule::Sgd, UpdateRule::Momentum, UpdateRule::NesterovMomentum, UpdateRule::Adam];
 
 /// Random images, dark or bright by the bits of their labels, so that there is something to
 /// learn.
@@ -136,6 +136,7 @@ fn twenty_steps_stay_close_to_the_native_executor() {
                 for (name, got, reference) in [
                     ("parameters", &got.parameters, &reference.parameters),
                     ("velocity", &got.velocity, &reference.velocity),
+                    ("second moment", &got.second_moment, &reference.second_moment),
                     (
                         "loss",
                         &tested.read(TRAINING, index, loss).unwrap(),

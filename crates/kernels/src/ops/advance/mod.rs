@@ -61,6 +61,8 @@ impl Advance {
             return;
         }
         lane.step += 1;
+        lane.beta1_power *= lane.momentum;
+        lane.beta2_power *= lane.beta2;
         lane.offset += self.batch as u32;
         if lane.offset >= self.n_examples as u32 && self.n_examples > 0 {
             lane.offset -= self.n_examples as u32;

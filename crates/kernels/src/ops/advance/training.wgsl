@@ -29,6 +29,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>) {
     state.remaining -= 1u;
     state.cursor += 1u;
     state.step += 1u;
+    state.beta1_power *= state.momentum;
+    state.beta2_power *= state.beta2;
     state.offset += params.n_batch;
     if (state.offset >= params.n_examples && params.n_examples > 0u) {
         state.offset -= params.n_examples;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{SMALLEST_VELOCITY, Update, UpdateRule};
 use crate::cpu::simd::vectorised;
 use crate::cpu::{CpuContext, chunks};
+use crate::lane::LaneState;
 use crate::real::Real;
 
 /// Elements per parallel piece.
@@ -40,6 +41,12 @@ impl Update {
             (UpdateRule::Sgd, [w]) => {
                 chunks::for_each(parallel, w, block_len, |block, w| {
                     work(block, &mut |grads| note(fault, sgd(eta, w, grads)));
+                });
+            }
+            (UpdateRule::Adam, [w, v, s]) => {
+                let adam = Adam::of(&context.lane);
+                chunks::for_each_triple(parallel, [w, v, s], block_len, |block, [w, v, s]| {
+                    work(block, &mut |grads| note(fault, adam.update([w, v, s], grads)));
                 });
             }
             (rule, [w, v]) => {
@@ -96,4 +103,63 @@ fn momentum<T: Real, const NESTEROV: bool>(
         }
         finite
     })
+}
+
+/// What one step of Adam is for all weights of a lane.
+struct Adam<T> {
+    eta: T,
+    beta1: T,
+    beta2: T,
+    epsilon: T,
+    /// What weights are multiplied by.
+    kept: T,
+    /// `1 / (1 - beta1^t)`.
+    correction1: T,
+    /// `1 / (1 - beta2^t)`.
+    correction2: T,
+}
+
+impl<T: Real> Adam<T> {
+    fn of(lane: &LaneState) -> Self {
+        let [eta, beta1, beta2, epsilon, weight_decay, power1, power2] = [
+            lane.scheduled_learning_rate(),
+            lane.momentum,
+            lane.beta2,
+            lane.epsilon,
+            lane.weight_decay,
+            lane.beta1_power * lane.momentum,
+            lane.beta2_power * lane.beta2,
+        ]
+        .map(|value| T::of(f64::from(value)));
+        let one = T::one();
+        Self {
+            eta,
+            beta1,
+            beta2,
+            epsilon,
+            kept: one - eta * weight_decay,
+            correction1: one / (one - power1),
+            correction2: one / (one - power2),
+        }
+    }
+
+    /// Returns whether all new weights are finite.
+    fn update(&self, [w, v, s]: [&mut [T]; 3], grads: &[T]) -> bool {
+        let smallest = T::of(f64::from(SMALLEST_VELOCITY));
+        let one = T::one();
+        vectorised(|| {
+            let mut finite = true;
+            for (((w, v), s), &g) in w.iter_mut().zip(v).zip(s).zip(grads) {
+                let mean = self.beta1 * *v + (one - self.beta1) * g;
+                let square = self.beta2 * *s + (one - self.beta2) * (g * g);
+                // Written so that NaN stays.
+                *v = if mean.abs() < smallest { T::zero() } else { mean };
+                *s = if square < smallest { T::zero() } else { square };
+                let root = (*s * self.correction2).sqrt() + self.epsilon;
+                *w = *w * self.kept - self.eta * (*v * self.correction1) / root;
+                finite &= w.is_finite();
+            }
+            finite
+        })
+    }
 }

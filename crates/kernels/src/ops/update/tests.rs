@@ -42,6 +42,7 @@ fn rules_follow_their_equations() {
                     UpdateRule::Sgd => g,
                     UpdateRule::Momentum => v,
                     UpdateRule::NesterovMomentum => g + 0.5 * v,
+                    UpdateRule::Adam => unreachable!("it has a test of its own"),
                 };
         }
         let (state, snapshot) = train(rule, state, 1.5, 6);
@@ -50,6 +51,67 @@ fn rules_follow_their_equations() {
         assert!((snapshot.velocity[0] - velocity).abs() < 1e-12, "{rule:?}: expected {velocity}");
         assert_eq!((state.step, state.remaining, state.diverged_at), (6, 0, 0));
     }
+}
+
+/// Decays whose powers are exact in f32.
+#[test]
+fn adam_follows_its_equation() {
+    let (beta1, beta2, epsilon, weight_decay) = (0.5, 0.75, 0.125, 0.0625);
+    let state = LaneState {
+        learning_rate: 0.25,
+        momentum: 0.5,
+        beta2: 0.75,
+        epsilon: 0.125,
+        weight_decay: 0.0625,
+        ..LaneState::default()
+    };
+    let (mut w, mut v, mut s) = (1.5_f64, 0.0_f64, 0.0_f64);
+    for t in 1..=6 {
+        let g = w;
+        v = beta1 * v + (1.0 - beta1) * g;
+        s = beta2 * s + (1.0 - beta2) * g * g;
+        let (mean, square) = (v / (1.0 - beta1.powi(t)), s / (1.0 - beta2.powi(t)));
+        w = w * (1.0 - 0.25 * weight_decay) - 0.25 * mean / (square.sqrt() + epsilon);
+    }
+    let (state, snapshot) = train(UpdateRule::Adam, state, 1.5, 6);
+    for (got, expected) in
+        [(&snapshot.parameters, w), (&snapshot.velocity, v), (&snapshot.second_moment, s)]
+    {
+        assert!((got[0] - expected).abs() < 1e-12, "{got:?}, expected {expected}");
+    }
+    assert_eq!((state.beta1_power, state.beta2_power), (0.5_f32.powi(6), 0.75_f32.powi(6)));
+}
+
+#[test]
+fn a_snapshot_goes_on_where_it_was_taken() {
+    let state = LaneState {
+        learning_rate: 0.1,
+        momentum: 0.9,
+        beta2: 0.99,
+        epsilon: 1e-8,
+        ..LaneState::default()
+    };
+    let (_, whole) = train(UpdateRule::Adam, state, 1.5, 10);
+    let mut graph = Graph::new();
+    let node = graph.parameter("w", &[1, 1], Initialiser::Zeros).unwrap();
+    let square = graph.matmul(node, node).unwrap();
+    let loss = graph.sum(square, 0.5).unwrap();
+    let plan = Plan::training(graph, loss, UpdateRule::Adam, &[]).unwrap();
+    let program = Program::new(vec![plan], vec![]).unwrap();
+    let mut executor = CpuExecutor::new(&program, 2).unwrap();
+    executor.load(0, &Snapshot::fresh(state, vec![1.5])).unwrap();
+    executor.run(0, &[4, 0]).unwrap();
+    let half = executor.save(0).unwrap();
+    assert_eq!(half.second_moment.len(), 1);
+    executor.load(1, &half).unwrap();
+    executor.run(0, &[0, 6]).unwrap();
+    assert_eq!(executor.save(1).unwrap().parameters, whole.parameters);
+    // Without one it begins at zero, whatever the lane held.
+    executor.load(1, &Snapshot::fresh(state, vec![1.5])).unwrap();
+    executor.run(0, &[0, 10]).unwrap();
+    assert_eq!(executor.save(1).unwrap().parameters, whole.parameters);
+    let short = Snapshot { second_moment: vec![1.0; 2], ..half };
+    assert!(executor.load(1, &short).unwrap_err().to_string().contains("2 mean squares"));
 }
 
 /// `w <- (1 - eta) w` with eta = 1e100 leaves f64 in the fourth step.
