@@ -366,7 +366,7 @@ fn workloads_and_devices_are_listed_for_people_and_programs() {
         serde_json::from_slice::<Value>(&assert.get_output().stdout).unwrap()
     };
     let workloads = listed("workloads");
-    assert_eq!(keys(&workloads), ["datasets", "models", "optimizers"]);
+    assert_eq!(keys(&workloads), ["datasets", "models", "optimizers", "workloads"]);
     let datasets = workloads["datasets"].as_array().unwrap();
     let embedded = datasets.iter().find(|dataset| dataset["name"] == "mnist_5k").unwrap();
     assert_eq!(embedded["is_present"], true);

@@ -33,7 +33,8 @@ fn probe(expected: &Value, workload: &str, device: &str) -> HashMap<String, Vec<
     let mut command = critbatch_tests::critbatch();
     command.args(["probe", "--workload", workload, "--device", device, "--data-dir"]);
     command.arg(directory.path());
-    command.args(["--batch-size", &number("batch_size"), "--seed", &number("seed")]);
+    let batch_size = expected["workloads"][workload]["batch_size"].to_string();
+    command.args(["--batch-size", &batch_size, "--seed", &number("seed")]);
     command.args(["--steps", &number("steps"), "--set"]);
     command.arg(format!("learning_rate={}", expected["learning_rate"]));
     if workload.ends_with("momentum") {

@@ -405,7 +405,9 @@ pub(crate) struct Probe {
 }
 
 fn workload(text: &str) -> Result<[String; 3], String> {
-    let names: Vec<String> = text.split('/').map(str::to_owned).collect();
+    // The name of a data set may hold its group: mnist_subsets/mnist_6875.
+    let mut names: Vec<String> = text.rsplitn(3, '/').map(str::to_owned).collect();
+    names.reverse();
     let names = <[String; 3]>::try_from(names).ok();
     let names = names.filter(|names| names.iter().all(|name| !name.is_empty()));
     names.ok_or_else(|| "expected three names, such as mnist/fc_1024/sgd".to_owned())
@@ -422,6 +424,10 @@ fn metaparameter(text: &str) -> Result<(String, f64), String> {
 /// `critbatch workloads`.
 #[derive(Debug, Args)]
 pub(crate) struct Workloads {
+    /// Print the experiment file of this workload of the paper, such as
+    /// mnist/simple_cnn_base/nesterov_momentum
+    #[arg(value_name = "WORKLOAD", conflicts_with = "json")]
+    pub(crate) workload: Option<String>,
     /// Directory of the data sets, searched before CRITBATCH_DATA and /usr/share/datasets
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,

@@ -136,6 +136,9 @@ pub enum Preprocessing {
 pub(crate) enum Storage {
     /// Files in a folder.
     Folder(Files),
+    /// Another data set of images, with as many of its training examples as there are to be: always
+    /// the same ones, a smaller part within each larger.
+    PartOf(&'static str),
     /// Part of the program: gzip-compressed IDX, cut into all three splits.
     Embedded { examples: IdxPair, images_gz: &'static [u8], labels_gz: &'static [u8] },
 }
@@ -184,6 +187,11 @@ pub fn find(name: &str) -> Result<&'static DatasetInfo, DataError> {
     })
 }
 
+/// The facts of images that are known to be in the catalogue.
+pub(crate) fn images(name: &str) -> Result<&'static ImageInfo, DataError> {
+    find(name)?.images().ok_or_else(|| DataError::NoImages { name: name.to_owned() })
+}
+
 /// The data set that has a file of this content, if it is one of ours.
 pub(crate) fn owner_of(sha256: &[u8; 32]) -> Option<&'static ImageInfo> {
     let is_owner =
@@ -202,6 +210,7 @@ impl Storage {
                 train.iter().chain([test]).collect()
             }
             Self::Embedded { examples, .. } => vec![&examples.images, &examples.labels],
+            Self::PartOf(_) => vec![],
         }
     }
 }
@@ -211,7 +220,7 @@ const TRAIN_LABELS: &str = "train-labels-idx1-ubyte";
 const TEST_IMAGES: &str = "t10k-images-idx3-ubyte";
 const TEST_LABELS: &str = "t10k-labels-idx1-ubyte";
 
-static CATALOGUE: [DatasetInfo; 7] = [
+static CATALOGUE: [DatasetInfo; 13] = [
     DatasetInfo::Images(ImageInfo {
         name: "mnist",
         description: "70,000 handwritten digits",
@@ -326,6 +335,12 @@ static CATALOGUE: [DatasetInfo; 7] = [
             folder: "cifar-10-batches-bin",
         }),
     }),
+    mnist_subset("mnist_subsets/mnist_55000", 55_000),
+    mnist_subset("mnist_subsets/mnist_27500", 27_500),
+    mnist_subset("mnist_subsets/mnist_13750", 13_750),
+    mnist_subset("mnist_subsets/mnist_6875", 6_875),
+    part_of("mnist", "solution_quality/mnist", "MNIST, trained for very long", 55_000),
+    part_of("fashion_mnist", "solution_quality/fashion_mnist", "Fashion-MNIST, likewise", 55_000),
     DatasetInfo::Text(TextInfo {
         name: "lm1b",
         description: "one billion words of news, a sentence a line, in 32,000 sub-words",
@@ -372,6 +387,37 @@ static CATALOGUE: [DatasetInfo; 7] = [
         },
     }),
 ];
+
+const fn mnist_subset(name: &'static str, n_train: usize) -> DatasetInfo {
+    part_of(
+        "mnist",
+        name,
+        "so many of MNIST's training digits; the same validation and test",
+        n_train,
+    )
+}
+
+/// A part of MNIST or of a drop-in for it.
+const fn part_of(
+    of: &'static str,
+    name: &'static str,
+    description: &'static str,
+    n_train: usize,
+) -> DatasetInfo {
+    DatasetInfo::Images(ImageInfo {
+        name,
+        description,
+        source: "as the whole data set",
+        how_to_get: "get the whole data set",
+        n_classes: 10,
+        example_shape: [28, 28, 1],
+        n_train,
+        n_validation: 5_000,
+        n_test: 10_000,
+        preprocessing: Preprocessing::UnitRange,
+        storage: Storage::PartOf(of),
+    })
+}
 
 static CIFAR_10_TRAIN: [DataFile; 5] = [
     data_file(
@@ -435,7 +481,9 @@ mod tests {
     fn an_unknown_name_lists_the_known_ones() {
         assert_eq!(
             find("cifar").unwrap_err().to_string(),
-            "unknown data set 'cifar'; known data sets: mnist, fashion_mnist, mnist_5k, cifar_10, lm1b, common_crawl, text"
+            "unknown data set 'cifar'; known data sets: mnist, fashion_mnist, mnist_5k, cifar_10, mnist_subsets/mnist_55000, \
+             mnist_subsets/mnist_27500, mnist_subsets/mnist_13750, mnist_subsets/mnist_6875, \
+             solution_quality/mnist, solution_quality/fashion_mnist, lm1b, common_crawl, text"
         );
     }
 

@@ -72,6 +72,31 @@ impl Split {
         Self { pixels, shape, labels }
     }
 
+    /// Number of examples.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// A copy of the examples at these places.
+    pub(crate) fn select(&self, places: &[usize]) -> Self {
+        if places.len() == self.len() {
+            return self.clone();
+        }
+        let [_, height, width, channels] = self.shape;
+        let n_pixels = height * width * channels;
+        let pixels = places.iter().flat_map(|&place| &self.pixels[place * n_pixels..][..n_pixels]);
+        let pixels: Vec<u8> = pixels.copied().collect();
+        let labels = places.iter().map(|&place| self.labels[place]).collect();
+        Self::of_pixels(pixels.into(), [height, width, channels], labels)
+    }
+
     /// `[N, H, W, C]`, pixels 0 to 255, row-major and contiguous.
     #[must_use]
     pub fn images(&self) -> ArrayView4<'_, u8> {

@@ -185,7 +185,7 @@ pub enum DataError {
     #[error("data set '{name}' is text, not images")]
     NoImages {
         /// The data set.
-        name: &'static str,
+        name: String,
     },
     /// A corpus is too small to be cut into splits.
     #[error("{path}: data set '{name}' has too few sentences in its {n_files} files to train and to measure on; it needs two at least", path = path.display())]

@@ -6,7 +6,9 @@ use std::{io, slice};
 use sha2::{Digest, Sha256};
 
 use crate::cache::Cache;
-use crate::catalogue::{DataFile, DatasetInfo, Files, IdxPair, ImageInfo, Storage, find, owner_of};
+use crate::catalogue::{
+    DataFile, DatasetInfo, Files, IdxPair, ImageInfo, Storage, find, images, owner_of,
+};
 use crate::dataset::{Dataset, ImageDataset, Split};
 use crate::error::DataError;
 use crate::idx;
@@ -57,7 +59,9 @@ pub fn load(name: &str, data_dir: Option<&Path>) -> Result<Dataset, DataError> {
 pub fn load_images(name: &str, data_dir: Option<&Path>) -> Result<ImageDataset, DataError> {
     match load(name, data_dir)? {
         Dataset::Images(dataset) => Ok(dataset),
-        Dataset::Text(TextDataset { name, .. }) => Err(DataError::NoImages { name }),
+        Dataset::Text(TextDataset { name, .. }) => {
+            Err(DataError::NoImages { name: name.to_owned() })
+        }
     }
 }
 
@@ -74,10 +78,22 @@ pub(crate) fn load_from(
             let sources = sources.collect::<Result<Vec<_>, _>>()?;
             load_cached(info, &sources, cache, || decode_folder(info, &folder, files))
         }
+        Storage::PartOf(whole) => {
+            let whole = load_from(images(whole)?, search_path, cache)?;
+            let train = whole.train.select(&smallest_part(info.n_train, whole.train.len()));
+            Ok(ImageDataset { name: info.name, train, ..whole })
+        }
         Storage::Embedded { examples, images_gz, labels_gz } => {
             decode_embedded(info, examples, images_gz, labels_gz)
         }
     }
+}
+
+/// The places of `n` out of `n_whole` training examples: the first ones of the permutation that
+/// `split.rs` defines, whatever the data set, so that each part lies within the larger ones.
+fn smallest_part(n: usize, n_whole: usize) -> Vec<usize> {
+    let [part, _] = partition("mnist_subsets", [n, n_whole - n]);
+    part
 }
 
 /// From the cache, else by `decode`, whose result is kept.

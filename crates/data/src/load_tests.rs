@@ -269,3 +269,32 @@ fn embedded_bytes_that_do_not_match_the_catalogue_are_an_error() {
         .to_string();
     assert!(error.starts_with("embedded/l: sha-256 of "), "{error}");
 }
+
+#[test]
+fn parts_of_a_training_set_lie_within_each_other() {
+    let part = |n_train| {
+        let info = ImageInfo {
+            name: "part",
+            n_train,
+            storage: Storage::PartOf("mnist_5k"),
+            ..find("mnist_5k").unwrap().images().unwrap().clone()
+        };
+        load_from(&info, &Places::new().search_path(), &Cache { folder: None }).unwrap()
+    };
+    let whole = load_images("mnist_5k", None).unwrap();
+    let (all, half, quarter) = (part(4_000), part(2_000), part(1_000));
+    assert_eq!((all.train.len(), half.train.len(), quarter.train.len()), (4_000, 2_000, 1_000));
+    assert_eq!((all.name, &all.train, &all.validation), ("part", &whole.train, &whole.validation));
+    assert_eq!((&half.test, &half.validation), (&whole.test, &whole.validation));
+    // In order: each example of the smaller part comes in the larger one behind the last that came.
+    for (small, large) in [(&quarter.train, &half.train), (&half.train, &all.train)] {
+        let (small, large) = (small.images(), large.images());
+        let mut rest = large.outer_iter();
+        assert!(small.outer_iter().all(|image| rest.any(|other| other == image)));
+    }
+    // Classes keep their shares: 100 of each are expected, standard deviation 8.2.
+    for class in 0..10 {
+        let n = quarter.train.labels().iter().filter(|&&label| label == class).count();
+        assert!(n.abs_diff(100) < 35, "{n} of class {class}");
+    }
+}

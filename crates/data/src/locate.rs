@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fmt, fs, io};
 
-use crate::catalogue::{DatasetInfo, Files, ImageInfo, Storage, TextInfo};
+use crate::catalogue::{DatasetInfo, Files, ImageInfo, Storage, TextInfo, images};
 use crate::error::DataError;
 use crate::text::CorpusFiles;
 
@@ -49,6 +49,9 @@ pub fn locate(info: &DatasetInfo, data_dir: Option<&Path>) -> Result<Location, D
         DatasetInfo::Images(ImageInfo { storage: Storage::Embedded { .. }, .. }) => {
             Ok(Location::Embedded)
         }
+        DatasetInfo::Images(ImageInfo { storage: Storage::PartOf(whole), .. }) => {
+            search_path.find_folder(images(whole)?).map(Location::Folder)
+        }
         DatasetInfo::Images(info) => search_path.find_folder(info).map(Location::Folder),
         DatasetInfo::Text(info) => {
             search_path.find_corpus(info).map(|(folder, _)| Location::Folder(folder))
@@ -81,7 +84,7 @@ impl SearchPath {
         let files: Vec<&str> = info.storage.files().iter().map(|file| file.name).collect();
         let unpacked = match info.storage {
             Storage::Folder(Files::Records { folder, .. }) => Some(folder),
-            Storage::Folder(Files::Idx { .. }) | Storage::Embedded { .. } => None,
+            _ => None,
         };
         let found = self.first_folder(info.name, unpacked, |folder| {
             lack(folder, &files).map_or(Ok(folder.to_owned()), Err)

@@ -7,7 +7,8 @@ use crate::error::ModelError;
 use crate::initialise::{initial_parameters, trial_key};
 use crate::metaparameters::lane_state;
 use crate::model::Mode;
-use crate::workload::{Network, Workload};
+use crate::network::Network;
+use crate::workload::Workload;
 
 /// A named tensor, row-major.
 #[derive(Debug, Clone, PartialEq)]

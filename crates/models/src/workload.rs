@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use critbatch_data::{Dataset, Preprocessing};
-use critbatch_kernels::{Graph, Node, Parameter, Plan, Program, Sampling, Source, Split};
+use critbatch_data::Dataset;
+use critbatch_kernels::{Parameter, Plan, Program, Sampling, Source, Split};
 use critbatch_tuner::{LaneTrainer, TrainerError, TrainerFactory, WorkloadFacts};
 
 use crate::compute::Compute;
@@ -14,11 +14,9 @@ use crate::facts::facts;
 use crate::gradient_noise::{self, MICRO_BATCH_SIZE, N_MICRO_BATCHES};
 use crate::memory::{RUNTIME_BYTES, peak_memory_bytes, resident_bytes};
 use crate::model::{Mode, Model};
+use crate::network::Network;
 use crate::optimizer::Optimizer;
 use crate::trainer::{Evaluation, TRAINING_PLAN, Trainer};
-
-/// Bytes become numbers in [0, 1].
-const NORMALISATION: [f32; 2] = [1.0 / 255.0, 0.0];
 
 /// Examples of one evaluation step at most.
 const EVALUATION_BATCH: usize = 512;
@@ -274,24 +272,7 @@ impl Workload {
         examples: Examples,
         source: Source,
     ) -> Result<Network, ModelError> {
-        let mut graph = Graph::new();
-        let (input, labels) = match examples {
-            Examples::Images { shape, preprocessing } => {
-                let images = graph.gather_images(source, batch, &shape, NORMALISATION)?;
-                let images = match preprocessing {
-                    Preprocessing::UnitRange => images,
-                    Preprocessing::Standardised => graph.standardise(images)?,
-                };
-                (images, graph.gather_labels(source, batch)?)
-            }
-            Examples::Sentences { length } => {
-                let tokens = graph.gather_tokens(source, batch, length + 1, [0, length])?;
-                let next = graph.gather_tokens(source, batch, length + 1, [1, length])?;
-                (tokens, graph.reshape(next, &[batch * length])?)
-            }
-        };
-        let logits = self.model.build(&mut graph, input, self.n_classes, mode)?;
-        Ok(Network { graph, input, logits, labels })
+        Network::new((&self.model, mode), (examples, self.n_classes), batch, source)
     }
 
     /// The optimizer of all its trials.
@@ -306,28 +287,6 @@ impl Workload {
 
     pub(crate) fn train_source(&self) -> Source {
         Source { split: 0, n_examples: self.train.split.len(), sampling: Sampling::Shuffled }
-    }
-}
-
-/// A network between its data and its loss.
-pub(crate) struct Network {
-    pub(crate) graph: Graph,
-    /// The batch as the network sees it: images or tokens.
-    pub(crate) input: Node,
-    pub(crate) logits: Node,
-    pub(crate) labels: Node,
-}
-
-impl Network {
-    /// Mean loss of a batch as training takes it, over images or over tokens, with label smoothing.
-    pub(crate) fn training_loss(&mut self) -> Result<Node, ModelError> {
-        let losses = self.graph.softmax_cross_entropy(self.logits, self.labels, true)?;
-        if self.graph.shape(self.input).n_axes() == 2 {
-            return Ok(self.graph.mean_of_labelled(losses, self.labels)?);
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a batch stays below 2^30")]
-        let scale = 1.0 / self.graph.shape(losses).len() as f64;
-        Ok(self.graph.sum(losses, scale)?)
     }
 }
 

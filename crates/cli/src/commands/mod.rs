@@ -4,6 +4,7 @@ mod compare;
 mod devices;
 mod export;
 mod import;
+mod paper;
 mod probe;
 mod quickstart;
 mod report;

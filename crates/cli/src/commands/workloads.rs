@@ -10,12 +10,16 @@ use critbatch_tuner::Metaparameter;
 use serde::Serialize;
 
 use crate::args::Workloads;
+use crate::commands::paper;
 use crate::console;
 use crate::exit::Exit;
+use crate::plan;
 use crate::summary::RULED;
 
 #[derive(Debug, Serialize)]
 struct Offer {
+    /// Those of the paper; any other combination can be trained as well.
+    workloads: Vec<paper::Offer>,
     datasets: Vec<DatasetOffer>,
     models: Vec<ModelOffer>,
     optimizers: Vec<OptimizerOffer>,
@@ -80,6 +84,10 @@ struct MetaparameterOffer {
 ///
 /// Where stdout cannot be written.
 pub(crate) fn execute(arguments: &Workloads) -> anyhow::Result<Exit> {
+    if let Some(name) = &arguments.workload {
+        console::print(&paper::experiment(name)?)?;
+        return Ok(Exit::Done);
+    }
     let offer = offer(arguments.data_dir.as_deref());
     match arguments.listing.json {
         true => console::print_json(&offer)?,
@@ -94,6 +102,7 @@ fn offer(data_dir: Option<&Path>) -> Offer {
         metaparameters: optimizer.metaparameters().into_iter().map(metaparameter).collect(),
     };
     Offer {
+        workloads: paper::offers(data_dir),
         datasets: catalogue().iter().map(|info| dataset(info, data_dir)).collect(),
         models: Model::all().iter().map(model).collect(),
         optimizers: Optimizer::ALL.into_iter().map(optimizer).collect(),
@@ -174,10 +183,36 @@ fn text(offer: &Offer) -> String {
     });
     let locations = locations.collect::<Vec<_>>().join("\n");
     format!(
-        "Any data set, model and optimizer together are a workload.\n\n\
+        "{}\n\
+         `critbatch workloads NAME` prints the experiment file of one of them. Any other data set, model and\n\
+         optimizer together are a workload too.\n\n\
          {datasets}\n{locations}\n\n{models}\n\n{}",
+        workloads(&offer.workloads),
         optimizers(&offer.optimizers)
     )
+}
+
+/// The paper's workloads with what a lane of each takes.
+fn workloads(offers: &[paper::Offer]) -> Table {
+    let header =
+        ["workload", "goal", "batch sizes", "parameters", "FLOP/example", "a lane", "data"];
+    let mut workloads = table(&header);
+    for offer in offers {
+        let none = || "-".to_owned();
+        let [smallest, largest] = offer.lane_bytes.map(|bytes| bytes.map_or_else(none, plan::size));
+        let [first, last] = [offer.batch_sizes.first(), offer.batch_sizes.last()]
+            .map(|size| size.map_or_else(none, |&size| format::count(size)));
+        workloads.add_row([
+            offer.name.clone(),
+            offer.goal.clone().unwrap_or_else(none),
+            format!("{first} to {last} ({})", offer.batch_sizes.len()),
+            offer.n_parameters.map_or_else(none, |n| format::count(n as u64)),
+            offer.flops_per_example.map_or_else(none, |n| format::rate(n as f64)),
+            format!("{smallest} to {largest}"),
+            if offer.data_is_present { "yes" } else { "no" }.to_owned(),
+        ]);
+    }
+    workloads
 }
 
 fn shape(shape: &[usize]) -> String {

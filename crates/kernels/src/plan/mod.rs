@@ -229,6 +229,13 @@ impl Plan {
         self.slots.iter().sum()
     }
 
+    /// Bytes that one lane takes alone, in f32: parameters, velocities, stored gradients, kept values,
+    /// records and scratch.
+    pub fn lane_bytes(&self) -> u64 {
+        let len = 2 * self.n_parameters + self.gradients_len + self.outputs_len();
+        4 * (len + self.scratch_len()) as u64
+    }
+
     /// Elements per lane of what outlives a run: kept values, running sums, records.
     pub(crate) fn outputs_len(&self) -> usize {
         self.kept.iter().sum::<usize>() + self.records.0 * self.records.1

@@ -33,11 +33,13 @@ mod goals;
 mod json;
 mod measurements;
 mod read;
+mod workloads;
 mod write;
 
 pub use discover::{GROUPS, find_workloads};
 pub use goals::{default_goal, default_n_trials};
 pub use read::{ArchiveOutcomes, read_outcomes, read_record, read_workload};
+pub use workloads::{PaperWorkload, paper_workloads};
 pub use write::{Written, workload_folder, write_archive};
 
 use std::path::Path;

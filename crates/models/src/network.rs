@@ -1,0 +1,140 @@
+//! A network between its data and its loss.
+
+use critbatch_data::Preprocessing;
+use critbatch_kernels::{Graph, Node, Plan, Sampling, Source, UpdateRule};
+
+use crate::error::ModelError;
+use crate::examples::Examples;
+use crate::model::{Mode, Model};
+
+/// Bytes become numbers in [0, 1].
+const NORMALISATION: [f32; 2] = [1.0 / 255.0, 0.0];
+
+/// A network with a batch to be read and its labels.
+pub(crate) struct Network {
+    pub(crate) graph: Graph,
+    /// The batch as the network sees it: images or tokens.
+    pub(crate) input: Node,
+    pub(crate) logits: Node,
+    pub(crate) labels: Node,
+}
+
+impl Network {
+    /// The model on batches of the given examples.
+    pub(crate) fn new(
+        (model, mode): (&Model, Mode),
+        (examples, n_classes): (Examples, usize),
+        batch: usize,
+        source: Source,
+    ) -> Result<Self, ModelError> {
+        let mut graph = Graph::new();
+        let (input, labels) = match examples {
+            Examples::Images { shape, preprocessing } => {
+                let images = graph.gather_images(source, batch, &shape, NORMALISATION)?;
+                let images = match preprocessing {
+                    Preprocessing::UnitRange => images,
+                    Preprocessing::Standardised => graph.standardise(images)?,
+                };
+                (images, graph.gather_labels(source, batch)?)
+            }
+            Examples::Sentences { length } => {
+                let tokens = graph.gather_tokens(source, batch, length + 1, [0, length])?;
+                let next = graph.gather_tokens(source, batch, length + 1, [1, length])?;
+                (tokens, graph.reshape(next, &[batch * length])?)
+            }
+        };
+        let logits = model.build(&mut graph, input, n_classes, mode)?;
+        Ok(Self { graph, input, logits, labels })
+    }
+
+    /// Mean loss of a batch as training takes it, over images or over tokens, with label smoothing.
+    pub(crate) fn training_loss(&mut self) -> Result<Node, ModelError> {
+        let losses = self.graph.softmax_cross_entropy(self.logits, self.labels, true)?;
+        if self.graph.shape(self.input).n_axes() == 2 {
+            return Ok(self.graph.mean_of_labelled(losses, self.labels)?);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a batch stays below 2^30")]
+        let scale = 1.0 / self.graph.shape(losses).len() as f64;
+        Ok(self.graph.sum(losses, scale)?)
+    }
+}
+
+/// What training a network takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// Parameters that gradients change.
+    pub n_parameters: usize,
+    /// Floating-point operations of a step for each example: products and convolutions, forward and
+    /// backward, a multiply-add counted as two.
+    pub flops_per_example: u64,
+    /// Bytes of one lane alone: parameters with velocities, stored gradients, activations.
+    pub lane_bytes: u64,
+}
+
+impl Model {
+    /// What it takes to train on batches of so many examples of a shape: of images `[H, W, C]`, of
+    /// sentences `[T]`.
+    ///
+    /// # Errors
+    /// If the network does not fit the shape or the batch, or a tensor is too large.
+    pub fn cost(
+        &self,
+        example_shape: &[usize],
+        n_classes: usize,
+        batch_size: usize,
+    ) -> Result<Cost, ModelError> {
+        let examples = match *example_shape {
+            [height, width, channels] => Examples::Images {
+                shape: [height, width, channels],
+                preprocessing: Preprocessing::UnitRange,
+            },
+            _ => Examples::Sentences { length: example_shape.iter().product() },
+        };
+        let source = Source { split: 0, n_examples: batch_size, sampling: Sampling::Shuffled };
+        let mut network =
+            Network::new((self, Mode::Train), (examples, n_classes), batch_size, source)?;
+        let loss = network.training_loss()?;
+        let plan = Plan::training(network.graph, loss, UpdateRule::NesterovMomentum, &[])?;
+        Ok(Cost {
+            n_parameters: self.n_parameters(example_shape, n_classes)?,
+            flops_per_example: plan.flops() / batch_size as u64,
+            lane_bytes: plan.lane_bytes(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Shallue et al. 2018's networks, counted by hand (docs/models.md): a multiply-add is two
+    /// operations, and backward takes twice as many as forward but for the first layer's input.
+    #[test]
+    fn costs_are_those_of_the_published_shapes() {
+        let cost = |name: &str, shape: &[usize], n_classes, batch| {
+            Model::find(name).unwrap().cost(shape, n_classes, batch).unwrap()
+        };
+        let small = cost("fc_1024", &[28, 28, 1], 10, 8);
+        assert_eq!(small.n_parameters, 814_090);
+        assert_eq!(small.flops_per_example, 2 * (2 * 784 * 1024 + 3 * 1024 * 10));
+        let base = cost("simple_cnn_base", &[28, 28, 1], 10, 2);
+        assert!((78e6..84e6).contains(&(base.flops_per_example as f64)), "{base:?}");
+        let resnet = cost("resnet_50", &[224, 224, 3], 1000, 32);
+        assert!((24.0e9..25.0e9).contains(&(resnet.flops_per_example as f64)), "{resnet:?}");
+        let vgg = cost("vgg_11", &[224, 224, 3], 1000, 1);
+        assert!((45.0e9..46.0e9).contains(&(vgg.flops_per_example as f64)), "{vgg:?}");
+        // 6 operations a weight and token beside the attention's scores.
+        let lm = cost("transformer_base", &[64], 32_000, 4);
+        let weights = 6.0 * 64.0 * (6.0 * 3_145_728.0 + 16_384_000.0);
+        assert!((0.99..1.05).contains(&(lm.flops_per_example as f64 / weights)), "{lm:?}");
+    }
+
+    #[test]
+    fn memory_grows_with_the_batch_beyond_the_weights() {
+        let model = Model::find("simple_cnn_base").unwrap();
+        let bytes = |batch| model.cost(&[28, 28, 1], 10, batch).unwrap().lane_bytes;
+        assert!(bytes(1) > 8 * 3_274_634, "weights and velocities");
+        let (a, b, c) = (bytes(100), bytes(200), bytes(300));
+        assert!(b > a && (c - b).abs_diff(b - a) < 1 << 16, "{a} {b} {c}");
+    }
+}
