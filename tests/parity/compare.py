@@ -55,12 +55,8 @@ OPTIMIZERS = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
 }
-def batch_size(workload):
-    """Ghost batch norm takes whole groups."""
-    return 32 if "/resnet_50/" in workload else 6
-
-
 SEED = 4
+# For workloads on other data, such as vgg_11's on CIFAR-10.
 DATA_DIR = os.environ.get("CRITBATCH_DATA")
 ALLOWED_LOSS, ALLOWED_GRADIENT = 1e-5, 1e-4
 ALLOWED_LATER_LOSS = 1e-3
@@ -68,6 +64,11 @@ ALLOWED_LATER_LOSS = 1e-3
 # examples that moves a unit's update by a few percent, in about every fifth of these runs (seen: 0.027).
 # A wrong rule, rate or momentum moves it by tens of percent.
 ALLOWED_CHANGE = 0.05
+
+
+def batch_size(workload):
+    """Ghost batch norm takes whole groups."""
+    return 32 if "/resnet_50/" in workload else 6
 
 
 def probe(binary, workload, device, directory):

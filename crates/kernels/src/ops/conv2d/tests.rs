@@ -11,7 +11,7 @@ use crate::testing::{assert_close, check_gradients, random_values};
 /// Images, filter, stride: odd sizes, filters larger than the stride and smaller, 1x1; then filters
 /// of 3 and 5 over enough channels to be transformed, on sides that tiles fit and do not fit, many
 /// images and few.
-const CASES: [([usize; 4], [usize; 4], usize); 10] = [
+const CASES: [([usize; 4], [usize; 4], usize); 12] = [
     ([1, 1, 1, 1], [1, 1, 1, 1], 1),
     ([2, 5, 7, 3], [3, 3, 3, 4], 1),
     ([3, 8, 6, 2], [3, 2, 2, 5], 2),
@@ -22,6 +22,8 @@ const CASES: [([usize; 4], [usize; 4], usize); 10] = [
     ([19, 7, 5, 32], [5, 5, 32, 16], 1),
     ([3, 12, 9, 16], [3, 3, 16, 48], 1),
     ([1, 6, 6, 16], [3, 3, 16, 16], 2),
+    ([2, 9, 8, 1], [7, 7, 1, 2], 2),
+    ([1, 8, 9, 16], [7, 7, 16, 16], 1),
 ];
 
 /// The large cases are covered by [`transformed_gradients_equal_the_definition`].

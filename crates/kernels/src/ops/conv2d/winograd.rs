@@ -56,11 +56,14 @@ impl Winograd {
             && FILTER_SIZES.contains(&filter[0])
             && frame.channels.is_multiple_of(N_CHANNELS)
             && out_channels.is_multiple_of(N_CHANNELS);
-        let outputs = (TILE + 1).checked_sub(filter[0])?;
+        if !fits {
+            return None;
+        }
+        let outputs = TILE + 1 - filter[0];
         let tiles = out.map(|side| side.div_ceil(outputs));
         let mut framed = correlation;
         framed.frame.size = tiles.map(|n_tiles| n_tiles * outputs + filter[0] - 1);
-        fits.then_some(Self { correlation: framed, tiles, taps: filter[0], outputs })
+        Some(Self { correlation: framed, tiles, taps: filter[0], outputs })
     }
 
     /// Images whose tiles go through together.
