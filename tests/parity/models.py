@@ -10,6 +10,9 @@ import math
 import torch
 from torch.nn import functional
 
+# Added to variances; a number of single precision, as all of critbatch's.
+EPSILON = torch.tensor(1e-5).item()
+
 
 def pad(x, window, stride, value=0.0):
     """Same padding, the odd pixel at bottom and right; images NCHW."""
@@ -71,7 +74,7 @@ def ghost_norm(parameters, name, x):
     groups = x.reshape(-1, 32, *x.shape[1:])
     mean = groups.mean((1, 3, 4), keepdim=True)
     variance = ((groups - mean) ** 2).mean((1, 3, 4), keepdim=True)
-    x = ((groups - mean) / torch.sqrt(variance + 1e-5)).reshape(x.shape)
+    x = ((groups - mean) / torch.sqrt(variance + EPSILON)).reshape(x.shape)
     channels = (1, -1, 1, 1)
     scale, offset = (parameters[f"{name}/{part}"].reshape(channels) for part in ("scale", "offset"))
     return scale * x + offset
@@ -129,7 +132,7 @@ def positions(places, columns):
 
 def layer_norm(parameters, name, x):
     scale, offset = parameters[f"{name}/scale"], parameters[f"{name}/offset"]
-    return functional.layer_norm(x, x.shape[-1:], scale, offset, 1e-5)
+    return functional.layer_norm(x, x.shape[-1:], scale, offset, EPSILON)
 
 
 def transformer(n_blocks, heads):

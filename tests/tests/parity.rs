@@ -17,6 +17,23 @@ const ALLOWED_LOSS: f64 = 1e-5;
 const ALLOWED_GRADIENT: f64 = 1e-4;
 const ALLOWED_LATER_LOSS: f64 = 1e-3;
 const ALLOWED_CHANGE: f64 = 0.05;
+const ALLOWED_DOUBLE: f64 = 1e-5;
+
+/// Networks that magnify rounding errors: compared in double precision only.
+const CHAOTIC: [&str; 1] = ["/resnet_50/"];
+
+/// Networks that take minutes on software Vulkan: `compare.py` checks their WGSL, and the tests of
+/// critbatch-kernels each of their ops.
+const LARGE: [&str; 3] = ["/transformer_base/", "/transformer_wide/", "/transformer_shallow/"];
+
+/// Where a workload is computed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum On {
+    /// Natively, in double precision.
+    Double,
+    Cpu,
+    Wgpu,
+}
 
 fn expected() -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/parity/expected.json");
@@ -24,15 +41,19 @@ fn expected() -> Value {
 }
 
 /// All tensors of a probe.
-fn probe(expected: &Value, workload: &str, device: &str) -> HashMap<String, Vec<f64>> {
+fn probe(expected: &Value, workload: &str, on: On) -> HashMap<String, Vec<f64>> {
     let directory = tempfile::tempdir().unwrap();
     let number = |name: &str| expected[name].to_string();
     let momentum = format!("momentum={}", expected["momentum"]);
     let licence = concat!(env!("CARGO_MANIFEST_DIR"), "/../LICENSE-APACHE");
     std::fs::copy(licence, directory.path().join("licence.txt")).unwrap();
     let mut command = critbatch_tests::critbatch();
-    command.args(["probe", "--workload", workload, "--device", device, "--data-dir"]);
-    command.arg(directory.path());
+    command.args(["probe", "--workload", workload, "--data-dir"]).arg(directory.path());
+    match on {
+        On::Double => command.arg("--double"),
+        On::Cpu => command.args(["--device", "cpu"]),
+        On::Wgpu => command.args(["--device", "wgpu"]),
+    };
     let batch_size = expected["workloads"][workload]["batch_size"].to_string();
     command.args(["--batch-size", &batch_size, "--seed", &number("seed")]);
     command.args(["--steps", &number("steps"), "--set"]);
@@ -43,10 +64,16 @@ fn probe(expected: &Value, workload: &str, device: &str) -> HashMap<String, Vec<
     command.arg("--out").arg(directory.path()).assert().success();
     let bytes = std::fs::read(directory.path().join("probe.safetensors")).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    let values = |data: &[u8]| {
-        let (chunks, rest) = data.as_chunks::<4>();
-        assert!(rest.is_empty());
-        chunks.iter().map(|&bytes| f64::from(f32::from_le_bytes(bytes))).collect()
+    let values = |data: &[u8]| -> Vec<f64> {
+        match on {
+            On::Double => {
+                data.as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect()
+            }
+            _ => {
+                let single = data.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
+                single.map(f64::from).collect()
+            }
+        }
     };
     tensors.iter().map(|(name, tensor)| (name.to_owned(), values(tensor.data()))).collect()
 }
@@ -70,43 +97,61 @@ fn assert_close(what: &str, got: [f64; 3], expected: &Value, allowed: f64) {
     }
 }
 
-fn check(device: &str) {
+fn check(on: On) {
     let expected = expected();
+    let is_one_of = |workload: &str, some: &[&str]| some.iter().any(|part| workload.contains(part));
+    let [first_loss, later_loss, gradient, change] = match on {
+        On::Double => [ALLOWED_DOUBLE; 4],
+        _ => [ALLOWED_LOSS, ALLOWED_LATER_LOSS, ALLOWED_GRADIENT, ALLOWED_CHANGE],
+    };
     for (workload, numbers) in expected["workloads"].as_object().unwrap() {
-        let tensors = probe(&expected, workload, device);
+        let is_left_out = match on {
+            On::Double => false,
+            On::Cpu => is_one_of(workload, &CHAOTIC),
+            On::Wgpu => is_one_of(workload, &CHAOTIC) || is_one_of(workload, &LARGE),
+        };
+        if is_left_out {
+            continue;
+        }
+        let tensors = probe(&expected, workload, on);
         let tensor = |name: &str| tensors.get(name).unwrap_or_else(|| panic!("no {name}"));
         for (index, loss) in numbers["losses"].as_array().unwrap().iter().enumerate() {
             let (got, loss) =
                 (tensor(&format!("step_{}/loss", index + 1))[0], loss.as_f64().unwrap());
-            let allowed = if index == 0 { ALLOWED_LOSS } else { ALLOWED_LATER_LOSS };
-            let what = format!("{workload} on {device}, loss of step {}", index + 1);
+            let allowed = if index == 0 { first_loss } else { later_loss };
+            let what = format!("{workload} on {on:?}, loss of step {}", index + 1);
             assert!((got / loss - 1.0).abs() <= allowed, "{what}: {got}, PyTorch {loss}");
         }
         let gradients = numbers["gradients"].as_object().unwrap();
-        let n_parameters =
+        let n_gradients =
             tensors.keys().filter(|name| name.starts_with("step_1/gradient/")).count();
-        assert_eq!(gradients.len(), n_parameters, "{workload}");
+        assert_eq!(gradients.len(), n_gradients, "{workload}");
         for (name, expected) in gradients {
-            let what = format!("{workload} on {device}, gradient of {name}");
+            let what = format!("{workload} on {on:?}, gradient of {name}");
             let got = summary(tensor(&format!("step_1/gradient/{name}")).iter().copied());
-            assert_close(&what, got, expected, ALLOWED_GRADIENT);
-            let what = format!("{workload} on {device}, change of {name}");
+            assert_close(&what, got, expected, gradient);
+            let what = format!("{workload} on {on:?}, change of {name}");
             let (start, end) =
                 (tensor(&format!("initial/{name}")), tensor(&format!("final/{name}")));
             let got = summary(end.iter().zip(start).map(|(end, start)| end - start));
-            assert_close(&what, got, &numbers["changes"][name], ALLOWED_CHANGE);
+            assert_close(&what, got, &numbers["changes"][name], change);
         }
     }
 }
 
 #[test]
+fn in_double_precision_every_network_is_pytorchs() {
+    check(On::Double);
+}
+
+#[test]
 fn the_native_executor_computes_what_pytorch_does() {
-    check("cpu");
+    check(On::Cpu);
 }
 
 #[test]
 fn wgsl_computes_what_pytorch_does() {
-    check("wgpu");
+    check(On::Wgpu);
 }
 
 #[test]

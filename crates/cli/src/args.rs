@@ -393,6 +393,9 @@ pub(crate) struct Probe {
     /// A metaparameter; unless given, the learning rate is 0.01 and the momentum 0.9
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = metaparameter)]
     pub(crate) metaparameters: Vec<(String, f64)>,
+    /// Compute in double precision, natively
+    #[arg(long, conflicts_with = "device")]
+    pub(crate) double: bool,
     /// Directory for probe.safetensors
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,

@@ -1,6 +1,7 @@
 //! What a workload computes, tensor by tensor, to be compared with another framework.
 
-use critbatch_kernels::{Initialiser, Node, Parameter, Plan, Program, Snapshot};
+use critbatch_kernels::cpu::CpuExecutor;
+use critbatch_kernels::{Executor, Initialiser, Node, Parameter, Plan, Program, Real, Snapshot};
 use critbatch_tuner::Trial;
 
 use crate::error::ModelError;
@@ -17,8 +18,8 @@ pub struct ProbeTensor {
     pub name: String,
     /// Its axes.
     pub shape: Vec<usize>,
-    /// Its elements.
-    pub values: Vec<f32>,
+    /// Its elements, as they were computed: in single precision unless it was to be double.
+    pub values: Vec<f64>,
 }
 
 /// Plans of a probe.
@@ -26,7 +27,8 @@ const GRADIENTS_PLAN: usize = 0;
 const TRAINING_PLAN: usize = 1;
 
 impl Workload {
-    /// Trains one trial for a few steps without dropout, and tells what came in and out.
+    /// Trains one trial for a few steps without dropout, and tells what came in and out. On this
+    /// workload's device, or, in double precision, natively, where rounding hides nothing.
     ///
     /// Parameters that trials start at zero, the biases, are drawn here with standard deviation 0.1,
     /// so that nothing hides behind zeros; all others start as in a trial.
@@ -43,7 +45,27 @@ impl Workload {
     /// # Errors
     /// If a metaparameter is missing or unknown, the batch is larger than the training set, or the
     /// device fails.
-    pub fn probe(&self, trial: &Trial, n_steps: u32) -> Result<Vec<ProbeTensor>, ModelError> {
+    pub fn probe(
+        &self,
+        trial: &Trial,
+        n_steps: u32,
+        is_double: bool,
+    ) -> Result<Vec<ProbeTensor>, ModelError> {
+        if is_double {
+            let native = |program: &Program| -> Result<Box<dyn Executor<f64>>, ModelError> {
+                Ok(Box::new(CpuExecutor::new(program, 1)?))
+            };
+            return self.probe_on(native, trial, n_steps);
+        }
+        self.probe_on(|program| self.compute().executor(program, 1), trial, n_steps)
+    }
+
+    fn probe_on<T: Real>(
+        &self,
+        executor: impl FnOnce(&Program) -> Result<Box<dyn Executor<T>>, ModelError>,
+        trial: &Trial,
+        n_steps: u32,
+    ) -> Result<Vec<ProbeTensor>, ModelError> {
         let batch_size = usize::try_from(trial.batch_size).unwrap_or(usize::MAX);
         let mut network = self.train_graph(Mode::Probe, batch_size, self.train_source())?;
         let loss = network.training_loss()?;
@@ -63,9 +85,10 @@ impl Workload {
         let program = Program::new(plans, vec![self.train_split()])?;
         let shape = |node| graph.shape(node).to_vec();
 
-        let mut executor = self.compute().executor(&program, 1)?;
+        let mut executor = executor(&program)?;
         let key = trial_key(trial)?;
         let start = initial_parameters(&without_zeros(&parameters), key);
+        let start: Vec<T> = start.into_iter().map(|value| T::of(f64::from(value))).collect();
         let state = lane_state(self.optimizer(), trial, key)?;
         executor.load(0, &Snapshot::fresh(state, start.clone()))?;
         let mut tensors = of_parameters("initial", &parameters, &start);
@@ -74,13 +97,13 @@ impl Workload {
             tensors.push(ProbeTensor {
                 name: format!("step_1/gradient/{}", parameter.name),
                 shape: parameter.shape.to_vec(),
-                values: executor.read(GRADIENTS_PLAN, 0, gradient)?,
+                values: exact(&executor.read(GRADIENTS_PLAN, 0, gradient)?),
             });
         }
         tensors.push(ProbeTensor {
             name: "step_1/logits".to_owned(),
             shape: shape(logits),
-            values: executor.read(GRADIENTS_PLAN, 0, logits)?,
+            values: exact(&executor.read(GRADIENTS_PLAN, 0, logits)?),
         });
         for step in 1..=n_steps {
             executor.run(TRAINING_PLAN, &[1])?;
@@ -88,7 +111,7 @@ impl Workload {
                 tensors.push(ProbeTensor {
                     name: format!("step_{step}/{name}"),
                     shape: shape(node),
-                    values: executor.read(TRAINING_PLAN, 0, node)?,
+                    values: exact(&executor.read(TRAINING_PLAN, 0, node)?),
                 });
             }
         }
@@ -96,6 +119,10 @@ impl Workload {
         tensors.extend(of_parameters("final", &parameters, &end));
         Ok(tensors)
     }
+}
+
+fn exact<T: Real>(values: &[T]) -> Vec<f64> {
+    values.iter().map(|value| value.as_f64()).collect()
 }
 
 /// The parameters with something to draw for each of them.
@@ -111,11 +138,15 @@ fn without_zeros(parameters: &[Parameter]) -> Vec<Parameter> {
 }
 
 /// All parameters, cut out of the buffer in which they lie one after another.
-fn of_parameters(prefix: &str, parameters: &[Parameter], values: &[f32]) -> Vec<ProbeTensor> {
+fn of_parameters<T: Real>(
+    prefix: &str,
+    parameters: &[Parameter],
+    values: &[T],
+) -> Vec<ProbeTensor> {
     let tensor = |parameter: &Parameter| ProbeTensor {
         name: format!("{prefix}/{}", parameter.name),
         shape: parameter.shape.to_vec(),
-        values: values[parameter.offset..][..parameter.shape.len()].to_vec(),
+        values: exact(&values[parameter.offset..][..parameter.shape.len()]),
     };
     parameters.iter().map(tensor).collect()
 }
@@ -125,14 +156,14 @@ mod tests {
     use super::*;
     use crate::{Compute, DeviceChoice, Measured};
 
-    fn probe(model: &str, n_steps: u32) -> Vec<ProbeTensor> {
+    fn probe(model: &str, n_steps: u32, is_double: bool) -> Vec<ProbeTensor> {
         let (compute, _) = Compute::choose(DeviceChoice::Cpu).unwrap();
         let measured = Measured { splits: &[], gradient_noise_scale: false };
         let names = ["mnist_5k", model, "momentum"];
         let workload = Workload::load(names, measured, None, compute).unwrap();
         let parameters = [("learning_rate".to_owned(), 0.125), ("momentum".to_owned(), 0.5)].into();
         let trial = Trial { batch_size: 4, trial_id: 0, seed: 1, parameters };
-        workload.probe(&trial, n_steps).unwrap()
+        workload.probe(&trial, n_steps, is_double).unwrap()
     }
 
     fn find<'a>(tensors: &'a [ProbeTensor], name: &str) -> &'a ProbeTensor {
@@ -142,11 +173,11 @@ mod tests {
 
     #[test]
     fn a_step_goes_down_the_gradient_that_is_told() {
-        let tensors = probe("fc_64_64_64", 1);
+        let tensors = probe("fc_64_64_64", 1, false);
         for name in ["dense1/kernel", "dense4/bias"] {
             let part = |prefix| &find(&tensors, &format!("{prefix}/{name}")).values;
             let (start, gradient) = (part("initial"), part("step_1/gradient"));
-            let expected: Vec<f32> =
+            let expected: Vec<f64> =
                 start.iter().zip(gradient).map(|(w, g)| w - 0.125 * g).collect();
             let end = part("final");
             assert!(end != start);
@@ -161,16 +192,16 @@ mod tests {
 
     #[test]
     fn every_step_has_a_batch_of_its_own_and_no_dropout() {
-        let tensors = probe("simple_cnn_narrow", 3);
+        let tensors = probe("simple_cnn_narrow", 3, true);
         let labels = |step| &find(&tensors, &format!("step_{step}/labels")).values;
         assert!(labels(1) != labels(2) || labels(2) != labels(3));
         let logits = find(&tensors, "step_1/logits");
         let losses = logits.values.chunks(10).zip(labels(1)).map(|(logits, &label)| {
-            let sum: f64 = logits.iter().map(|&z| f64::from(z).exp()).sum();
-            sum.ln() - f64::from(logits[label as usize])
+            let sum: f64 = logits.iter().map(|z| z.exp()).sum();
+            sum.ln() - logits[label as usize]
         });
         let expected = losses.sum::<f64>() / 4.0;
-        let loss = f64::from(find(&tensors, "step_1/loss").values[0]);
-        assert!((loss / expected - 1.0).abs() < 1e-6, "{loss} {expected}");
+        let loss = find(&tensors, "step_1/loss").values[0];
+        assert!((loss / expected - 1.0).abs() < 1e-14, "{loss} {expected}");
     }
 }

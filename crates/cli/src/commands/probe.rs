@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 
 use anyhow::Context;
-use critbatch_models::{Compute, Measured, ProbeTensor, Workload};
+use critbatch_models::{Compute, DeviceChoice, Measured, ProbeTensor, Workload};
 use critbatch_tuner::{Parameters, TrainerFactory, Trial, WorkloadFacts};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -27,8 +27,10 @@ const FILE: &str = "probe.safetensors";
 /// Where a name is unknown, the data or the device is not there, training fails, or the file cannot
 /// be written.
 pub(crate) fn execute(arguments: &args::Probe) -> anyhow::Result<Exit> {
-    let (compute, why) = Compute::choose(choice(arguments.device))?;
-    console::line(&format!("device: {}: {why}", compute.description()));
+    let device = if arguments.double { DeviceChoice::Cpu } else { choice(arguments.device) };
+    let (compute, why) = Compute::choose(device)?;
+    let precision = if arguments.double { "double" } else { "single" };
+    console::line(&format!("device: {}: {why}; {precision} precision", compute.description()));
     let measured = Measured { splits: &[], gradient_noise_scale: false };
     let names = arguments.workload.each_ref().map(String::as_str);
     let workload = Workload::load(names, measured, arguments.data_dir.as_deref(), compute)?;
@@ -39,9 +41,9 @@ pub(crate) fn execute(arguments: &args::Probe) -> anyhow::Result<Exit> {
         seed: arguments.seed,
         parameters: metaparameters(&facts, &arguments.metaparameters),
     };
-    let tensors = workload.probe(&trial, arguments.steps)?;
+    let tensors = workload.probe(&trial, arguments.steps, arguments.double)?;
     let path = arguments.out.join(FILE);
-    let bytes = serialized(&tensors, metadata(&facts, &trial, arguments.steps)?)?;
+    let bytes = serialized(&tensors, arguments.double, metadata(&facts, &trial, arguments.steps)?)?;
     fs::create_dir_all(&arguments.out)
         .and_then(|()| fs::write(&path, bytes))
         .with_context(|| format!("{}: cannot be written", path.display()))?;
@@ -81,17 +83,23 @@ fn metadata(
 
 fn serialized(
     tensors: &[ProbeTensor],
+    is_double: bool,
     metadata: HashMap<String, String>,
 ) -> anyhow::Result<Vec<u8>> {
-    let bytes: Vec<Vec<u8>> = tensors
-        .iter()
-        .map(|tensor| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect())
-        .collect();
+    let bytes = |tensor: &ProbeTensor| -> Vec<u8> {
+        #[expect(clippy::cast_possible_truncation, reason = "computed in single precision")]
+        match is_double {
+            true => tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            false => tensor.values.iter().flat_map(|&value| (value as f32).to_le_bytes()).collect(),
+        }
+    };
+    let dtype = if is_double { Dtype::F64 } else { Dtype::F32 };
+    let bytes: Vec<Vec<u8>> = tensors.iter().map(bytes).collect();
     let views = tensors
         .iter()
         .zip(&bytes)
         .map(|(tensor, bytes)| {
-            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes)?;
+            let view = TensorView::new(dtype, tensor.shape.clone(), bytes)?;
             Ok((tensor.name.as_str(), view))
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
@@ -105,18 +113,22 @@ mod tests {
 
     #[test]
     fn tensors_come_back() {
-        let tensor = |name: &str, shape: &[usize], values: &[f32]| ProbeTensor {
+        let tensor = |name: &str, shape: &[usize], values: &[f64]| ProbeTensor {
             name: name.to_owned(),
             shape: shape.to_vec(),
             values: values.to_vec(),
         };
         let tensors =
-            [tensor("b", &[2, 1], &[1.5, -0.0]), tensor("a/kernel", &[1], &[f32::INFINITY])];
-        let bytes = serialized(&tensors, [("seed".to_owned(), "7".to_owned())].into()).unwrap();
+            [tensor("b", &[2, 1], &[1.5, -0.0]), tensor("a/kernel", &[1], &[f64::INFINITY])];
+        let bytes =
+            serialized(&tensors, false, [("seed".to_owned(), "7".to_owned())].into()).unwrap();
         let read = SafeTensors::deserialize(&bytes).unwrap();
         let b = read.tensor("b").unwrap();
         assert_eq!((b.shape(), b.data()), (&[2, 1][..], &[0, 0, 0xC0, 0x3F, 0, 0, 0, 0x80][..]));
         assert_eq!(read.tensor("a/kernel").unwrap().data(), f32::INFINITY.to_le_bytes());
+        let double = serialized(&tensors, true, HashMap::new()).unwrap();
+        let double = SafeTensors::deserialize(&double).unwrap();
+        assert_eq!(double.tensor("b").unwrap().data()[..8], 1.5_f64.to_le_bytes());
         let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
         assert_eq!(header.metadata().as_ref().unwrap()["seed"], "7");
     }
