@@ -64,9 +64,10 @@ ALLOWED_LATER_LOSS = 1e-3
 # In double precision only what critbatch holds in single precision may differ: codes of places, and the
 # powers of Adam's decays, of which 1 - 0.999^t takes a hundred-thousandth.
 ALLOWED_DOUBLE = 1e-5
-# Fifty layers with normalisation magnify rounding errors: PyTorch's own gradients in f32 are 1.5e-2 off
-# those in f64. Such networks are compared in double precision only.
-CHAOTIC = "/resnet_50/"
+# Compared in double precision only. Fifty layers with normalisation magnify rounding errors: PyTorch's own
+# gradients of resnet_50 in f32 are 1.5e-2 off those in f64. In transformer_wide a pre-activation lies within
+# rounding of a ReLU's kink: PyTorch's and critbatch's gradients in f32 are both 3.3e-3 off.
+DOUBLE_ONLY = ("/resnet_50/", "/transformer_wide/")
 # One pre-activation within rounding of 0 takes one side of a ReLU in f32 and the other in f64; with six
 # examples that moves a unit's update by a few percent, in about every fifth of these runs (seen: 0.027).
 # A wrong rule, rate or momentum moves it by tens of percent.
@@ -162,7 +163,7 @@ def main():
     print(f"{'workload':44} {'device':6} {'loss':>9} {'gradient':>9} {'losses':>9} {'change':>9}")
     for workload in arguments.workloads:
         for device in arguments.devices:
-            if CHAOTIC in workload and device != "f64":
+            if device != "f64" and any(model in workload for model in DOUBLE_ONLY):
                 continue
             with tempfile.TemporaryDirectory() as directory:
                 tensors = probe(arguments.binary, workload, device, directory)
