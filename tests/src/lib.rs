@@ -21,6 +21,30 @@ pub fn critbatch() -> assert_cmd::Command {
     command
 }
 
+/// A folder with a text that every checkout has, always the same one, so that its tokens are kept once
+/// and for all tests.
+///
+/// # Panics
+///
+/// Where it cannot be written.
+#[must_use]
+pub fn text_folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = std::env::temp_dir().join("critbatch-tests-text");
+        let path = folder.join("licence.txt");
+        let licence = concat!(env!("CARGO_MANIFEST_DIR"), "/../LICENSE-APACHE");
+        if !path.exists() {
+            // Another process may be doing the same: it appears whole or not at all.
+            std::fs::create_dir_all(&folder).expect("the temporary folder can be written");
+            let unfinished = tempfile::NamedTempFile::new_in(&folder).expect("a file can be made");
+            std::fs::copy(licence, unfinished.path()).expect("the licence can be read");
+            unfinished.persist(&path).expect("the file can be renamed");
+        }
+        folder
+    })
+}
+
 /// The `critbatch` binary of this build.
 ///
 /// Cargo builds another package's binary for no test, so the first caller of a process builds it:

@@ -14,11 +14,18 @@ type Outcome = (Vec<Vec<(String, u64)>>, Vec<u8>);
 const BATCH_SIZE: usize = 5;
 
 fn workload(model: &str, optimizer: Optimizer, choice: DeviceChoice) -> Workload {
-    let dataset = critbatch_data::load("mnist_5k", None).expect("mnist_5k is built in");
     let model = Model::find(model).expect("the model exists");
+    let dataset = match model.reads_tokens() {
+        true => critbatch_data::load("text", Some(critbatch_tests::text_folder())),
+        false => critbatch_data::load("mnist_5k", None),
+    };
+    let dataset = dataset.expect("the data is there");
     let (compute, _) = Compute::choose(choice).expect("the device exists");
-    let measured = Measured { splits: &[EvaluationSplit::Validation], gradient_noise_scale: true };
-    Workload::new(&dataset, model, optimizer, measured, compute).expect("the model fits the digits")
+    let measured = Measured {
+        splits: &[EvaluationSplit::Validation],
+        gradient_noise_scale: !model.reads_tokens(),
+    };
+    Workload::new(&dataset, model, optimizer, measured, compute).expect("the model fits the data")
 }
 
 fn trial(trial_id: u64, optimizer: Optimizer) -> Trial {
@@ -39,10 +46,15 @@ fn bits(metrics: &Metrics) -> Vec<(String, u64)> {
     metrics.iter().map(|(name, value)| (name.clone(), value.to_bits())).collect()
 }
 
-/// Runs trials 0..5 on a trainer of `n_lanes` lanes: 2 steps, a measurement, 3 steps, another.
-fn outcomes(workload: &Workload, optimizer: Optimizer, n_lanes: usize) -> Vec<Outcome> {
+/// Runs trials 0..`n_trials` on a trainer of `n_lanes` lanes: 2 steps, a measurement, 3 steps, another.
+fn outcomes(
+    workload: &Workload,
+    optimizer: Optimizer,
+    n_trials: u64,
+    n_lanes: usize,
+) -> Vec<Outcome> {
     let mut trainer = workload.trainer(BATCH_SIZE, n_lanes).expect("the lanes fit");
-    let ids: Vec<u64> = (0..5).collect();
+    let ids: Vec<u64> = (0..n_trials).collect();
     let mut all = Vec::new();
     for group in ids.chunks(n_lanes) {
         let lanes: Vec<usize> = (0..group.len()).collect();
@@ -69,12 +81,16 @@ fn outcomes(workload: &Workload, optimizer: Optimizer, n_lanes: usize) -> Vec<Ou
     all
 }
 
-fn lanes_do_not_matter(model: &str, choice: DeviceChoice) {
-    for optimizer in Optimizer::ALL {
+fn lanes_do_not_matter(model: &str, choice: DeviceChoice, optimizers: &[Optimizer]) {
+    for &optimizer in optimizers {
         let workload = workload(model, optimizer, choice);
-        let alone = outcomes(&workload, optimizer, 1);
-        for n_lanes in [2, 5] {
-            let together = outcomes(&workload, optimizer, n_lanes);
+        // Networks that read tokens are large: as few trials of them as tell.
+        let large = Model::find(model).expect("the model exists").reads_tokens();
+        let (n_trials, all_n_lanes): (u64, &[usize]) =
+            if large { (2, &[2]) } else { (5, &[2, 5]) };
+        let alone = outcomes(&workload, optimizer, n_trials, 1);
+        for &n_lanes in all_n_lanes {
+            let together = outcomes(&workload, optimizer, n_trials, n_lanes);
             for (id, (alone, together)) in alone.iter().zip(&together).enumerate() {
                 assert_eq!(alone.0, together.0, "measurements of trial {id}, {n_lanes} lanes");
                 assert!(alone.1 == together.1, "state of trial {id}, {n_lanes} lanes");
@@ -85,17 +101,28 @@ fn lanes_do_not_matter(model: &str, choice: DeviceChoice) {
 
 #[test]
 fn fully_connected_lanes_on_the_cpu() {
-    lanes_do_not_matter("fc_64_64_64", DeviceChoice::Cpu);
+    lanes_do_not_matter("fc_64_64_64", DeviceChoice::Cpu, &Optimizer::ALL);
 }
 
 #[test]
 fn convolutional_lanes_on_the_cpu() {
-    lanes_do_not_matter("simple_cnn_narrow", DeviceChoice::Cpu);
+    lanes_do_not_matter("simple_cnn_narrow", DeviceChoice::Cpu, &Optimizer::ALL);
+}
+
+#[test]
+fn lanes_of_a_transformer_on_the_cpu() {
+    let optimizers = [Optimizer::AdamW];
+    lanes_do_not_matter("transformer_narrow_and_shallow", DeviceChoice::Cpu, &optimizers);
+}
+
+#[test]
+fn lanes_of_an_lstm_on_the_cpu() {
+    lanes_do_not_matter("lstm", DeviceChoice::Cpu, &[Optimizer::NesterovMomentum]);
 }
 
 #[test]
 fn fully_connected_lanes_through_wgpu() {
-    lanes_do_not_matter("fc_64_64_64", DeviceChoice::Wgpu);
+    lanes_do_not_matter("fc_64_64_64", DeviceChoice::Wgpu, &Optimizer::ALL);
 }
 
 #[test]
@@ -104,7 +131,7 @@ fn threads_do_not_matter() {
     let run = |n_threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build();
         let pool = pool.expect("threads can be started");
-        pool.install(|| outcomes(&workload, Optimizer::NesterovMomentum, 2))
+        pool.install(|| outcomes(&workload, Optimizer::NesterovMomentum, 5, 2))
     };
     // With more threads than lanes the ops split their own work.
     let alone = run(1);
@@ -148,7 +175,7 @@ fn pauses_do_not_matter_through_wgpu() {
 fn a_diverged_trial_harms_nobody(choice: DeviceChoice) -> Option<u64> {
     let optimizer = Optimizer::NesterovMomentum;
     let workload = workload("fc_64_64_64", optimizer, choice);
-    let alone = outcomes(&workload, optimizer, 1);
+    let alone = outcomes(&workload, optimizer, 5, 1);
     let mut trainer = workload.trainer(BATCH_SIZE, 2).expect("the lanes fit");
     let mut wild = trial(1, optimizer);
     wild.parameters.insert("learning_rate".to_owned(), 1e30);

@@ -43,10 +43,10 @@ fn probe(expected: &Value, workload: &str, on: On) -> HashMap<String, Vec<f64>> 
     let directory = tempfile::tempdir().unwrap();
     let number = |name: &str| expected[name].to_string();
     let momentum = format!("momentum={}", expected["momentum"]);
-    let licence = concat!(env!("CARGO_MANIFEST_DIR"), "/../LICENSE-APACHE");
-    std::fs::copy(licence, directory.path().join("licence.txt")).unwrap();
     let mut command = critbatch_tests::critbatch();
-    command.args(["probe", "--workload", workload, "--data-dir"]).arg(directory.path());
+    command
+        .args(["probe", "--workload", workload, "--data-dir"])
+        .arg(critbatch_tests::text_folder());
     match on {
         On::Double => command.arg("--double"),
         On::Cpu => command.args(["--device", "cpu"]),

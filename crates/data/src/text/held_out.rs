@@ -12,6 +12,11 @@ const MAX_HELD_OUT: usize = 6075;
 /// A set as large takes one of so many sentences.
 const SHARE: usize = 50;
 
+/// The rule by which sentences are held out, for who keeps what came of it.
+pub(crate) fn rule() -> String {
+    format!("{RULE}, one of {SHARE}, {MAX_HELD_OUT} at most")
+}
+
 /// Sentences that are not trained on, by their place in the corpus, ascending.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct HeldOut {

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::corpus::CorpusFiles;
 use super::file::{self, PartOf, TokenWriter};
-use super::held_out::{HeldOut, HeldOutFinder};
+use super::held_out::{self, HeldOut, HeldOutFinder};
 use super::lines::Lines;
 use super::rows::{EvaluatedRows, push_training};
 use super::tokenizer::Tokenizer;
@@ -17,7 +17,6 @@ use crate::catalogue::TextInfo;
 use crate::error::DataError;
 use crate::load::hexadecimal;
 use crate::locate::SearchPath;
-use crate::split::RULE;
 
 /// Sentences that are turned into tokens at a time, on all cores.
 const SENTENCES_AT_A_TIME: usize = 1 << 14;
@@ -106,7 +105,8 @@ fn written(path: &Path, source: std::io::Error) -> DataError {
 
 /// What the rows are a function of, beside this program.
 fn key(info: &TextInfo, stamp: &[u8]) -> Vec<u8> {
-    let description = format!("{RULE}: {} {:?} v{VERSION}", info.name, info.corpus);
+    let rule = held_out::rule();
+    let description = format!("{rule}: {} {:?} v{VERSION}", info.name, info.corpus);
     Sha256::new_with_prefix(description).chain_update(stamp).finalize().to_vec()
 }
 
