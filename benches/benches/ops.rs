@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use critbatch_benches::{Case, Observed, bench_case};
 use critbatch_kernels::{
-    Error, Graph, Initialiser, Masks, Node, Padding, Plan, Program, Sampling, Source, Split,
-    UpdateRule,
+    Error, Graph, Initialiser, Masks, Node, Padding, Pixels, Plan, Program, Sampling, Source,
+    Split, UpdateRule,
 };
 use critbatch_models::{Compute, EvaluationSplit, Measured, Model, Optimizer, Workload};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -42,7 +42,7 @@ const CASES: [Row; 15] = [
 ];
 
 fn gather_images(graph: &mut Graph, _: &[Node]) -> Result<Node, Error> {
-    graph.gather_images(SOURCE, BATCH, &[28, 28, 1], [1.0 / 255.0, 0.0])
+    graph.gather_images(SOURCE, BATCH, &[28, 28, 1], Pixels::resident(1.0 / 255.0, 0.0))
 }
 
 fn gather_labels(graph: &mut Graph, _: &[Node]) -> Result<Node, Error> {
@@ -90,7 +90,7 @@ fn squared_norm(graph: &mut Graph, operands: &[Node]) -> Result<Node, Error> {
 fn examples() -> Arc<Split> {
     let bytes = (0..N_EXAMPLES * 784).map(|index| (index * 31 % 251) as u8);
     let labels = (0..N_EXAMPLES as u32).map(|index| index * 7 % 10);
-    Arc::new(Split { images: bytes.collect(), labels: labels.collect() })
+    Arc::new(Split::resident(bytes.collect::<Vec<u8>>(), labels.collect()))
 }
 
 fn ops(criterion: &mut Criterion) {

@@ -86,8 +86,7 @@ fn lanes_do_not_matter(model: &str, choice: DeviceChoice, optimizers: &[Optimize
         let workload = workload(model, optimizer, choice);
         // Networks that read tokens are large: as few trials of them as tell.
         let large = Model::find(model).expect("the model exists").reads_tokens();
-        let (n_trials, all_n_lanes): (u64, &[usize]) =
-            if large { (2, &[2]) } else { (5, &[2, 5]) };
+        let (n_trials, all_n_lanes): (u64, &[usize]) = if large { (2, &[2]) } else { (5, &[2, 5]) };
         let alone = outcomes(&workload, optimizer, n_trials, 1);
         for &n_lanes in all_n_lanes {
             let together = outcomes(&workload, optimizer, n_trials, n_lanes);

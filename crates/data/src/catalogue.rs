@@ -1,6 +1,7 @@
 //! The data sets we know, and what is known of them without reading a file.
 
 use crate::error::DataError;
+use crate::photos::{self, Part};
 use crate::text::{Corpus, Layout, Long};
 
 /// A known data set.
@@ -8,6 +9,8 @@ use crate::text::{Corpus, Layout, Long};
 pub enum DatasetInfo {
     /// Labelled images.
     Images(ImageInfo),
+    /// Photographs in files of their own.
+    Photos(PhotoInfo),
     /// A corpus of sentences.
     Text(TextInfo),
 }
@@ -18,7 +21,7 @@ impl DatasetInfo {
     pub fn images(&self) -> Option<&ImageInfo> {
         match self {
             Self::Images(info) => Some(info),
-            Self::Text(_) => None,
+            Self::Photos(_) | Self::Text(_) => None,
         }
     }
 
@@ -27,6 +30,7 @@ impl DatasetInfo {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Images(info) => info.name,
+            Self::Photos(info) => info.name,
             Self::Text(info) => info.name,
         }
     }
@@ -36,6 +40,7 @@ impl DatasetInfo {
     pub fn description(&self) -> &'static str {
         match self {
             Self::Images(info) => info.description,
+            Self::Photos(info) => info.description,
             Self::Text(info) => info.description,
         }
     }
@@ -45,6 +50,7 @@ impl DatasetInfo {
     pub fn source(&self) -> &'static str {
         match self {
             Self::Images(info) => info.source,
+            Self::Photos(info) => info.source,
             Self::Text(info) => info.source,
         }
     }
@@ -54,6 +60,7 @@ impl DatasetInfo {
     pub fn sizes(&self) -> Option<[usize; 3]> {
         match self {
             Self::Images(info) => Some([info.n_train, info.n_validation, info.n_test]),
+            Self::Photos(info) => info.sizes,
             Self::Text(info) => info.sizes,
         }
     }
@@ -64,18 +71,46 @@ impl DatasetInfo {
     pub fn example_shape(&self) -> Vec<usize> {
         match self {
             Self::Images(info) => info.example_shape.to_vec(),
+            Self::Photos(_) => vec![photos::SIDE, photos::SIDE, 3],
             Self::Text(info) => vec![info.corpus.train_length],
         }
     }
 
-    /// Number of classes: of labels, or tokens of the vocabulary at most.
+    /// Number of classes: of labels, or tokens of the vocabulary at most; of `image_folder` a usual one.
     #[must_use]
     pub fn n_classes(&self) -> usize {
         match self {
             Self::Images(info) => info.n_classes,
+            Self::Photos(info) => info.n_classes,
             Self::Text(info) => info.corpus.vocabulary,
         }
     }
+
+    /// Whether an example has any number of classes, and not one.
+    #[must_use]
+    pub fn has_label_sets(&self) -> bool {
+        matches!(self, Self::Photos(info) if info.layout == photos::Layout::OpenImages)
+    }
+}
+
+/// Facts of a data set of photographs.
+#[derive(Debug, Clone)]
+pub struct PhotoInfo {
+    /// Name in experiment files, on the command line and in the paper's archive.
+    pub name: &'static str,
+    /// One line for people.
+    pub description: &'static str,
+    /// Who made the data, to be cited.
+    pub source: &'static str,
+    /// What a user does to have the files.
+    pub how_to_get: &'static str,
+    /// Number of classes, where it is always the same.
+    pub n_classes: usize,
+    /// Photographs in the training, validation and test split, where they are always the same.
+    pub sizes: Option<[usize; 3]>,
+    /// Name of its folder in a data folder.
+    pub(crate) folder: &'static str,
+    pub(crate) layout: photos::Layout,
 }
 
 /// Facts of a corpus.
@@ -220,7 +255,7 @@ const TRAIN_LABELS: &str = "train-labels-idx1-ubyte";
 const TEST_IMAGES: &str = "t10k-images-idx3-ubyte";
 const TEST_LABELS: &str = "t10k-labels-idx1-ubyte";
 
-static CATALOGUE: [DatasetInfo; 13] = [
+static CATALOGUE: [DatasetInfo; 18] = [
     DatasetInfo::Images(ImageInfo {
         name: "mnist",
         description: "70,000 handwritten digits",
@@ -341,6 +376,37 @@ static CATALOGUE: [DatasetInfo; 13] = [
     mnist_subset("mnist_subsets/mnist_6875", 6_875),
     part_of("mnist", "solution_quality/mnist", "MNIST, trained for very long", 55_000),
     part_of("fashion_mnist", "solution_quality/fashion_mnist", "Fashion-MNIST, likewise", 55_000),
+    imagenet("imagenet", "1,281,167 photographs of a thousand kinds of things", Part::Whole),
+    imagenet(
+        "imagenet_subsets/imagenet_half_images",
+        "half of ImageNet's training photographs; the same validation and test",
+        Part::HalfImages,
+    ),
+    imagenet(
+        "imagenet_subsets/imagenet_half_classes",
+        "the photographs of half of ImageNet's classes",
+        Part::HalfClasses,
+    ),
+    DatasetInfo::Photos(PhotoInfo {
+        name: "open_images_v4",
+        description: "photographs of several thousand kinds of things, many on each",
+        source: "Kuznetsova et al. 2018",
+        how_to_get: "fetch the photographs and the tables of human image labels from https://storage.googleapis.com/openimages/web/download.html",
+        n_classes: 7_186,
+        sizes: Some([4_526_492, 41_225, 124_293]),
+        folder: "open_images_v4",
+        layout: photos::Layout::OpenImages,
+    }),
+    DatasetInfo::Photos(PhotoInfo {
+        name: "image_folder",
+        description: "any photographs of yours, in a folder for each class",
+        source: "your own",
+        how_to_get: "name a folder with train/CLASS/PHOTO.jpg and val/CLASS/PHOTO.jpg by --data-dir",
+        n_classes: 1000,
+        sizes: None,
+        folder: "image_folder",
+        layout: photos::Layout::AnyFolders,
+    }),
     DatasetInfo::Text(TextInfo {
         name: "lm1b",
         description: "one billion words of news, a sentence a line, in 32,000 sub-words",
@@ -387,6 +453,27 @@ static CATALOGUE: [DatasetInfo; 13] = [
         },
     }),
 ];
+
+const fn imagenet(name: &'static str, description: &'static str, part: Part) -> DatasetInfo {
+    DatasetInfo::Photos(PhotoInfo {
+        name,
+        description,
+        source: "Russakovsky et al. 2015",
+        how_to_get: "register at https://image-net.org, fetch the photographs of ILSVRC-2012 and sort them into train/SYNSET and val/SYNSET",
+        n_classes: match part {
+            Part::HalfClasses => 500,
+            Part::Whole | Part::HalfImages => 1000,
+        },
+        sizes: match part {
+            Part::Whole => Some([1_231_122, 50_000, 50_045]),
+            Part::HalfImages => Some([615_561, 50_000, 50_045]),
+            // How many photographs the classes have is known from the files alone.
+            Part::HalfClasses => None,
+        },
+        folder: "imagenet",
+        layout: photos::Layout::ImageNet(part),
+    })
+}
 
 const fn mnist_subset(name: &'static str, n_train: usize) -> DatasetInfo {
     part_of(
@@ -483,7 +570,9 @@ mod tests {
             find("cifar").unwrap_err().to_string(),
             "unknown data set 'cifar'; known data sets: mnist, fashion_mnist, mnist_5k, cifar_10, mnist_subsets/mnist_55000, \
              mnist_subsets/mnist_27500, mnist_subsets/mnist_13750, mnist_subsets/mnist_6875, \
-             solution_quality/mnist, solution_quality/fashion_mnist, lm1b, common_crawl, text"
+             solution_quality/mnist, solution_quality/fashion_mnist, imagenet, \
+             imagenet_subsets/imagenet_half_images, imagenet_subsets/imagenet_half_classes, \
+             open_images_v4, image_folder, lm1b, common_crawl, text"
         );
     }
 

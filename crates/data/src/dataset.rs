@@ -7,14 +7,16 @@ use ndarray::{Array1, Array4, ArrayView1, ArrayView4};
 
 use crate::catalogue::Preprocessing;
 use crate::error::DataError;
+use crate::photos::PhotoDataset;
 use crate::text::TextDataset;
 
 /// A data set in host memory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "there is one of them in a process")]
+#[derive(Debug, Clone)]
 pub enum Dataset {
     /// Labelled images.
     Images(ImageDataset),
+    /// Labelled photographs in files.
+    Photos(PhotoDataset),
     /// Sentences.
     Text(TextDataset),
 }

@@ -182,10 +182,62 @@ pub enum DataError {
         n_labels: usize,
     },
     /// Images were asked for.
-    #[error("data set '{name}' is text, not images")]
+    #[error("data set '{name}' is not one of images in memory")]
     NoImages {
         /// The data set.
         name: String,
+    },
+    /// Photographs lie where folders of classes should.
+    #[error("{path}: has {n_photos} photographs that are in no folder of a class; put each into a folder named after its class", path = path.display())]
+    LoosePhotos {
+        /// The folder.
+        path: PathBuf,
+        /// Photographs directly in it.
+        n_photos: usize,
+    },
+    /// A class is evaluated on that is not trained on.
+    #[error("{path}: is no class of the training folder, which has {n_classes}; remove it or give it photographs to train on", path = path.display())]
+    UnknownClass {
+        /// The folder of the class.
+        path: PathBuf,
+        /// Classes of the training folder.
+        n_classes: usize,
+    },
+    /// The photographs are not the published ones.
+    #[error("{path}: has {} classes with {} training and {} validation photographs, ImageNet (ILSVRC-2012) has {}, {} and {}; a part of it, or other photographs, are data set 'image_folder'", found[0], found[1], found[2], expected[0], expected[1], expected[2], path = path.display())]
+    PhotoCount {
+        /// The folder.
+        path: PathBuf,
+        /// Classes, training and validation photographs.
+        found: [usize; 3],
+        /// The same of the published data set.
+        expected: [usize; 3],
+    },
+    /// A split of photographs is empty.
+    #[error("{path}: has no {split} photographs (names that end in .jpg, .jpeg or .png)", path = path.display())]
+    NoPhotos {
+        /// The folder of the data set.
+        path: PathBuf,
+        /// The split.
+        split: &'static str,
+    },
+    /// No class of a table of labels is frequent enough.
+    #[error("{path}: no class has {min} photographs that are verified to show it; is it the published table?", path = path.display())]
+    NoTrainableClass {
+        /// The table.
+        path: PathBuf,
+        /// Photographs that a class needs.
+        min: usize,
+    },
+    /// A table of labels is damaged.
+    #[error("{path}:{line}: {problem}; fetch the file again", path = path.display())]
+    Table {
+        /// The table.
+        path: PathBuf,
+        /// The line.
+        line: u64,
+        /// What is wrong with it.
+        problem: String,
     },
     /// A corpus is too small to be cut into splits.
     #[error("{path}: data set '{name}' has too few sentences in its {n_files} files to train and to measure on; it needs two at least", path = path.display())]

@@ -13,6 +13,8 @@
 //! cuts the examples into the parts that `split.rs` names. What came out is kept in a file
 //! (`cache.rs`), which the next load maps into memory instead: see [`load`](load()).
 //!
+//! Photographs (`photos/`) stay in files of their own until a batch needs them.
+//!
 //! A corpus of text (`text/`) is looked up and located likewise; its lines become sub-words in a file of
 //! its own that is mapped too.
 //!
@@ -27,6 +29,7 @@ mod error;
 mod idx;
 mod load;
 mod locate;
+mod photos;
 mod read;
 mod records;
 mod split;
@@ -35,9 +38,10 @@ mod testing;
 mod text;
 
 pub use cache::CACHE_VARIABLE;
-pub use catalogue::{DatasetInfo, ImageInfo, Preprocessing, TextInfo, catalogue, find};
+pub use catalogue::{DatasetInfo, ImageInfo, PhotoInfo, Preprocessing, TextInfo, catalogue, find};
 pub use dataset::{Dataset, ImageDataset, Split};
 pub use error::DataError;
 pub use load::{load, load_images};
 pub use locate::{DATA_DIR_VARIABLE, Location, locate};
+pub use photos::{CHANNEL_MEANS, LabelSets, Labels, PhotoDataset, Photos, View};
 pub use text::{PADDING, Sentences, TextDataset};

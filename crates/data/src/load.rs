@@ -13,6 +13,7 @@ use crate::dataset::{Dataset, ImageDataset, Split};
 use crate::error::DataError;
 use crate::idx;
 use crate::locate::{SearchPath, existing_file};
+use crate::photos::{PhotoDataset, load_photos};
 use crate::read::{Content, read_file, read_gzip};
 use crate::records;
 use crate::split::partition;
@@ -28,6 +29,12 @@ use crate::text::{TextDataset, load_text};
 /// A corpus becomes rows of sub-words, whose vocabulary is learnt from its training sentences: see
 /// [`TextDataset`]. LM1B has its own held-out text; of other corpora a fiftieth of all lines, but no
 /// more than 6,075, is held out for validation and, but for `common_crawl`, as many for the test.
+///
+/// Photographs stay in their files, and are decoded when a batch needs them: see
+/// [`Photos::read`](crate::Photos::read). ImageNet: 1,231,122 of the published training photographs,
+/// the published validation set of 50,000, and the other 50,045 of the training set for the test.
+/// Open Images: the published splits, of classes that at least 100 training photographs are verified
+/// to show, and of photographs with at least one of these.
 ///
 /// # Cache
 /// The splits of data that was read from files and verified are kept, decoded, in a file in the
@@ -48,6 +55,7 @@ pub fn load(name: &str, data_dir: Option<&Path>) -> Result<Dataset, DataError> {
     let cache = Cache::from_environment();
     Ok(match find(name)? {
         DatasetInfo::Images(info) => Dataset::Images(load_from(info, &search_path, &cache)?),
+        DatasetInfo::Photos(info) => Dataset::Photos(load_photos(info, &search_path)?),
         DatasetInfo::Text(info) => Dataset::Text(load_text(info, &search_path, &cache)?),
     })
 }
@@ -55,11 +63,11 @@ pub fn load(name: &str, data_dir: Option<&Path>) -> Result<Dataset, DataError> {
 /// As [`load`], of a data set of images.
 ///
 /// # Errors
-/// As [`load`], or if it has no images.
+/// As [`load`], or if it has no images in memory.
 pub fn load_images(name: &str, data_dir: Option<&Path>) -> Result<ImageDataset, DataError> {
     match load(name, data_dir)? {
         Dataset::Images(dataset) => Ok(dataset),
-        Dataset::Text(TextDataset { name, .. }) => {
+        Dataset::Photos(PhotoDataset { name, .. }) | Dataset::Text(TextDataset { name, .. }) => {
             Err(DataError::NoImages { name: name.to_owned() })
         }
     }

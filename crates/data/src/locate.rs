@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fmt, fs, io};
 
-use crate::catalogue::{DatasetInfo, Files, ImageInfo, Storage, TextInfo, images};
+use crate::catalogue::{DatasetInfo, Files, ImageInfo, PhotoInfo, Storage, TextInfo, images};
 use crate::error::DataError;
 use crate::text::CorpusFiles;
 
@@ -53,6 +53,7 @@ pub fn locate(info: &DatasetInfo, data_dir: Option<&Path>) -> Result<Location, D
             search_path.find_folder(images(whole)?).map(Location::Folder)
         }
         DatasetInfo::Images(info) => search_path.find_folder(info).map(Location::Folder),
+        DatasetInfo::Photos(info) => search_path.find_photos(info).map(Location::Folder),
         DatasetInfo::Text(info) => {
             search_path.find_corpus(info).map(|(folder, _)| Location::Folder(folder))
         }
@@ -96,6 +97,20 @@ impl SearchPath {
                 "{}, or put {} (each plain or .gz) in one folder and name it by --data-dir or {DATA_DIR_VARIABLE}",
                 info.how_to_get,
                 files.join(", ")
+            ),
+        })
+    }
+
+    /// The first folder that has the folders and tables of a data set of photographs.
+    pub(crate) fn find_photos(&self, info: &PhotoInfo) -> Result<PathBuf, DataError> {
+        let found = self.first_folder(info.folder, None, |folder| info.layout.look(folder));
+        found.map_err(|searched| DataError::NotFound {
+            name: info.name,
+            searched,
+            how_to_get: format!(
+                "{}; critbatch needs '{}' in a folder that --data-dir or {DATA_DIR_VARIABLE} names",
+                info.how_to_get,
+                info.layout.needs().join("', '")
             ),
         })
     }

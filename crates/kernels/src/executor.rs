@@ -1,5 +1,6 @@
 //! What both executors do: hold lanes, run plans over them, hand back results.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,16 +12,42 @@ use crate::lane::{LaneState, Snapshot};
 use crate::plan::{Buffer, Plan};
 use crate::real::Real;
 
-/// Examples that stay on the device, shared by all lanes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Examples, shared by all lanes.
+#[derive(Debug, Clone)]
 pub struct Split {
-    /// Bytes of all examples, `[n, example_len]`; shared, so that they may lie in a mapped file.
-    pub images: Bytes,
+    /// What each example is, in bytes.
+    pub images: Images,
     /// Class of each example.
     pub labels: Vec<u32>,
 }
 
+/// Where the bytes of examples come from.
+#[derive(Debug, Clone)]
+pub enum Images {
+    /// All of them in memory, `[n, example_len]`, and on the device; shared, so that they may lie in a
+    /// mapped file.
+    Resident(Bytes),
+    /// Read when a batch needs them.
+    Streamed(Arc<dyn ExampleStream>),
+}
+
+/// Reads examples one at a time, from many threads.
+pub trait ExampleStream: fmt::Debug + Send + Sync {
+    /// Bytes of one example.
+    fn example_len(&self) -> usize;
+
+    /// Writes the bytes of an example. `random` says how it is varied, if it is: numbers that its trial,
+    /// its epoch and its index decide, and nothing else. There is no error: what cannot be read has
+    /// to look like something, and whoever reads it keeps count.
+    fn read(&self, index: usize, random: [u32; 4], bytes: &mut [u8]);
+}
+
 impl Split {
+    /// Examples in memory.
+    pub fn resident(images: impl Into<Bytes>, labels: Vec<u32>) -> Self {
+        Self { images: Images::Resident(images.into()), labels }
+    }
+
     /// Number of examples.
     pub fn len(&self) -> usize {
         self.labels.len()
@@ -33,7 +60,26 @@ impl Split {
 
     /// Bytes of one example.
     pub fn example_len(&self) -> usize {
-        self.images.len().checked_div(self.len()).unwrap_or(0)
+        match &self.images {
+            Images::Resident(bytes) => bytes.len().checked_div(self.len()).unwrap_or(0),
+            Images::Streamed(stream) => stream.example_len(),
+        }
+    }
+
+    /// Whether its examples are read when a batch needs them.
+    pub(crate) fn stream(&self) -> Option<&dyn ExampleStream> {
+        match &self.images {
+            Images::Resident(_) => None,
+            Images::Streamed(stream) => Some(&**stream),
+        }
+    }
+
+    /// All examples, if they are in memory; else none.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match &self.images {
+            Images::Resident(bytes) => bytes,
+            Images::Streamed(_) => &[],
+        }
     }
 }
 

@@ -44,7 +44,7 @@
 //!
 //! | op | folder | computes |
 //! | --- | --- | --- |
-//! | `gather_images`, `gather_labels` | `ops/gather` | a batch out of the device-resident data set |
+//! | `gather_images`, `gather_labels` | `ops/gather` | a batch out of the data set, on the device or read when it is needed |
 //! | `matmul` | `ops/matmul` | `[m, k] x [k, n]`, any transposes, fused bias and ReLU |
 //! | `conv2d` | `ops/conv2d` | cross-correlation, stride, same or valid padding |
 //! | `max_pool` | `ops/max_pool` | maximum over windows |
@@ -54,6 +54,8 @@
 //! | `add` | `ops/add` | elementwise sum |
 //! | `reshape` | `ops/reshape.rs` | the same numbers under another shape |
 //! | `softmax_cross_entropy` | `ops/softmax_cross_entropy` | loss of each example, label smoothing |
+//! | `sigmoid_cross_entropy` | `ops/sigmoid_cross_entropy` | loss of each example, many labels |
+//! | `score_histogram` | `ops/score_histogram` | logits of labels and of all classes by size |
 //! | `error_count` | `ops/error_count` | 1 where the largest logit is not the label's |
 //! | `sum`, `broadcast` | `ops/sum` | scaled sum of all elements and its transpose |
 //! | `squared_norm` | `ops/squared_norm` | sum of the squares of all elements |
@@ -77,13 +79,14 @@ mod shape;
 pub mod testing;
 
 pub use error::Error;
-pub use executor::{Executor, HostCost, Program, Split};
+pub use executor::{ExampleStream, Executor, HostCost, Images, Program, Split};
 pub use graph::{Graph, Initialiser, Node, Parameter};
 pub use lane::{LaneState, Snapshot};
 pub use ops::batch_norm::Moments;
 pub use ops::conv2d::Padding;
 pub use ops::dropout::Masks;
-pub use ops::gather::{Sampling, Source};
+pub use ops::gather::{Pixels, Sampling, Source};
+pub use ops::score_histogram::SCORE_BINS;
 pub use ops::update::UpdateRule;
 pub use plan::{Buffer, Plan};
 pub use random::{Purpose, philox4x32, uniform};

@@ -14,6 +14,8 @@ pub enum Purpose {
     Key = 4,
     /// Draws of examples with replacement.
     Draw = 5,
+    /// How an example is varied: cut, turned over.
+    Vary = 6,
 }
 
 /// Philox4x32 with 10 rounds: 128 random bits from a 64-bit key and a 128-bit counter.

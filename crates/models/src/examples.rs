@@ -1,15 +1,22 @@
 //! A data set as an executor holds it: what its examples are, and its splits in parts of one shape.
 
+use std::iter;
 use std::sync::Arc;
 
-use critbatch_data::{Dataset, ImageDataset, Preprocessing, Sentences, TextDataset};
-use critbatch_kernels::Split;
+use critbatch_data::{
+    CHANNEL_MEANS, Dataset, ImageDataset, LabelSets, Labels, PhotoDataset, Photos, Preprocessing,
+    Sentences, TextDataset, View,
+};
+use critbatch_kernels::{ExampleStream, Images, Pixels, Split};
 
 /// How examples lie in memory and become a network's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Examples {
     /// Images `[height, width, channels]` of one byte an element, each with a class.
     Images { shape: [usize; 3], preprocessing: Preprocessing },
+    /// Photographs likewise, decoded when they are needed; each with a class, or with a set of at most so
+    /// many.
+    Photos { shape: [usize; 3], set_length: Option<usize> },
     /// Rows of `length + 1` tokens: all but the last are the input, all but the first the labels.
     Sentences { length: usize },
 }
@@ -18,9 +25,39 @@ impl Examples {
     /// Shape of one example as a network takes it.
     pub(crate) fn shape(self) -> Vec<usize> {
         match self {
-            Examples::Images { shape, .. } => shape.to_vec(),
+            Examples::Images { shape, .. } | Examples::Photos { shape, .. } => shape.to_vec(),
             Examples::Sentences { length } => vec![length],
         }
+    }
+}
+
+/// Bytes become numbers in [0, 1].
+pub(crate) const UNIT_RANGE: Pixels = Pixels::resident(1.0 / 255.0, 0.0);
+
+/// Photographs lose the mean of their channel and are divided by 58, about the standard deviation over
+/// ImageNet: for a network without normalisation an input of unit size is one that it can start with.
+pub(crate) const CENTRED: Pixels = {
+    let scale = 1.0 / 58.0;
+    let [red, green, blue] = CHANNEL_MEANS;
+    Pixels { scale, shifts: [-red * scale, -green * scale, -blue * scale], is_streamed: true }
+};
+
+/// Photographs as an executor reads them.
+#[derive(Debug)]
+struct PhotoStream {
+    photos: Photos,
+    /// Whether parts at random are seen.
+    is_varied: bool,
+}
+
+impl ExampleStream for PhotoStream {
+    fn example_len(&self) -> usize {
+        self.photos.shape().iter().product()
+    }
+
+    fn read(&self, index: usize, random: [u32; 4], bytes: &mut [u8]) {
+        let view = if self.is_varied { View::Random(random) } else { View::Central };
+        self.photos.read(index, view, bytes);
     }
 }
 
@@ -29,6 +66,8 @@ impl Examples {
 pub(crate) struct Part {
     pub(crate) examples: Examples,
     pub(crate) split: Arc<Split>,
+    /// The sets of classes of the examples, if they have sets.
+    pub(crate) label_sets: Option<Arc<Split>>,
     /// Classes to be predicted: of images one each, of sentences their tokens.
     pub(crate) n_labels: usize,
 }
@@ -48,6 +87,7 @@ impl Parts {
     pub(crate) fn of(dataset: &Dataset) -> Self {
         match dataset {
             Dataset::Images(dataset) => Self::of_images(dataset),
+            Dataset::Photos(dataset) => Self::of_photos(dataset),
             Dataset::Text(dataset) => Self::of_text(dataset),
         }
     }
@@ -62,6 +102,18 @@ impl Parts {
             validation: vec![part(&dataset.validation, usize::MAX)],
             first_train: vec![part(&dataset.train, n_validation)],
             test: dataset.test.iter().map(|test| part(test, usize::MAX)).collect(),
+        }
+    }
+
+    fn of_photos(dataset: &PhotoDataset) -> Self {
+        let PhotoDataset { train, validation, test, .. } = dataset;
+        Self {
+            name: dataset.name,
+            n_classes: dataset.n_classes,
+            train: Part::of_photos(train, true),
+            validation: vec![Part::of_photos(validation, false)],
+            first_train: vec![Part::of_photos(&train.first(validation.len()), false)],
+            test: test.iter().map(|test| Part::of_photos(test, false)).collect(),
         }
     }
 
@@ -80,6 +132,11 @@ impl Parts {
 }
 
 impl Part {
+    /// The split, and behind it that of the sets of labels, if there is one.
+    pub(crate) fn splits(&self) -> Vec<Arc<Split>> {
+        iter::once(&self.split).chain(&self.label_sets).map(Arc::clone).collect()
+    }
+
     /// The first `n` images at most; their pixels are shared, not copied.
     fn of_images(split: &critbatch_data::Split, preprocessing: Preprocessing, n: usize) -> Self {
         let (n_images, height, width, channels) = split.images().dim();
@@ -88,17 +145,39 @@ impl Part {
         let labels = split.labels().iter().take(n).map(|&label| u32::from(label)).collect();
         Self {
             examples: Examples::Images { shape: [height, width, channels], preprocessing },
-            split: Arc::new(Split { images, labels }),
+            split: Arc::new(Split::resident(images, labels)),
+            label_sets: None,
+            n_labels: n,
+        }
+    }
+
+    fn of_photos(photos: &Photos, is_varied: bool) -> Self {
+        let n = photos.len();
+        let (labels, sets) = match photos.labels() {
+            Labels::One(labels) => (labels.iter().map(|&label| u32::from(label)).collect(), None),
+            Labels::Many(sets) => (vec![0; n], Some(sets)),
+        };
+        let stream = PhotoStream { photos: photos.clone(), is_varied };
+        let label_sets =
+            sets.map(|sets| Arc::new(Split::resident(sets.rows().clone(), vec![0; n])));
+        Self {
+            examples: Examples::Photos {
+                shape: photos.shape(),
+                set_length: sets.map(LabelSets::length),
+            },
+            split: Arc::new(Split { images: Images::Streamed(Arc::new(stream)), labels }),
+            label_sets,
             n_labels: n,
         }
     }
 
     fn of_sentences(sentences: &Sentences) -> Self {
         // The labels of a sentence are its own tokens.
-        let split = Split { images: sentences.rows().clone(), labels: vec![0; sentences.len()] };
+        let split = Split::resident(sentences.rows().clone(), vec![0; sentences.len()]);
         Self {
             examples: Examples::Sentences { length: sentences.length() },
             split: Arc::new(split),
+            label_sets: None,
             n_labels: sentences.n_labels(),
         }
     }

@@ -21,20 +21,23 @@ pub fn workload_facts(
     model.n_parameters(&dataset.example_shape(), dataset.n_classes())?;
     let [n_train, ..] =
         dataset.sizes().ok_or_else(|| ModelError::UnknownSize { dataset: dataset.name() })?;
-    Ok(facts(dataset.name(), n_train as u64, &model, optimizer, measured))
+    let has_sets = dataset.has_label_sets();
+    Ok(facts(dataset.name(), n_train as u64, has_sets, &model, optimizer, measured))
 }
 
-/// The facts of a workload, on no device yet.
+/// The facts of a workload, on no device yet; `has_sets` says that examples have sets of labels.
 pub(crate) fn facts(
     dataset: &str,
     n_train: u64,
+    has_sets: bool,
     model: &Model,
     optimizer: Optimizer,
     measured: Measured<'_>,
 ) -> WorkloadFacts {
     let metrics = measured.splits.iter().flat_map(|split| {
         let name = split.name();
-        [format!("{name}/cross_entropy_error"), format!("{name}/classification_error")]
+        let quality = if has_sets { "average_precision" } else { "classification_error" };
+        [format!("{name}/cross_entropy_error"), format!("{name}/{quality}")]
     });
     let noise = GRADIENT_NOISE_METRICS.iter().filter(|_| measured.gradient_noise_scale);
     WorkloadFacts {

@@ -10,6 +10,7 @@
 //! # Ok::<(), critbatch_models::ModelError>(())
 //! ```
 
+mod average_precision;
 mod compute;
 mod error;
 mod examples;

@@ -4,11 +4,8 @@ use critbatch_data::Preprocessing;
 use critbatch_kernels::{Graph, Node, Plan, Sampling, Source, UpdateRule};
 
 use crate::error::ModelError;
-use crate::examples::Examples;
+use crate::examples::{CENTRED, Examples, UNIT_RANGE};
 use crate::model::{Mode, Model};
-
-/// Bytes become numbers in [0, 1].
-const NORMALISATION: [f32; 2] = [1.0 / 255.0, 0.0];
 
 /// A network with a batch to be read and its labels.
 pub(crate) struct Network {
@@ -16,7 +13,20 @@ pub(crate) struct Network {
     /// The batch as the network sees it: images or tokens.
     pub(crate) input: Node,
     pub(crate) logits: Node,
+    /// The class of each example or token, or of each photograph the set of its classes.
     pub(crate) labels: Node,
+    losses: Losses,
+}
+
+/// What the loss of a batch is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Losses {
+    /// Cross entropy of each example's class.
+    Examples,
+    /// Cross entropy of each token, padding left out.
+    Tokens,
+    /// Cross entropies of all classes of each example, which are there or not.
+    Sets,
 }
 
 impl Network {
@@ -28,34 +38,72 @@ impl Network {
         source: Source,
     ) -> Result<Self, ModelError> {
         let mut graph = Graph::new();
-        let (input, labels) = match examples {
+        let (input, labels, losses) = match examples {
             Examples::Images { shape, preprocessing } => {
-                let images = graph.gather_images(source, batch, &shape, NORMALISATION)?;
+                let images = graph.gather_images(source, batch, &shape, UNIT_RANGE)?;
                 let images = match preprocessing {
                     Preprocessing::UnitRange => images,
                     Preprocessing::Standardised => graph.standardise(images)?,
                 };
-                (images, graph.gather_labels(source, batch)?)
+                (images, graph.gather_labels(source, batch)?, Losses::Examples)
+            }
+            Examples::Photos { shape, set_length: None } => {
+                let images = graph.gather_images(source, batch, &shape, CENTRED)?;
+                (images, graph.gather_labels(source, batch)?, Losses::Examples)
+            }
+            Examples::Photos { shape, set_length: Some(length) } => {
+                let images = graph.gather_images(source, batch, &shape, CENTRED)?;
+                let of_sets = Source { split: source.split + 1, ..source };
+                let sets = graph.gather_tokens(of_sets, batch, length, [0, length])?;
+                (images, sets, Losses::Sets)
             }
             Examples::Sentences { length } => {
                 let tokens = graph.gather_tokens(source, batch, length + 1, [0, length])?;
                 let next = graph.gather_tokens(source, batch, length + 1, [1, length])?;
-                (tokens, graph.reshape(next, &[batch * length])?)
+                (tokens, graph.reshape(next, &[batch * length])?, Losses::Tokens)
             }
         };
         let logits = model.build(&mut graph, input, n_classes, mode)?;
-        Ok(Self { graph, input, logits, labels })
+        Ok(Self { graph, input, logits, labels, losses })
     }
 
     /// Mean loss of a batch as training takes it, over images or over tokens, with label smoothing.
     pub(crate) fn training_loss(&mut self) -> Result<Node, ModelError> {
-        let losses = self.graph.softmax_cross_entropy(self.logits, self.labels, true)?;
-        if self.graph.shape(self.input).n_axes() == 2 {
+        let losses = self.each_loss(true)?;
+        if self.losses == Losses::Tokens {
             return Ok(self.graph.mean_of_labelled(losses, self.labels)?);
         }
         #[expect(clippy::cast_precision_loss, reason = "a batch stays below 2^30")]
         let scale = 1.0 / self.graph.shape(losses).len() as f64;
         Ok(self.graph.sum(losses, scale)?)
+    }
+}
+
+impl Network {
+    fn each_loss(&mut self, smoothed: bool) -> Result<Node, ModelError> {
+        let (logits, labels) = (self.logits, self.labels);
+        Ok(match self.losses {
+            Losses::Examples | Losses::Tokens => {
+                self.graph.softmax_cross_entropy(logits, labels, smoothed)?
+            }
+            Losses::Sets => self.graph.sigmoid_cross_entropy(logits, labels, smoothed)?,
+        })
+    }
+
+    /// What is recorded of a batch in an evaluation: the sum of losses, then the number of errors, or,
+    /// over sets of labels, a histogram of scores.
+    pub(crate) fn evaluated(&mut self) -> Result<[Node; 2], ModelError> {
+        let losses = self.each_loss(false)?;
+        let loss = self.graph.sum(losses, 1.0)?;
+        let (logits, labels) = (self.logits, self.labels);
+        let quality = match self.losses {
+            Losses::Examples | Losses::Tokens => {
+                let errors = self.graph.error_count(logits, labels)?;
+                self.graph.sum(errors, 1.0)?
+            }
+            Losses::Sets => self.graph.score_histogram(logits, labels)?,
+        };
+        Ok([loss, quality])
     }
 }
 

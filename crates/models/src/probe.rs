@@ -69,7 +69,7 @@ impl Workload {
         let batch_size = usize::try_from(trial.batch_size).unwrap_or(usize::MAX);
         let mut network = self.train_graph(Mode::Probe, batch_size, self.train_source())?;
         let loss = network.training_loss()?;
-        let Network { mut graph, input, logits, labels } = network;
+        let Network { mut graph, input, logits, labels, .. } = network;
         let parameters = graph.parameters().to_vec();
         let batch = [("input", input), ("labels", labels), ("loss", loss)];
         let training = {
@@ -82,7 +82,7 @@ impl Workload {
         let gradients = graph.gradients(loss, &nodes)?;
         let keep: Vec<Node> = gradients.iter().copied().chain([logits]).collect();
         let plans = vec![Plan::forward(&graph, &keep)?, training];
-        let program = Program::new(plans, vec![self.train_split()])?;
+        let program = Program::new(plans, self.train_splits())?;
         let shape = |node| graph.shape(node).to_vec();
 
         let mut executor = executor(&program)?;

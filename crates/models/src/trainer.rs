@@ -1,9 +1,10 @@
 //! The lane trainer: the tuner's trait on top of an executor.
 
 use bytemuck::{bytes_of, cast_slice, pod_read_unaligned};
-use critbatch_kernels::{Executor, HostCost, LaneState, Parameter, Snapshot};
+use critbatch_kernels::{Executor, HostCost, LaneState, Parameter, SCORE_BINS, Snapshot};
 use critbatch_tuner::{LaneTrainer, Metrics, TrainerError, Trial};
 
+use crate::average_precision::average_precision;
 use crate::error::ModelError;
 use crate::gradient_noise::{self, N_MICRO_BATCHES};
 use crate::initialise::{initial_parameters, trial_key};
@@ -21,6 +22,8 @@ pub(crate) struct Evaluation {
     /// Each plan with the iterations in which it goes through its part.
     pub(crate) plans: Vec<(usize, u32)>,
     pub(crate) n_labels: usize,
+    /// Whether examples have sets of labels.
+    pub(crate) is_of_sets: bool,
 }
 
 /// Trains the trials of one study in the lanes of an executor.
@@ -83,21 +86,30 @@ impl Trainer {
         lanes: &[usize],
         metrics: &mut [Metrics],
     ) -> Result<(), ModelError> {
-        let Evaluation { split, plans, n_labels } = self.evaluations[index].clone();
-        let mut sums = vec![[0.0; 2]; lanes.len()];
+        let Evaluation { split, plans, n_labels, is_of_sets } = self.evaluations[index].clone();
+        let mut sums: Vec<Vec<f64>> = vec![vec![]; lanes.len()];
         for (plan, n_chunks) in plans {
             self.run_in(lanes, plan, n_chunks)?;
             for (&lane, sums) in lanes.iter().zip(&mut sums) {
                 for row in self.executor.records(plan, lane)? {
+                    sums.resize(row.len(), 0.0);
                     sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(value));
                 }
             }
         }
         #[expect(clippy::cast_precision_loss, reason = "splits stay below 2^52 labels")]
         let n_labels = n_labels as f64;
-        for ([loss, errors], metrics) in sums.into_iter().zip(metrics) {
+        for (sums, metrics) in sums.into_iter().zip(metrics) {
+            let Some((loss, quality)) = sums.split_first() else { continue };
             metrics.insert(format!("{split}/cross_entropy_error"), loss / n_labels);
-            metrics.insert(format!("{split}/classification_error"), errors / n_labels);
+            if is_of_sets {
+                let (of_labels, of_all) = quality.split_at(SCORE_BINS);
+                let precision = average_precision(of_labels, of_all);
+                metrics.insert(format!("{split}/average_precision"), precision);
+            } else {
+                let errors = quality.iter().sum::<f64>();
+                metrics.insert(format!("{split}/classification_error"), errors / n_labels);
+            }
         }
         Ok(())
     }

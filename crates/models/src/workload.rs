@@ -21,6 +21,10 @@ use crate::trainer::{Evaluation, TRAINING_PLAN, Trainer};
 /// Examples of one evaluation step at most.
 const EVALUATION_BATCH: usize = 512;
 
+/// Elements of the photographs of one evaluation step at most: 27 of ImageNet's, whose activations take
+/// about a gigabyte.
+const EVALUATION_PIXELS: usize = 1 << 22;
+
 /// Logits of one evaluation step at most, if it has more than one sentence: 32 MB.
 const EVALUATION_LOGITS: usize = 1 << 23;
 
@@ -147,10 +151,10 @@ impl Workload {
     /// If the batch is larger than the training set or a tensor too large.
     pub fn program(&self, batch_size: usize) -> Result<Program, ModelError> {
         let mut plans = vec![self.training_plan(batch_size)?];
-        let mut splits = vec![Arc::clone(&self.train.split)];
+        let mut splits = self.train.splits();
         for part in self.evaluated.iter().flat_map(|(_, parts)| parts) {
             plans.push(self.evaluation_plan(splits.len(), part)?);
-            splits.push(Arc::clone(&part.split));
+            splits.extend(part.splits());
         }
         if self.gradient_noise_scale {
             plans.push(self.gradient_noise_plan()?);
@@ -192,6 +196,7 @@ impl Workload {
                 split: split.name(),
                 plans: plans.collect(),
                 n_labels: parts.iter().map(|part| part.n_labels).sum(),
+                is_of_sets: parts.iter().any(|part| part.label_sets.is_some()),
             });
         }
         let n_noise = self.gradient_noise_scale.then_some(N_MICRO_BATCHES);
@@ -235,12 +240,9 @@ impl Workload {
         let (n_chunks, batch) = self.chunks(part);
         let n_examples = part.split.len();
         let source = Source { split, n_examples, sampling: Sampling::Sequential };
-        let Network { mut graph, logits, labels, .. } =
-            self.graph(Mode::Evaluate, batch, part.examples, source)?;
-        let losses = graph.softmax_cross_entropy(logits, labels, false)?;
-        let errors = graph.error_count(logits, labels)?;
-        let values = [graph.sum(losses, 1.0)?, graph.sum(errors, 1.0)?];
-        Ok(Plan::evaluation(&graph, &values, n_chunks as usize)?)
+        let mut network = self.graph(Mode::Evaluate, batch, part.examples, source)?;
+        let values = network.evaluated()?;
+        Ok(Plan::evaluation(&network.graph, &values, n_chunks as usize)?)
     }
 
     /// Number of evaluation steps over the examples of a part and examples of each, as even as
@@ -248,6 +250,9 @@ impl Workload {
     fn chunks(&self, part: &Part) -> (u32, usize) {
         let most = match part.examples {
             Examples::Images { .. } => EVALUATION_BATCH,
+            Examples::Photos { shape, .. } => {
+                (EVALUATION_PIXELS / shape.iter().product::<usize>()).clamp(1, EVALUATION_BATCH)
+            }
             Examples::Sentences { length } => {
                 (EVALUATION_LOGITS / (length * self.n_classes)).clamp(1, EVALUATION_BATCH)
             }
@@ -280,9 +285,9 @@ impl Workload {
         self.optimizer
     }
 
-    /// The training examples.
-    pub(crate) fn train_split(&self) -> Arc<Split> {
-        Arc::clone(&self.train.split)
+    /// The training examples: a split, and another of their sets of labels, if they have sets.
+    pub(crate) fn train_splits(&self) -> Vec<Arc<Split>> {
+        self.train.splits()
     }
 
     pub(crate) fn train_source(&self) -> Source {
@@ -325,9 +330,10 @@ impl TrainerFactory for Workload {
         let gradient_noise_scale = self.gradient_noise_scale;
         let measured = Measured { splits: &splits, gradient_noise_scale };
         let n_train = self.train.split.len() as u64;
+        let has_sets = self.train.label_sets.is_some();
         WorkloadFacts {
             device: self.compute.description(),
-            ..facts(self.dataset, n_train, &self.model, self.optimizer, measured)
+            ..facts(self.dataset, n_train, has_sets, &self.model, self.optimizer, measured)
         }
     }
 

@@ -9,6 +9,7 @@ use super::dispatch::{Builder, Command};
 use super::gemm::Tiling;
 use super::lower::{Storage, lower};
 use super::memory::Memory;
+use super::stream::StreamedPlan;
 use crate::error::Error;
 use crate::executor::{Executor, HostCost, Program, check_lane, check_run, check_snapshot};
 use crate::graph::Node;
@@ -21,8 +22,11 @@ const MAX_KERNELS: usize = 512;
 /// from the seconds after which a driver takes a device to hang.
 const MAX_FLOPS: u64 = 200_000_000_000;
 
-/// Submissions that are recorded ahead of the device, so that the host's memory stays small.
+/// Submissions that are recorded ahead of the device, so that the host's memory stays small ...
 const MAX_AHEAD: usize = 8;
+
+/// ... and those that batches of a stream were read for.
+const MAX_AHEAD_OF_STREAM: usize = 2;
 
 /// Runs plans through WGSL kernels.
 pub struct GpuExecutor {
@@ -75,12 +79,20 @@ impl GpuExecutor {
 
     /// Records and submits so many iterations of a plan, without waiting for them to end.
     fn submit(&mut self, plan: usize, n_iterations: u32) -> Result<(), Error> {
-        let per_submission = self.iterations_per_submission(plan);
+        let streamed = StreamedPlan::find(&self.program.plans()[plan]);
+        let (per_submission, max_ahead) = match streamed {
+            None => (self.iterations_per_submission(plan), MAX_AHEAD),
+            Some(_) => (1, MAX_AHEAD_OF_STREAM),
+        };
+        let mut states = self.states.clone();
         let mut ahead = VecDeque::new();
         let mut n_left = n_iterations;
         while n_left > 0 {
             let n_now = n_left.min(per_submission);
             n_left -= n_now;
+            if let Some(streamed) = streamed {
+                self.write_batches(streamed, &mut states);
+            }
             let start = Instant::now();
             let mut encoder = self.device.device.create_command_encoder(&Default::default());
             {
@@ -96,11 +108,19 @@ impl GpuExecutor {
             let is_software = self.device.adapter().is_software();
             self.host_cost.recording += if is_software { recording } else { start.elapsed() };
             self.host_cost.n_dispatches += u64::from(n_now) * self.commands[plan].len() as u64;
-            if ahead.len() > MAX_AHEAD {
+            if ahead.len() > max_ahead {
                 self.device.wait(ahead.pop_front())?;
             }
         }
         self.device.check()
+    }
+
+    /// Reads the batches of the next iteration and puts them before what is submitted next.
+    fn write_batches(&self, streamed: StreamedPlan, states: &mut [LaneState]) {
+        let split = streamed.split();
+        let Some(stream) = self.program.splits()[split].stream() else { return };
+        let bytes = streamed.read(stream, states);
+        self.device.queue.write_buffer(&self.memory.splits[split][0], 0, &bytes);
     }
 
     fn iterations_per_submission(&self, plan: usize) -> u32 {

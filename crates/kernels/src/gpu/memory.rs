@@ -1,10 +1,12 @@
 //! Device memory: what a program needs, checked against the device's limits and made once.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::device::Device;
 use super::gemm::Tiling;
 use super::lower::{Kernel, Storage, lower};
+use super::stream::StreamedPlan;
 use crate::error::Error;
 use crate::executor::{Program, Split};
 use crate::lane::LaneState;
@@ -22,7 +24,8 @@ pub fn memory_bytes(program: &Program, lanes: usize) -> u64 {
     let lens = lens(program, &lower(program, Tiling::Shared));
     let staging = staging_bytes(&lens, lanes);
     let buffers = lens.into_values().map(|len| len_bytes(len, lanes));
-    let data = program.splits().iter().map(|split| split_bytes(split).iter().sum::<u64>());
+    let data = (0..program.splits().len()).map(|split| split_bytes(program, split, lanes));
+    let data = data.flatten();
     states as u64 + buffers.sum::<u64>() + staging + data.sum::<u64>()
 }
 
@@ -73,10 +76,14 @@ fn staging_bytes(lens: &BTreeMap<Storage, usize>, lanes: usize) -> u64 {
     (longest.unwrap_or(0) * size_of::<f32>()).max(lanes * size_of::<LaneState>()) as u64
 }
 
-/// Bytes of the images, padded to whole words, and of the labels.
-fn split_bytes(split: &Split) -> [u64; 2] {
+/// Bytes of the images, padded to whole words, and of the labels: of all images of a split, or of
+/// as many of a stream as one iteration takes.
+fn split_bytes(program: &Program, index: usize, lanes: usize) -> [u64; 2] {
     let word = size_of::<u32>();
-    let images = split.images.len().next_multiple_of(word).max(word);
+    let split = &program.splits()[index];
+    let batches = program.plans().iter().filter_map(|plan| StreamedPlan::of(plan, index));
+    let streamed = batches.map(|plan| plan.batches_len(lanes)).max();
+    let images = streamed.unwrap_or(split.bytes().len()).next_multiple_of(word).max(word);
     [images as u64, (split.labels.len() * word).max(word) as u64]
 }
 
@@ -116,7 +123,10 @@ impl Memory {
             let buffer = create(device, &label, len_bytes(len, lanes), storage)?;
             allocations.insert(key, Allocation { buffer, stride: stride(len) });
         }
-        let splits = program.splits().iter().map(|split| upload(device, split));
+        let upload = |(index, split): (usize, &Arc<Split>)| {
+            upload(device, split, split_bytes(program, index, lanes))
+        };
+        let splits = program.splits().iter().enumerate().map(upload);
         Ok(Self {
             allocations,
             lanes: create(device, "lanes", state_bytes, storage)?,
@@ -132,12 +142,16 @@ impl Memory {
     }
 }
 
-fn upload(device: &Device, split: &Split) -> Result<[wgpu::Buffer; 2], Error> {
+/// Buffers of a split, with all that is in memory of it.
+fn upload(
+    device: &Device,
+    split: &Split,
+    [images_bytes, labels_bytes]: [u64; 2],
+) -> Result<[wgpu::Buffer; 2], Error> {
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
-    let [images_bytes, labels_bytes] = split_bytes(split);
     let images = create(device, "images", images_bytes, usage)?;
     let labels = create(device, "labels", labels_bytes, usage)?;
-    let (words, rest) = split.images.as_chunks::<4>();
+    let (words, rest) = split.bytes().as_chunks::<4>();
     device.queue.write_buffer(&images, 0, words.as_flattened());
     let mut last = [0; 4];
     last[..rest.len()].copy_from_slice(rest);

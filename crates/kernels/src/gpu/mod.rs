@@ -33,6 +33,7 @@ mod lower;
 mod memory;
 mod pipelines;
 mod shader;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod window;

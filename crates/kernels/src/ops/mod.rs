@@ -26,6 +26,8 @@ pub(crate) mod places;
 pub(crate) mod positions;
 pub(crate) mod relu;
 pub(crate) mod reshape;
+pub(crate) mod score_histogram;
+pub(crate) mod sigmoid_cross_entropy;
 pub(crate) mod softmax_cross_entropy;
 pub(crate) mod squared_norm;
 pub(crate) mod standardise;
@@ -91,6 +93,9 @@ pub(crate) enum Op {
     Add { len: usize },
     SoftmaxCrossEntropy(softmax_cross_entropy::SoftmaxCrossEntropy),
     SoftmaxCrossEntropyGrad(softmax_cross_entropy::SoftmaxCrossEntropy),
+    SigmoidCrossEntropy(sigmoid_cross_entropy::SigmoidCrossEntropy),
+    SigmoidCrossEntropyGrad(sigmoid_cross_entropy::SigmoidCrossEntropy),
+    ScoreHistogram(score_histogram::ScoreHistogram),
     ErrorCount(error_count::ErrorCount),
     Sum(sum::Sum),
     SquaredNorm(squared_norm::SquaredNorm),
@@ -155,6 +160,9 @@ impl Op {
             Op::Add { .. } => "add",
             Op::SoftmaxCrossEntropy(_) => "softmax_cross_entropy",
             Op::SoftmaxCrossEntropyGrad(_) => "softmax_cross_entropy_grad",
+            Op::SigmoidCrossEntropy(_) => "sigmoid_cross_entropy",
+            Op::SigmoidCrossEntropyGrad(_) => "sigmoid_cross_entropy_grad",
+            Op::ScoreHistogram(_) => "score_histogram",
             Op::ErrorCount(_) => "error_count",
             Op::Sum(_) => "sum",
             Op::SquaredNorm(_) => "squared_norm",
@@ -228,6 +236,9 @@ impl Op {
             (Op::Add { .. }, [y]) => add::cpu(inputs[0], inputs[1], y),
             (Op::SoftmaxCrossEntropy(op), [y]) => op.cpu(context, inputs, y),
             (Op::SoftmaxCrossEntropyGrad(op), [y]) => op.grad_cpu(context, inputs, y),
+            (Op::SigmoidCrossEntropy(op), [y]) => op.cpu(context, inputs, y),
+            (Op::SigmoidCrossEntropyGrad(op), [y]) => op.grad_cpu(context, inputs, y),
+            (Op::ScoreHistogram(op), [y]) => op.cpu(inputs[0], inputs[1], y),
             (Op::ErrorCount(op), [y]) => op.cpu(inputs[0], inputs[1], y),
             (Op::Sum(op), [y]) => op.cpu(inputs[0], y),
             (Op::SquaredNorm(op), [y]) => op.cpu(context, inputs[0], y),
@@ -291,6 +302,9 @@ impl Op {
             Op::Add { len } => add::launch(*len),
             Op::SoftmaxCrossEntropy(op) => op.launch(),
             Op::SoftmaxCrossEntropyGrad(op) => op.launch_grad(),
+            Op::SigmoidCrossEntropy(op) => op.launch(),
+            Op::SigmoidCrossEntropyGrad(op) => op.launch_grad(),
+            Op::ScoreHistogram(op) => op.launch(),
             Op::ErrorCount(op) => op.launch(),
             Op::Sum(op) => op.launch(),
             Op::SquaredNormGrad(op) => op.launch_grad(),
@@ -345,6 +359,7 @@ impl Graph {
             Op::Add { .. } => Ok(vec![Some(grad), Some(grad)]),
             Op::Reshape => reshape::backward(self, info.inputs[0], grad),
             Op::SoftmaxCrossEntropy(op) => op.backward(self, &info.inputs, grad),
+            Op::SigmoidCrossEntropy(op) => op.backward(self, &info.inputs, grad),
             Op::Sum(op) => op.backward(self, info.inputs[0], grad),
             Op::SquaredNorm(op) => op.backward(self, info.inputs[0], grad),
             Op::Accumulate { .. } => Ok(vec![Some(grad)]),

@@ -159,7 +159,7 @@ impl Memory {
                 vec![View {
                     buffer: Buffer::Records,
                     offset: 0,
-                    len: record.n_values * record.rows,
+                    len: record.row_len() * record.rows,
                 }]
             }
             _ => dispatch.output.iter().map(|&node| view(node)).collect(),

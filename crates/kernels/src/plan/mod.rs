@@ -136,14 +136,12 @@ impl Plan {
         Self::build(graph, keep, Ending::Train { loss, gradients, rule })
     }
 
-    /// One chunk of an evaluation: records the given scalars in row `cursor` of at most `rows`.
+    /// One chunk of an evaluation: records the elements of the given values, one after another, in row
+    /// `cursor` of at most `rows`.
     ///
     /// # Errors
-    /// If a value is no scalar.
+    /// If a tensor is too large.
     pub fn evaluation(graph: &Graph, values: &[Node], rows: usize) -> Result<Self, Error> {
-        if let Some(&value) = values.iter().find(|&&value| graph.shape(value).len() != 1) {
-            return Err(graph.operand_error("record", value, "recorded values must be scalars"));
-        }
         Self::build(graph, &[], Ending::Evaluate { values: values.to_vec(), rows })
     }
 
@@ -177,9 +175,11 @@ impl Plan {
                 ((0, 0), updates.chain(statistics).chain([tail_end]).collect())
             }
             Ending::Evaluate { values, rows } => {
-                let record = Op::Record(Record { n_values: values.len(), rows });
-                let tail = vec![Fused::effect(record, &values), Fused::effect(advance(false), &[])];
-                ((values.len(), rows), tail)
+                let lens = values.iter().map(|&value| graph.shape(value).len()).collect();
+                let record = Record { lens, rows };
+                let row_len = record.row_len();
+                let record = Fused::effect(Op::Record(record), &values);
+                ((row_len, rows), vec![record, Fused::effect(advance(false), &[])])
             }
         };
         fused.extend(tail);
@@ -302,7 +302,7 @@ impl fmt::Display for View {
 mod tests {
     use super::*;
     use crate::graph::Initialiser;
-    use crate::ops::gather::{Sampling, Source};
+    use crate::ops::gather::{Pixels, Sampling, Source};
 
     #[test]
     fn bytes_count_every_operand_once_and_changes_in_place_twice() {
@@ -323,7 +323,8 @@ mod tests {
     fn bytes_of_a_gather_are_those_of_the_examples_and_of_the_batch() {
         let mut graph = Graph::new();
         let source = Source { split: 0, n_examples: 50, sampling: Sampling::Shuffled };
-        let images = graph.gather_images(source, 8, &[4, 4, 1], [1.0, 0.0]).unwrap();
+        let images =
+            graph.gather_images(source, 8, &[4, 4, 1], Pixels::resident(1.0, 0.0)).unwrap();
         let labels = graph.gather_labels(source, 8).unwrap();
         let plan = Plan::forward(&graph, &[images, labels]).unwrap();
         assert_eq!(plan.bytes(), 8 * 16 * (1 + 4) + 8 * (4 + 4));

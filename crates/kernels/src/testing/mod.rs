@@ -7,7 +7,10 @@ mod tolerance;
 pub use finite_difference::check_gradients;
 pub use tolerance::{assert_close, tolerance};
 
+use std::sync::Arc;
+
 use crate::error::Error;
+use crate::executor::{ExampleStream, Images};
 use crate::graph::{Graph, Initialiser, Node};
 use crate::lane::LaneState;
 use crate::random::{Purpose, philox4x32, uniform};
@@ -58,4 +61,33 @@ pub fn random_projection(graph: &mut Graph, y: Node) -> Result<Node, Error> {
     let row = graph.reshape(y, &[1, len])?;
     let product = graph.matmul(row, weights)?;
     graph.reshape(product, &[1])
+}
+
+/// A stream whose examples are what their index and their variation say, and nothing else.
+#[derive(Debug)]
+pub struct VariedStream {
+    /// Examples it has.
+    pub n_examples: usize,
+    /// Bytes of each.
+    pub example_len: usize,
+}
+
+impl ExampleStream for VariedStream {
+    fn example_len(&self) -> usize {
+        self.example_len
+    }
+
+    fn read(&self, index: usize, random: [u32; 4], bytes: &mut [u8]) {
+        assert!(index < self.n_examples, "example {index} of {}", self.n_examples);
+        for (place, byte) in bytes.iter_mut().enumerate() {
+            let words = philox4x32([random[place % 4], 0], [index as u32, place as u32, 0, 0]);
+            *byte = words[0].to_le_bytes()[0];
+        }
+    }
+}
+
+impl From<VariedStream> for Images {
+    fn from(stream: VariedStream) -> Self {
+        Self::Streamed(Arc::new(stream))
+    }
 }

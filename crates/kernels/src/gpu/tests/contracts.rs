@@ -12,7 +12,7 @@ use crate::gpu::{GpuExecutor, max_lanes, memory_bytes};
 use crate::graph::{Graph, Initialiser, Node};
 use crate::lane::Snapshot;
 use crate::ops::dropout::Masks;
-use crate::ops::gather::{Sampling, Source};
+use crate::ops::gather::{Pixels, Sampling, Source};
 use crate::ops::window::Padding;
 use crate::plan::Plan;
 use crate::testing::random_values;
@@ -63,7 +63,7 @@ fn special_values_show_as_on_the_native_executor() {
     let gradient = graph.gradients(loss, &[x]).unwrap()[0];
     let total = graph.sum(x, 1.0).unwrap();
     // The label 9 is no class: NaN, rather than a look outside the row.
-    let split = Split { images: Bytes::new(), labels: vec![0, 0, 1, 3, 9, 2] };
+    let split = Split::resident(Bytes::new(), vec![0, 0, 1, 3, 9, 2]);
     let keep = [relu, pooled, losses, errors, gradient, total];
     let parameters = rows.as_flattened().iter().copied().chain([1.0; 6]).collect();
     let trial = Snapshot::fresh(lane(4), parameters);
@@ -97,15 +97,15 @@ fn dropout_masks_have_the_same_bits() {
 fn batches_have_the_same_bits() {
     for (n_examples, batch) in [(1, 1), (7, 7), (300, 129), (70_000, 66_000)] {
         let example_len = 7 * 3;
-        let images: Bytes =
+        let images: Vec<u8> =
             (0..n_examples * example_len).map(|i| (i * 37 % 251).try_into().unwrap()).collect();
         let labels = (0..).take(n_examples).collect();
-        let split = Arc::new(Split { images, labels });
+        let split = Arc::new(Split::resident(images, labels));
         for sampling in [Sampling::Shuffled, Sampling::Sequential, Sampling::Drawn] {
             let mut graph = Graph::new();
             graph.parameter("unused", &[1], Initialiser::Zeros).unwrap();
             let source = Source { split: 0, n_examples, sampling };
-            let scaling = [1.0 / 255.0 / 0.3081, -0.1307 / 0.3081];
+            let scaling = Pixels::resident(1.0 / 255.0 / 0.3081, -0.1307 / 0.3081);
             let images = graph.gather_images(source, batch, &[7, 3, 1], scaling).unwrap();
             let labels = graph.gather_labels(source, batch).unwrap();
             let keep = [images, labels];
@@ -116,6 +116,26 @@ fn batches_have_the_same_bits() {
             assert_eq!(got, reference, "{n_examples} examples, batch {batch}, {sampling:?}");
         }
     }
+}
+
+/// Three channels, each shifted by its own number.
+#[test]
+fn channels_have_the_same_bits() {
+    let images: Vec<u8> = (0..5 * 2 * 3 * 3).map(|i| (i * 37 % 251).try_into().unwrap()).collect();
+    let split = Arc::new(Split::resident(images.clone(), vec![0; 5]));
+    let mut graph = Graph::new();
+    graph.parameter("unused", &[1], Initialiser::Zeros).unwrap();
+    let source = Source { split: 0, n_examples: 5, sampling: Sampling::Sequential };
+    let pixels = Pixels { scale: 0.25, shifts: [-1.0, 2.0, 0.5], is_streamed: false };
+    assert!(graph.gather_images(source, 5, &[2, 3, 4], pixels).is_err(), "four channels");
+    let y = graph.gather_images(source, 5, &[2, 3, 3], pixels).unwrap();
+    let trial = Snapshot::fresh(lane(4), vec![0.0]);
+    let [got, reference] = both(&graph, &[y], &trial, vec![split]);
+    assert_eq!(got, reference);
+    let expected = images.iter().zip([-1.0, 2.0, 0.5].into_iter().cycle());
+    let expected: Vec<f64> =
+        expected.map(|(&byte, shift): (&u8, f64)| 0.25 * f64::from(byte) + shift).collect();
+    assert!(got[0].iter().zip(expected).all(|(&got, expected)| f64::from(got) == expected));
 }
 
 /// A plan that does nothing but declare a parameter of the given size.

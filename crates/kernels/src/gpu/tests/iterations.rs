@@ -9,7 +9,7 @@ use crate::executor::{Executor, Program, Split};
 use crate::graph::{Graph, Initialiser};
 use crate::lane::Snapshot;
 use crate::ops::dropout::Masks;
-use crate::ops::gather::{Sampling, Source};
+use crate::ops::gather::{Pixels, Sampling, Source};
 use crate::ops::update::UpdateRule;
 use crate::plan::Plan;
 use crate::testing::random_values;
@@ -26,7 +26,9 @@ const MEASUREMENT: usize = 1;
 fn graph(sampling: Sampling, masks: Masks) -> (Graph, [crate::graph::Node; 3]) {
     let mut graph = Graph::new();
     let source = Source { split: 0, n_examples: N_EXAMPLES, sampling };
-    let images = graph.gather_images(source, BATCH, &[PIXELS, 1, 1], [1.0 / 255.0, 0.0]).unwrap();
+    let images = graph
+        .gather_images(source, BATCH, &[PIXELS, 1, 1], Pixels::resident(1.0 / 255.0, 0.0))
+        .unwrap();
     let labels = graph.gather_labels(source, BATCH).unwrap();
     let weights = graph.parameter("weights", &[PIXELS, 3], Initialiser::Zeros).unwrap();
     let x = graph.reshape(images, &[BATCH, PIXELS]).unwrap();
@@ -49,9 +51,10 @@ fn program() -> Program {
         graph.sum(labels, 1.0).unwrap(),
     ];
     let measurement = Plan::evaluation(&graph, &values, N_ITERATIONS).unwrap();
-    let images = (0..N_EXAMPLES * PIXELS).map(|i| (i * 37 % 251).try_into().unwrap()).collect();
+    let images: Vec<u8> =
+        (0..N_EXAMPLES * PIXELS).map(|i| (i * 37 % 251).try_into().unwrap()).collect();
     let labels = (0..3).cycle().take(N_EXAMPLES).collect();
-    let split = Arc::new(Split { images, labels });
+    let split = Arc::new(Split::resident(images, labels));
     Program::new(vec![training, measurement], vec![split]).unwrap()
 }
 

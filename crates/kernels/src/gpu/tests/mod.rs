@@ -6,6 +6,7 @@ mod iterations;
 mod ops;
 mod samples;
 mod shaders;
+mod streams;
 mod training;
 mod windows;
 

@@ -274,7 +274,7 @@ fn labels(graph: &mut Graph, rows: usize, classes: u32) -> (Node, Arc<Split>) {
     let n_examples = (rows - 1).max(1);
     let labels = (0..).map(|i| i * i % classes).take(n_examples).collect();
     let source = Source { split: 0, n_examples, sampling: Sampling::Sequential };
-    (graph.gather_labels(source, rows).unwrap(), Arc::new(Split { images: Bytes::new(), labels }))
+    (graph.gather_labels(source, rows).unwrap(), Arc::new(Split::resident(Bytes::new(), labels)))
 }
 
 #[test]
@@ -294,6 +294,36 @@ fn cross_entropy_and_error_count() {
                 let keep = [losses, errors, gradient];
                 check_values(&name, classes as usize, device().tiling, &graph, &keep, vec![split]);
             }
+        }
+    }
+}
+
+/// Sets of none to three labels, the last example past the end of the data.
+#[test]
+fn label_sets() {
+    for (rows, classes) in [(1, 1), (2, 7), (7, 131), (40, 1000)] {
+        for smoothed in [false, true] {
+            let mut graph = Graph::new();
+            let logits = parameter(&mut graph, "logits", &[rows, classes]).unwrap();
+            // So that some logits are beyond the bins.
+            let logits = graph.add(logits, logits).unwrap();
+            let n_examples = (rows - 1).max(1);
+            let set = |row: usize| {
+                let n_labels = (row % 4).min(classes);
+                let label = |j| if j < n_labels { (row + j * 3) % classes } else { 0xffff };
+                [label(0), label(1), label(2)].map(|label| u16::try_from(label).unwrap())
+            };
+            let sets: Vec<u8> = (1..=n_examples).flat_map(set).flat_map(u16::to_le_bytes).collect();
+            let split = Arc::new(Split::resident(sets, vec![0; n_examples]));
+            let source = Source { split: 0, n_examples, sampling: Sampling::Sequential };
+            let sets = graph.gather_tokens(source, rows, 3, [0, 3]).unwrap();
+            let losses = graph.sigmoid_cross_entropy(logits, sets, smoothed).unwrap();
+            let scores = graph.score_histogram(logits, sets).unwrap();
+            let loss = random_projection(&mut graph, losses).unwrap();
+            let gradient = graph.gradients(loss, &[logits]).unwrap()[0];
+            let name = format!("label sets {rows} x {classes}, smoothed {smoothed}");
+            let keep = [losses, scores, gradient];
+            check_values(&name, classes, device().tiling, &graph, &keep, vec![split]);
         }
     }
 }

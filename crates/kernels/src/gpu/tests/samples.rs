@@ -7,7 +7,7 @@ use crate::gpu::lower::{Kernel, lower};
 use crate::graph::{Graph, Initialiser, Node};
 use crate::ops::batch_norm::Moments;
 use crate::ops::dropout::Masks;
-use crate::ops::gather::{Sampling, Source};
+use crate::ops::gather::{Pixels, Sampling, Source};
 use crate::ops::update::UpdateRule;
 use crate::ops::window::Padding;
 use crate::plan::Plan;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// Kernels of plans that together hold every op: all update rules, both kinds of sampling.
 pub(super) fn kernels() -> Vec<Kernel> {
-    let split = Split { images: vec![7; 9 * 64].into(), labels: vec![1; 9] };
+    let split = Split::resident(vec![7; 9 * 64], vec![1; 9]);
     let plans =
         [UpdateRule::Sgd, UpdateRule::Momentum, UpdateRule::NesterovMomentum, UpdateRule::Adam]
             .into_iter()
@@ -36,7 +36,9 @@ fn network(sampling: Sampling) -> (Graph, Node, Node) {
     const BATCH: usize = 4;
     let mut graph = Graph::new();
     let source = Source { split: 0, n_examples: 9, sampling };
-    let images = graph.gather_images(source, BATCH, &[8, 8, 1], [1.0 / 255.0, -0.5]).unwrap();
+    let images = graph
+        .gather_images(source, BATCH, &[8, 8, 1], Pixels::resident(1.0 / 255.0, -0.5))
+        .unwrap();
     let images = graph.standardise(images).unwrap();
     let labels = graph.gather_labels(source, BATCH).unwrap();
     let tokens = graph.gather_tokens(source, BATCH, 32, [1, 3]).unwrap();
@@ -87,6 +89,12 @@ fn network(sampling: Sampling) -> (Graph, Node, Node) {
     let losses = graph.softmax_cross_entropy(logits, labels, true).unwrap();
     let errors = graph.error_count(logits, labels).unwrap();
     let loss = graph.sum(losses, 0.25).unwrap();
+    let sets = graph.reshape(labels, &[BATCH, 1]).unwrap();
+    let of_sets = graph.sigmoid_cross_entropy(logits, sets, true).unwrap();
+    let of_sets = graph.sum(of_sets, 1.0).unwrap();
+    let loss = graph.add(loss, of_sets).unwrap();
+    let scores = graph.score_histogram(logits, sets).unwrap();
+    let n_scores = graph.sum(scores, 1.0).unwrap();
     let mean = graph.mean_of_labelled(losses, labels).unwrap();
     let loss = graph.add(loss, mean).unwrap();
     let n_labels = graph.count_labels(labels).unwrap();
@@ -105,5 +113,6 @@ fn network(sampling: Sampling) -> (Graph, Node, Node) {
     let errors = graph.add(errors, n_labels).unwrap();
     let sum_of_tokens = graph.sum(tokens, 1.0).unwrap();
     let errors = graph.add(errors, sum_of_tokens).unwrap();
+    let errors = graph.add(errors, n_scores).unwrap();
     (graph, loss, errors)
 }

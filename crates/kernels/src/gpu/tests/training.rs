@@ -8,7 +8,7 @@ use crate::executor::{Executor, Program, Split};
 use crate::graph::{Graph, Initialiser, Node};
 use crate::lane::Snapshot;
 use crate::ops::dropout::Masks;
-use crate::ops::gather::{Sampling, Source};
+use crate::ops::gather::{Pixels, Sampling, Source};
 use crate::ops::update::UpdateRule;
 use crate::ops::window::Padding;
 use crate::plan::Plan;
@@ -44,15 +44,15 @@ fn data() -> Arc<Split> {
         let byte = (base + 50.0 * noise) as u8;
         byte
     };
-    let images = noise.iter().enumerate().map(pixel).collect();
-    Arc::new(Split { images, labels })
+    let images: Vec<u8> = noise.iter().enumerate().map(pixel).collect();
+    Arc::new(Split::resident(images, labels))
 }
 
 /// Loss and number of errors; in training with dropout and label smoothing.
 fn forward(graph: &mut Graph, network: Network, training: bool) -> (Node, Node) {
     let sampling = if training { Sampling::Shuffled } else { Sampling::Sequential };
     let source = Source { split: 0, n_examples: N_EXAMPLES, sampling };
-    let scaling = [1.0 / 128.0, -1.0];
+    let scaling = Pixels::resident(1.0 / 128.0, -1.0);
     let images = graph.gather_images(source, BATCH, &[SIDE, SIDE, 1], scaling).unwrap();
     let labels = graph.gather_labels(source, BATCH).unwrap();
     let (features, len) = match network {

@@ -34,7 +34,7 @@ fn sums_the_iterations_of_one_run_in_each_lane() {
     let both = graph.accumulate(sums).unwrap();
     let values = [graph.sum(sums, 1.0).unwrap(), graph.sum(both, 1.0).unwrap()];
     let plan = Plan::evaluation(&graph, &values, 4).unwrap();
-    let split = Split { images: Bytes::new(), labels: (0..8).collect() };
+    let split = Split::resident(Bytes::new(), (0..8).collect());
     let program = Program::new(vec![plan], vec![Arc::new(split)]).unwrap();
     assert_eq!(program.lane_len(), 2 + 2 * 4 + 2 + 2, "weight and velocity, records, sums");
     let mut executor = CpuExecutor::<f64>::new(&program, 3).unwrap();

@@ -10,14 +10,17 @@ const EVALUATION: Shader =
 
 impl Record {
     /// One kernel a value, since each value has a buffer of its own.
-    pub(crate) fn launch(self) -> Vec<Launch> {
-        let value = |column| {
-            Launch::new(RECORD, 1)
-                .reads([Operand::Input(column)])
+    pub(crate) fn launch(&self) -> Vec<Launch> {
+        let mut column = 0;
+        let value = |(index, &len): (usize, &usize)| {
+            let launch = Launch::per_element(RECORD, len)
+                .reads([Operand::Input(index)])
                 .writes([Operand::Output(0)])
-                .words([word(self.rows), word(self.n_values), word(column)])
+                .words([word(self.rows), word(self.row_len()), word(column)]);
+            column += len;
+            launch
         };
-        (0..self.n_values).map(value).collect()
+        self.lens.iter().enumerate().map(value).collect()
     }
 }
 

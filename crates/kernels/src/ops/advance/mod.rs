@@ -9,10 +9,11 @@ use crate::ops::gather::{Gather, Sampling};
 use crate::plan::Fused;
 use crate::real::Real;
 
-/// Writes `n_values` scalars into row `cursor` of `rows`, in lanes that are still running.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Writes values of these lengths, one after another, into row `cursor` of `rows`, in lanes that are
+/// still running.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
-    pub(crate) n_values: usize,
+    pub(crate) lens: Vec<usize>,
     pub(crate) rows: usize,
 }
 
@@ -26,15 +27,21 @@ pub(crate) struct Advance {
 }
 
 impl Record {
+    /// Elements of a row.
+    pub(crate) fn row_len(&self) -> usize {
+        self.lens.iter().sum()
+    }
+
     pub(crate) fn cpu<T: Real>(
-        self,
+        &self,
         context: &CpuContext<'_, T>,
         inputs: &[&[T]],
         records: &mut [T],
     ) {
-        let start = context.lane.cursor as usize * self.n_values;
-        for (record, input) in records[start..start + self.n_values].iter_mut().zip(inputs) {
-            *record = input[0];
+        let mut place = context.lane.cursor as usize * self.row_len();
+        for input in inputs {
+            records[place..place + input.len()].copy_from_slice(input);
+            place += input.len();
         }
     }
 }

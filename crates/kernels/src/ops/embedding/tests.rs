@@ -14,7 +14,7 @@ use crate::plan::Plan;
 /// Six tokens, the last past the end of the data and so -1.
 fn graph() -> (Graph, [crate::graph::Node; 2], Arc<Split>) {
     let labels = vec![2, 0, 2, 1, 2];
-    let split = Split { images: Bytes::new(), labels };
+    let split = Split::resident(Bytes::new(), labels);
     let mut graph = Graph::new();
     let table = graph.parameter("table", &[4, 3], Initialiser::Zeros).unwrap();
     let weights = graph.parameter("weights", &[6, 3], Initialiser::Zeros).unwrap();

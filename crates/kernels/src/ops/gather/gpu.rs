@@ -1,7 +1,7 @@
 //! Launches of the gather.
 
-use super::{Gather, Sampling};
-use crate::gpu::launch::{Launch, Operand, Resource, Shader, word};
+use super::{Gather, Pixels, Sampling};
+use crate::gpu::launch::{Launch, Operand, Resource, Shader, constant, flag, word};
 
 const IMAGES: Shader = Shader { name: "gather/images", source: include_str!("images.wgsl") };
 const LABELS: Shader = Shader { name: "gather/labels", source: include_str!("labels.wgsl") };
@@ -13,6 +13,10 @@ impl Gather {
     pub(crate) fn launch_images(&self) -> Launch {
         Launch::new(IMAGES, self.batch)
             .constants(self.constants())
+            .constants([
+                ("N_CHANNELS", constant(self.pixels.n_channels())),
+                ("IS_STREAMED", flag(self.pixels.is_streamed)),
+            ])
             .writes([Operand::Output(0)])
             .resources([Resource::Images(self.source.split)])
             .words([word(self.source.n_examples), word(self.batch), word(self.example_len)])
@@ -27,11 +31,13 @@ impl Gather {
             .words([word(self.source.n_examples)])
     }
 
-    /// What each byte stands for, rounded on the host: a device may fuse the multiplication and
+    /// What each byte stands for in each channel, rounded on the host: a device may fuse the multiplication and
     /// the addition, and would then round otherwise than the native executor.
     fn values(&self) -> impl Iterator<Item = f32> {
-        let (scale, shift) = (self.scale, self.shift);
-        (0..=u8::MAX).map(move |byte| scale * f32::from(byte) + shift)
+        let Pixels { scale, shifts, .. } = self.pixels;
+        let of_channel =
+            move |shift| (0..=u8::MAX).map(move |byte| scale * f32::from(byte) + shift);
+        shifts.into_iter().flat_map(of_channel)
     }
 
     pub(super) fn constants(&self) -> [(&'static str, f64); 1] {

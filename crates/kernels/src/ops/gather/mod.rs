@@ -1,4 +1,4 @@
-//! A batch out of the device-resident data set.
+//! A batch out of the data set.
 
 mod cpu;
 mod gpu;
@@ -47,9 +47,36 @@ pub(crate) struct Gather {
     pub(crate) source: Source,
     pub(crate) batch: usize,
     pub(crate) example_len: usize,
-    pub(crate) scale: f32,
-    pub(crate) shift: f32,
+    pub(crate) pixels: Pixels,
 }
+
+/// How the bytes of images come and become numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pixels {
+    /// What bytes are multiplied by.
+    pub scale: f32,
+    /// What is then added, to each channel in turn: three channels, or one number three times.
+    pub shifts: [f32; 3],
+    /// Whether the split is read when batches need it.
+    pub is_streamed: bool,
+}
+
+impl Pixels {
+    /// Bytes of a split in memory that become `scale byte + shift`.
+    pub const fn resident(scale: f32, shift: f32) -> Self {
+        Self { scale, shifts: [shift; 3], is_streamed: false }
+    }
+
+    /// Channels that differ.
+    pub(crate) fn n_channels(&self) -> usize {
+        let [first, others @ ..] = self.shifts;
+        let differ = others.iter().any(|shift| shift.to_bits() != first.to_bits());
+        if differ { self.shifts.len() } else { 1 }
+    }
+}
+
+/// What a gather that only looks at whole examples has.
+const WHOLE: Pixels = Pixels::resident(1.0, 0.0);
 
 /// Examples of one split that 30 bits index, as the shuffle needs.
 const MAX_EXAMPLES: usize = 1 << 30;
@@ -58,27 +85,32 @@ impl Graph {
     /// The next batch's images.
     ///
     /// # Equation
-    /// `y[n, h, w, c] = scale byte + shift`, in f32 rounding on both executors.
+    /// `y[n, h, w, c] = scale byte + shift[c]`, in f32 rounding on both executors.
     ///
     /// # Shapes
     /// `shape` is that of one example, `[H, W, C]`; `y: [batch, H, W, C]`.
     ///
     /// # Errors
-    /// If the batch is 0 or larger than the split (when shuffled), or an example is empty.
+    /// If the batch is 0 or larger than the split (when shuffled), an example is empty, or channels
+    /// differ and are not three.
     pub fn gather_images(
         &mut self,
         source: Source,
         batch: usize,
         shape: &[usize],
-        [scale, shift]: [f32; 2],
+        pixels: Pixels,
     ) -> Result<Node, Error> {
         check_batch("gather_images", source, batch)?;
         let example_len = shape.iter().product();
+        let n_channels = shape.last().copied().unwrap_or(0);
         let shape = [&[batch], shape].concat();
-        let gather = Gather { source, batch, example_len, scale, shift };
+        let gather = Gather { source, batch, example_len, pixels };
         let node = self.push(Op::GatherImages(gather), &[], shape.as_slice().into());
         if example_len == 0 {
             return Err(self.operand_error("gather_images", node, "every axis must be at least 1"));
+        }
+        if pixels.n_channels() > 1 && n_channels != pixels.n_channels() {
+            return Err(self.operand_error("gather_images", node, "shifts are for three channels"));
         }
         Ok(node)
     }
@@ -92,7 +124,7 @@ impl Graph {
     /// As [`Graph::gather_images`].
     pub fn gather_labels(&mut self, source: Source, batch: usize) -> Result<Node, Error> {
         check_batch("gather_labels", source, batch)?;
-        let gather = Gather { source, batch, example_len: 1, scale: 1.0, shift: 0.0 };
+        let gather = Gather { source, batch, example_len: 1, pixels: WHOLE };
         Ok(self.push(Op::GatherLabels(gather), &[], [batch].into()))
     }
 }
@@ -125,6 +157,11 @@ impl Gather {
             Some(split) if images && split.example_len() != self.example_len => {
                 let given = split.example_len();
                 format!("built for examples of {} bytes, given {given}", self.example_len)
+            }
+            Some(split) if images && split.stream().is_some() != self.pixels.is_streamed => {
+                let how = |streamed| if streamed { "a stream" } else { "data in memory" };
+                let (built, given) = (how(self.pixels.is_streamed), how(!self.pixels.is_streamed));
+                format!("built for {built}, given {given}")
             }
             Some(_) => return Ok(()),
         };

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use super::{Sampling, Source};
+use super::{Pixels, Sampling, Source};
 use crate::cpu::CpuExecutor;
 use crate::executor::{Executor, Program, Split};
 use crate::graph::{Graph, Initialiser, Node};
 use crate::lane::Snapshot;
 use crate::ops::update::UpdateRule;
 use crate::plan::Plan;
-use crate::testing::sample_lane;
+use crate::testing::{VariedStream, sample_lane};
 
 /// Example `i` is the bytes `[i, 2 i, 255]` with label `i`.
 fn split(n: u8) -> Arc<Split> {
-    let images = (0..n).flat_map(|i| [i, 2 * i, 255]).collect();
-    Arc::new(Split { images, labels: (0..u32::from(n)).collect() })
+    let images: Vec<u8> = (0..n).flat_map(|i| [i, 2 * i, 255]).collect();
+    Arc::new(Split::resident(images, (0..u32::from(n)).collect()))
 }
 
 fn source(n_examples: usize, sampling: Sampling) -> Source {
@@ -22,7 +22,8 @@ fn source(n_examples: usize, sampling: Sampling) -> Source {
 }
 
 fn batch(graph: &mut Graph, source: Source, size: usize) -> (Node, Node) {
-    let images = graph.gather_images(source, size, &[1, 3, 1], [1.0 / 255.0, 0.5]).unwrap();
+    let images =
+        graph.gather_images(source, size, &[1, 3, 1], Pixels::resident(1.0 / 255.0, 0.5)).unwrap();
     (images, graph.gather_labels(source, size).unwrap())
 }
 
@@ -113,7 +114,7 @@ fn refuses_batches_and_data_that_do_not_fit() {
 fn tokens_are_read_with_their_padding() {
     let sentence = |i: u16| [300 * i, 300 * i + 1, if i.is_multiple_of(2) { u16::MAX } else { 7 }];
     let images: Vec<u8> = (0..5).flat_map(sentence).flat_map(u16::to_le_bytes).collect();
-    let split = Arc::new(Split { images: images.into(), labels: vec![0; 5] });
+    let split = Arc::new(Split::resident(images, vec![0; 5]));
     let mut graph = Graph::new();
     let source = source(5, Sampling::Sequential);
     let inputs = graph.gather_tokens(source, 3, 3, [0, 2]).unwrap();
@@ -133,4 +134,53 @@ fn tokens_are_read_with_their_padding() {
     assert_eq!(sums, [0.0 + 1.0 + 300.0 + 301.0 + 600.0 + 601.0, last]);
     assert!(graph.gather_tokens(source, 3, 3, [2, 2]).is_err());
     assert!(graph.gather_tokens(source, 3, 3, [2, 0]).is_err());
+}
+
+/// What one lane sees of a stream in so many steps, run by run.
+fn streamed(seed: u32, n_lanes: usize, n_steps: u32) -> Vec<Vec<f64>> {
+    let mut graph = Graph::new();
+    let w = graph.parameter("w", &[3, 1], Initialiser::Zeros).unwrap();
+    let pixels = Pixels { is_streamed: true, ..Pixels::resident(1.0, 0.0) };
+    let source = source(4, Sampling::Shuffled);
+    let images = graph.gather_images(source, 4, &[1, 3, 1], pixels).unwrap();
+    let matrix = graph.reshape(images, &[4, 3]).unwrap();
+    let product = graph.matmul(matrix, w).unwrap();
+    let loss = graph.sum(product, 1.0).unwrap();
+    let plan = Plan::training(graph, loss, UpdateRule::Sgd, &[images]).unwrap();
+    let images_of = VariedStream { n_examples: 4, example_len: 3 }.into();
+    let split = Arc::new(Split { images: images_of, labels: vec![0; 4] });
+    let program = Program::new(vec![plan], vec![split]).unwrap();
+    let mut executor = CpuExecutor::<f64>::new(&program, n_lanes).unwrap();
+    executor.load(n_lanes - 1, &Snapshot::fresh(sample_lane(seed), vec![0.0; 3])).unwrap();
+    (0..n_steps)
+        .map(|_| {
+            executor.run(0, &vec![1; n_lanes]).unwrap();
+            executor.read(0, n_lanes - 1, images).unwrap()
+        })
+        .collect()
+}
+
+#[test]
+fn a_stream_is_varied_anew_in_each_epoch_and_trial_and_by_nothing_else() {
+    let seen = streamed(5, 1, 3);
+    assert_eq!(seen, streamed(5, 3, 3), "the same in another lane");
+    let values = |batch: &[f64]| {
+        let mut examples: Vec<Vec<u64>> =
+            batch.chunks(3).map(|example| example.iter().map(|v| v.to_bits()).collect()).collect();
+        examples.sort();
+        examples
+    };
+    assert_ne!(values(&seen[0]), values(&seen[1]), "another epoch");
+    assert_ne!(values(&seen[0]), values(&streamed(6, 1, 1)[0]), "another trial");
+}
+
+#[test]
+fn a_stream_is_no_data_in_memory() {
+    let mut graph = Graph::new();
+    let pixels = Pixels { is_streamed: true, ..Pixels::resident(1.0, 0.0) };
+    let images =
+        graph.gather_images(source(5, Sampling::Sequential), 2, &[1, 3, 1], pixels).unwrap();
+    let plan = Plan::forward(&graph, &[images]).unwrap();
+    let message = Program::new(vec![plan], vec![split(5)]).unwrap_err().to_string();
+    assert!(message.contains("built for a stream, given data in memory"), "{message}");
 }

@@ -1,6 +1,6 @@
 //! Tokens of a batch: sentences, whose next tokens are the labels.
 
-use super::{Gather, Source, check_batch};
+use super::{Gather, Source, WHOLE, check_batch};
 use crate::cpu::CpuContext;
 use crate::error::Error;
 use crate::gpu::launch::{Launch, Resource, Shader, word};
@@ -46,7 +46,7 @@ impl Graph {
     ) -> Result<Node, Error> {
         check_batch("gather_tokens", source, batch)?;
         let example_bytes = TOKEN_BYTES * example_len;
-        let gather = Gather { source, batch, example_len: example_bytes, scale: 1.0, shift: 0.0 };
+        let gather = Gather { source, batch, example_len: example_bytes, pixels: WHOLE };
         let op = GatherTokens { gather, first, length };
         if length == 0 || first + length > example_len {
             #[expect(clippy::cast_precision_loss, reason = "for a message")]
@@ -67,7 +67,7 @@ impl GatherTokens {
                 continue;
             };
             let start = index * self.gather.example_len + TOKEN_BYTES * self.first;
-            let bytes = &split.images[start..start + TOKEN_BYTES * self.length];
+            let bytes = &split.bytes()[start..start + TOKEN_BYTES * self.length];
             for (y, &token) in y.iter_mut().zip(bytes.as_chunks::<TOKEN_BYTES>().0) {
                 let token = u16::from_le_bytes(token);
                 *y = if token == PADDING { -T::one() } else { T::of(f64::from(token)) };
