@@ -288,7 +288,7 @@ fn a_typo_is_the_users_and_has_its_line() {
 fn unknown_names_are_answered_with_the_known_ones() {
     let directory = tempfile::tempdir().unwrap();
     let cases = [
-        ("mnist_5k", "imagenet", "mnist_5k"),
+        ("mnist_5k", "imagenet_22k", "mnist_5k"),
         ("fc_64_64_64", "resnet_9", "simple_cnn_base"),
         ("nesterov_momentum", "adagrad", "sgd"),
     ];

@@ -50,6 +50,9 @@ pub(crate) enum Command {
     Devices(Listing),
     /// List data sets, models and optimizers; any combination is a workload
     Workloads(Workloads),
+    /// See where data sets are, check their files, fetch them
+    #[command(subcommand)]
+    Data(Data),
 }
 
 /// `critbatch quickstart`.
@@ -437,6 +440,53 @@ pub(crate) struct Workloads {
     /// In which form.
     #[command(flatten)]
     pub(crate) listing: Listing,
+}
+
+/// `critbatch data`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Data {
+    /// Say of every data set whether it is there, where it was looked for, and how to get it
+    List(DataList),
+    /// Read every file of a data set and name those that are damaged
+    Check(DataCheck),
+    /// Fetch a data set from its publisher; what was begun is continued
+    Fetch(DataFetch),
+}
+
+/// `critbatch data list`.
+#[derive(Debug, Args)]
+pub(crate) struct DataList {
+    /// Directory of the data sets, searched before CRITBATCH_DATA and /usr/share/datasets
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// In which form.
+    #[command(flatten)]
+    pub(crate) listing: Listing,
+}
+
+/// `critbatch data check`.
+#[derive(Debug, Args)]
+pub(crate) struct DataCheck {
+    /// Name of the data set
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Directory of the data sets, searched before CRITBATCH_DATA and /usr/share/datasets
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+/// `critbatch data fetch`.
+#[derive(Debug, Args)]
+pub(crate) struct DataFetch {
+    /// Name of the data set
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Directory to fetch into, instead of CRITBATCH_DATA or your own data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Address of a folder that has the same files, to fetch from instead of the publisher's
+    #[arg(long, value_name = "URL")]
+    pub(crate) mirror: Option<String>,
 }
 
 /// The form of what is listed.

@@ -1,7 +1,7 @@
 //! `critbatch`: how far can data parallelism speed up a training run?
 //!
 //! `args.rs` reads the command line, `commands/` has one file for each verb, `plan.rs` says what a
-//! run will take, `progress.rs` tells on stderr how it goes, `source.rs` reads what was measured,
+//! run will take, `fetch.rs` takes files from a server, `progress.rs` tells on stderr how it goes, `source.rs` reads what was measured,
 //! `summary.rs` turns it into text, and `report.rs` has critbatch-report draw it. stdout has results
 //! and nothing else.
 
@@ -9,6 +9,7 @@ mod args;
 mod commands;
 mod console;
 mod exit;
+mod fetch;
 mod plan;
 mod progress;
 mod report;

@@ -237,6 +237,7 @@ fn in_a_process_of_its_own() {
     let search_path = crate::locate::SearchPath {
         data_dir: None,
         variable_dir: None,
+        own_dir: None,
         system_dir: root.join("system"),
     };
     let (info, cache) = (Tiny::new().info(), Cache { folder: Some(root.join("cache")) });

@@ -25,6 +25,7 @@
 mod cache;
 mod catalogue;
 mod dataset;
+mod download;
 mod error;
 mod idx;
 mod load;
@@ -40,8 +41,9 @@ mod text;
 pub use cache::CACHE_VARIABLE;
 pub use catalogue::{DatasetInfo, ImageInfo, PhotoInfo, Preprocessing, TextInfo, catalogue, find};
 pub use dataset::{Dataset, ImageDataset, Split};
+pub use download::{CheckedFile, Download, RemoteFile, check};
 pub use error::DataError;
 pub use load::{load, load_images};
-pub use locate::{DATA_DIR_VARIABLE, Location, locate};
+pub use locate::{DATA_DIR_VARIABLE, Location, locate, own_data_dir};
 pub use photos::{CHANNEL_MEANS, LabelSets, Labels, PhotoDataset, Photos, View};
 pub use text::{PADDING, Sentences, TextDataset};

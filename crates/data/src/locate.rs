@@ -3,12 +3,22 @@
 use std::path::{Path, PathBuf};
 use std::{env, fmt, fs, io};
 
+use etcetera::BaseStrategy;
+
 use crate::catalogue::{DatasetInfo, Files, ImageInfo, PhotoInfo, Storage, TextInfo, images};
 use crate::error::DataError;
 use crate::text::CorpusFiles;
 
 /// The environment variable that names the data folder when none is given.
 pub const DATA_DIR_VARIABLE: &str = "CRITBATCH_DATA";
+
+/// The folder that data sets are fetched into, unless another is named: `critbatch` in the folder that the
+/// platform has for a program's data (on Linux `$XDG_DATA_HOME` or `~/.local/share`).
+#[must_use]
+pub fn own_data_dir() -> Option<PathBuf> {
+    let strategy = etcetera::base_strategy::choose_native_strategy().ok()?;
+    Some(strategy.data_dir().join("critbatch"))
+}
 
 /// Debian's data set packages install here, each in a folder of its own.
 const SYSTEM_DIR: &str = "/usr/share/datasets";
@@ -34,9 +44,11 @@ impl fmt::Display for Location {
 /// Finds a data set's files without reading them.
 ///
 /// Looks in `data_dir`, then in the folder that the environment variable
-/// [`DATA_DIR_VARIABLE`] names, then in `/usr/share/datasets`. In each of the first two it tries
+/// [`DATA_DIR_VARIABLE`] names, then in [`own_data_dir`], then in `/usr/share/datasets`. In each of the
+/// first two it tries
 /// the sub-folder of the data set's name, that name written with hyphens, that of the publisher's
-/// archive if there is one (`cifar-10-batches-bin`), then the folder itself;
+/// archive if there is one (`cifar-10-batches-bin`), then the folder itself; in the third one only what
+/// `critbatch data fetch` makes, the sub-folder of the data set's name or the archive's;
 /// in the last one only the name with hyphens. The sub-folders come first because MNIST and
 /// Fashion-MNIST share their file names: files of the one lying in the data folder itself must
 /// not hide the other in its own sub-folder. The first folder with all the files is taken.
@@ -65,6 +77,7 @@ pub fn locate(info: &DatasetInfo, data_dir: Option<&Path>) -> Result<Location, D
 pub(crate) struct SearchPath {
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) variable_dir: Option<PathBuf>,
+    pub(crate) own_dir: Option<PathBuf>,
     pub(crate) system_dir: PathBuf,
 }
 
@@ -76,6 +89,7 @@ impl SearchPath {
             variable_dir: env::var_os(DATA_DIR_VARIABLE)
                 .filter(|value| !value.is_empty())
                 .map(PathBuf::from),
+            own_dir: own_data_dir(),
             system_dir: PathBuf::from(SYSTEM_DIR),
         }
     }
@@ -163,6 +177,8 @@ impl SearchPath {
             folders.extend(names.clone().map(|name| folder.join(name)));
             folders.push(folder.clone());
         }
+        let fetched = unpacked.unwrap_or(name);
+        folders.extend(self.own_dir.iter().map(|folder| folder.join(fetched)));
         folders.push(self.system_dir.join(&with_hyphens));
         let mut distinct: Vec<PathBuf> = Vec::with_capacity(folders.len());
         for folder in folders {

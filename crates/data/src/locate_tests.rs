@@ -16,6 +16,7 @@ fn places_are_tried_in_the_documented_order() {
     // Last place first: each new folder has to win over all the ones written before.
     for folder in [
         "system/tiny-shapes",
+        "own/tiny_shapes",
         "variable",
         "variable/tiny-shapes",
         "variable/tiny_shapes",
@@ -67,7 +68,8 @@ fn the_error_names_every_place_and_what_it_lacks() {
             "data set 'tiny_shapes' not found; looked in: {root}/data/tiny_shapes (no such folder), \
              {root}/data/tiny-shapes (no such folder), {root}/data (lacks train-labels, test-labels), \
              {root}/variable/tiny_shapes (no such folder), {root}/variable/tiny-shapes (not a folder), \
-             {root}/variable (none of the files), {root}/system/tiny-shapes (no such folder); \
+             {root}/variable (none of the files), {root}/own/tiny_shapes (no such folder), \
+             {root}/system/tiny-shapes (no such folder); \
              run the maker, or put train-images, train-labels, test-images, test-labels (each plain \
              or .gz) in one folder and name it by --data-dir or CRITBATCH_DATA"
         )

@@ -90,8 +90,7 @@ impl Tiny {
     }
 }
 
-/// The three places a user can have data in, as the empty folders `data`, `variable` and
-/// `system` of one temporary folder.
+/// The places that data can be in, as the empty folders `data`, `variable`, `own` and `system` of one temporary folder.
 pub(crate) struct Places {
     pub(crate) root: tempfile::TempDir,
 }
@@ -99,7 +98,7 @@ pub(crate) struct Places {
 impl Places {
     pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        for name in ["data", "variable", "system"] {
+        for name in ["data", "variable", "own", "system"] {
             fs::create_dir(root.path().join(name)).unwrap();
         }
         Self { root }
@@ -113,6 +112,7 @@ impl Places {
         SearchPath {
             data_dir: Some(self.path("data")),
             variable_dir: Some(self.path("variable")),
+            own_dir: Some(self.path("own")),
             system_dir: self.path("system"),
         }
     }

@@ -1,6 +1,7 @@
 //! One file for each verb.
 
 mod compare;
+mod data;
 mod devices;
 mod export;
 mod import;
@@ -40,5 +41,6 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Probe(probe) => probe::execute(&probe),
         Command::Devices(listing) => devices::execute(listing),
         Command::Workloads(workloads) => workloads::execute(&workloads),
+        Command::Data(data) => data::execute(&data),
     }
 }

@@ -19,6 +19,7 @@ use bytes::Bytes;
 pub(crate) use files::PhotoFiles;
 pub(crate) use load::{Layout, Part, load_photos};
 
+use crate::download::CheckedFile;
 use crate::text::PADDING;
 
 /// Pixels of each side of what a network sees.
@@ -126,12 +127,10 @@ impl Photos {
     }
 
     /// Decodes one and keeps nothing: whether it can be.
-    ///
-    /// # Errors
-    /// A line that names the file.
-    pub fn check(&self, index: usize) -> Result<(), String> {
+    pub(crate) fn check(&self, index: usize) -> CheckedFile {
         let path = self.files.path(index);
-        decode::open(&path).map(|_| ()).map_err(|error| format!("{}: {error}", path.display()))
+        let problem = decode::open(&path).err();
+        CheckedFile { path, problem: problem.map(|error| format!("cannot be decoded: {error}")) }
     }
 
     /// The first `n` at most.

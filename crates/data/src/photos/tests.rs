@@ -40,6 +40,7 @@ fn load(name: &str, folder: &Path) -> Result<PhotoDataset, crate::DataError> {
     let search_path = SearchPath {
         data_dir: Some(folder.to_owned()),
         variable_dir: None,
+        own_dir: None,
         system_dir: PathBuf::from("/nonexistent"),
     };
     load_photos(info, &search_path)
@@ -118,11 +119,11 @@ fn a_damaged_file_is_grey_and_named() {
     for content in [&b"no photograph"[..], b"", &[0xff, 0xd8, 0xff, 0xe0, 0, 16]] {
         fs::write(&path, content).unwrap();
         assert!(seen(&path, View::Central).pixels().all(|pixel| pixel.0 == [124, 117, 104]));
-        let message = photos_of(&path).check(0).unwrap_err();
-        assert!(message.contains("damaged.jpg: "), "{message}");
+        let checked = photos_of(&path).check(0);
+        assert!(checked.path.ends_with("damaged.jpg") && checked.problem.is_some(), "{checked:?}");
     }
     fs::remove_file(&path).unwrap();
-    assert!(photos_of(&path).check(0).unwrap_err().contains("damaged.jpg: "));
+    assert!(photos_of(&path).check(0).problem.is_some());
 }
 
 /// A header that says 60,000 by 60,000 pixels.
@@ -137,7 +138,7 @@ fn a_file_that_says_it_is_huge_takes_no_memory() {
     let frame = frame.unwrap();
     content[frame + 5..frame + 9].copy_from_slice(&[0xea, 0x60, 0xea, 0x60]);
     fs::write(&path, content).unwrap();
-    assert!(photos_of(&path).check(0).is_err());
+    assert!(photos_of(&path).check(0).problem.is_some());
 }
 
 fn classes_folder(folder: &Path, splits: &[(&str, &[(&str, usize)])]) {
@@ -170,7 +171,7 @@ fn folders_are_classes_in_order_of_name() {
     assert_eq!(labels(&dataset.train), [0, 1, 1, 1, 2, 2]);
     assert_eq!(labels(&dataset.validation), [0, 0, 2]);
     assert_eq!(labels(&dataset.train.first(2)), [0, 1]);
-    assert!((0..6).all(|index| dataset.train.check(index).is_ok()));
+    assert!((0..6).all(|index| dataset.train.check(index).problem.is_none()));
     classes_folder(folder.path(), &[("val", &[("emu", 1)])]);
     let message = load("image_folder", folder.path()).unwrap_err().to_string();
     assert!(message.contains("emu: is no class of the training folder, which has 3"), "{message}");

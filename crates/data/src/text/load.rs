@@ -67,6 +67,11 @@ pub(crate) fn load_text(
     checked(dataset, &sources)
 }
 
+/// Reads a file of a corpus to its end.
+pub(crate) fn check_corpus(path: &Path, info: &TextInfo) -> Result<(), DataError> {
+    Lines::new(&[path.to_owned()], info.corpus.layout).try_for_each(|line| line.map(|_| ()))
+}
+
 /// In a file without a name, which the system removes.
 fn load_uncached(
     info: &TextInfo,
@@ -217,6 +222,7 @@ mod tests {
         let search_path = SearchPath {
             data_dir: Some(data_dir.to_owned()),
             variable_dir: None,
+            own_dir: None,
             system_dir: "/nowhere".into(),
         };
         load_text(info, &search_path, &Cache { folder: cache.map(Path::to_owned) })

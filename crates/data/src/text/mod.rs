@@ -19,7 +19,7 @@ use bytes::Bytes;
 
 pub(crate) use corpus::{Corpus, CorpusFiles, Layout, Long};
 pub(crate) use file::VERSION;
-pub(crate) use load::load_text;
+pub(crate) use load::{check_corpus, load_text};
 
 /// What fills a row behind the end of its sentence.
 pub const PADDING: u16 = u16::MAX;

@@ -1,0 +1,158 @@
+//! `critbatch data`: where data sets are, whether their files are sound, and how they come here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::{Context, anyhow, bail};
+use critbatch_data::{
+    CheckedFile, DATA_DIR_VARIABLE, Download, RemoteFile, catalogue, check, find, locate,
+    own_data_dir,
+};
+use critbatch_report::format;
+use flate2::read::GzDecoder;
+use serde::Serialize;
+
+use crate::args::{Data, DataCheck, DataFetch, DataList};
+use crate::console;
+use crate::exit::Exit;
+use crate::fetch::fetch;
+
+/// Does what is asked for.
+///
+/// # Errors
+///
+/// If a data set is unknown, its files are not found, not sound or cannot be fetched.
+pub(crate) fn execute(data: &Data) -> anyhow::Result<Exit> {
+    match data {
+        Data::List(how) => list(how),
+        Data::Check(how) => check_files(how),
+        Data::Fetch(how) => fetch_files(how),
+    }
+}
+
+/// A data set as it is listed.
+#[derive(Debug, Serialize)]
+struct Offer {
+    name: &'static str,
+    description: &'static str,
+    source: &'static str,
+    is_present: bool,
+    /// Where it is, or where it was looked for and what to do.
+    location: String,
+    /// Address that `critbatch data fetch` takes; `null` where it takes none.
+    address: Option<String>,
+}
+
+fn list(DataList { data_dir, listing }: &DataList) -> anyhow::Result<Exit> {
+    let offer = |info| {
+        let located = locate(info, data_dir.as_deref());
+        Offer {
+            name: info.name(),
+            description: info.description(),
+            source: info.source(),
+            is_present: located.is_ok(),
+            location: located.map_or_else(|error| error.to_string(), |found| found.to_string()),
+            address: match Download::of(info) {
+                Download::Files { base, .. } => Some(base.to_owned()),
+                Download::Archive { base, file } => Some(format!("{base}{file}")),
+                Download::Nothing | Download::ByHand(_) => None,
+            },
+        }
+    };
+    let offers: Vec<Offer> = catalogue().iter().map(offer).collect();
+    if listing.json {
+        console::print_json(&offers)?;
+        return Ok(Exit::Done);
+    }
+    let mut text = String::new();
+    for Offer { name, description, source, is_present, location, address } in offers {
+        let state = if is_present { "present: " } else { "" };
+        text += &format!("{name}: {description} ({source})\n  {state}{location}\n");
+        if let (Some(address), false) = (address, is_present) {
+            text += &format!("  `critbatch data fetch {name}` takes {address}\n");
+        }
+    }
+    console::print(text.trim_end())?;
+    Ok(Exit::Done)
+}
+
+fn check_files(DataCheck { name, data_dir }: &DataCheck) -> anyhow::Result<Exit> {
+    let problems: Mutex<Vec<String>> = Mutex::default();
+    let on_checked = |CheckedFile { path, problem }: &CheckedFile| {
+        if let (Some(problem), Ok(mut problems)) = (problem, problems.lock()) {
+            let line = format!("{}: {problem}", path.display());
+            console::line(&line);
+            problems.push(line);
+        }
+    };
+    let n_files = check(name, data_dir.as_deref(), &on_checked)?;
+    let n_problems = problems.lock().map_or(0, |problems| problems.len());
+    if n_problems > 0 {
+        bail!("{name}: {n_problems} of {n_files} files are not sound; they are named above");
+    }
+    let location = locate(find(name)?, data_dir.as_deref())?;
+    console::print(&format!(
+        "{name}: {} files are sound, in {location}",
+        format::count(n_files as u64)
+    ))?;
+    Ok(Exit::Done)
+}
+
+fn fetch_files(DataFetch { name, data_dir, mirror }: &DataFetch) -> anyhow::Result<Exit> {
+    let info = find(name)?;
+    let from = |base: &str| match mirror {
+        Some(mirror) => format!("{}/", mirror.trim_end_matches('/')),
+        None => base.to_owned(),
+    };
+    let target = || target(data_dir.as_deref());
+    let folder = match Download::of(info) {
+        Download::Nothing => {
+            console::print(&format!("{name} is part of the program: nothing to fetch"))?;
+            return Ok(Exit::Done);
+        }
+        Download::ByHand(how) => bail!("{name} has to be obtained by hand: {how}"),
+        Download::Files { folder, base, files } => {
+            let folder = target()?.join(folder);
+            files.iter().try_for_each(|file| fetch_file(&from(base), &folder, file))?;
+            folder
+        }
+        Download::Archive { base, file } => {
+            let folder = target()?;
+            fetch_archive(&from(base), &folder, file)?;
+            folder
+        }
+    };
+    // Whatever came, it is looked at as it will be found.
+    check_files(&DataCheck { name: name.clone(), data_dir: Some(folder) })
+}
+
+/// Where fetched data go: where they will be looked for.
+fn target(data_dir: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let variable = std::env::var_os(DATA_DIR_VARIABLE).filter(|value| !value.is_empty());
+    let target = data_dir.map(Path::to_owned).or(variable.map(PathBuf::from)).or_else(own_data_dir);
+    target.ok_or_else(|| anyhow!("there is no home directory; name a folder by --data-dir"))
+}
+
+fn fetch_file(base: &str, folder: &Path, file: &RemoteFile) -> anyhow::Result<()> {
+    let path = folder.join(&file.name);
+    if path.exists() && file.check(&path).is_ok() {
+        return Ok(());
+    }
+    fetch(&format!("{base}{}", file.name), &path, |part| file.check(part))
+}
+
+/// Unpacks an archive, which is not kept: no file of it can lie outside the folder.
+fn fetch_archive(base: &str, folder: &Path, name: &str) -> anyhow::Result<()> {
+    let path = folder.join(name);
+    if !path.exists() {
+        fetch(&format!("{base}{name}"), &path, |_| Ok(()))?;
+    }
+    let archive =
+        fs::File::open(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
+    let unpacked = tar::Archive::new(GzDecoder::new(archive)).unpack(folder);
+    fs::remove_file(&path).with_context(|| format!("{}: cannot be removed", path.display()))?;
+    unpacked.with_context(|| {
+        format!("{}: cannot be unpacked and was removed; fetch it again", path.display())
+    })
+}

@@ -1,0 +1,212 @@
+//! `critbatch data` against a server in this process: what breaks off is continued, what is damaged is not
+//! kept.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// Debian's package, which scripts/test installs.
+const PACKAGE: &str = "/usr/share/datasets/fashion-mnist";
+
+const IMAGES: &str = "train-images-idx3-ubyte.gz";
+
+/// A server of files that notes each request as `name from byte`.
+struct Server {
+    address: String,
+    requests: Arc<Mutex<Vec<(String, usize)>>>,
+}
+
+impl Server {
+    /// Serves these files; of each named in `broken` only so many bytes come at the first request.
+    fn start(files: HashMap<String, Vec<u8>>, broken: HashMap<String, usize>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = format!("http://{}", listener.local_addr().expect("it has an address"));
+        let requests: Arc<Mutex<Vec<(String, usize)>>> = Arc::default();
+        let noted = Arc::clone(&requests);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (name, start) = request(&stream);
+                let mut noted = noted.lock().expect("no other thread panicked");
+                let is_first = !noted.iter().any(|(other, _)| *other == name);
+                noted.push((name.clone(), start));
+                drop(noted);
+                let limit = broken.get(&name).filter(|_| is_first).copied();
+                answer(stream, files.get(&name), start, limit);
+            }
+        });
+        Self { address, requests }
+    }
+
+    fn requests_of(&self, name: &str) -> Vec<usize> {
+        let requests = self.requests.lock().expect("no other thread panicked");
+        requests.iter().filter(|(other, _)| other == name).map(|(_, start)| *start).collect()
+    }
+}
+
+/// Name of the file asked for, and the byte from which on.
+fn request(stream: &TcpStream) -> (String, usize) {
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    let first = lines.next().unwrap_or_default();
+    let name = first.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
+    let mut start = 0;
+    for line in lines.take_while(|line| !line.is_empty()) {
+        let line = line.to_ascii_lowercase();
+        if let Some(range) = line.strip_prefix("range: bytes=") {
+            start = range.trim_end_matches('-').parse().unwrap_or(0);
+        }
+    }
+    (name, start)
+}
+
+fn answer(mut stream: TcpStream, content: Option<&Vec<u8>>, start: usize, limit: Option<usize>) {
+    let Some(content) = content else {
+        let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+        return;
+    };
+    let (status, rest) = match start {
+        0 => ("200 OK", &content[..]),
+        _ => ("206 Partial Content", &content[start..]),
+    };
+    let header =
+        format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", rest.len());
+    let sent = &rest[..limit.unwrap_or(rest.len()).min(rest.len())];
+    // The client may have gone.
+    let _ = stream.write_all(header.as_bytes()).and_then(|()| stream.write_all(sent));
+}
+
+fn package() -> HashMap<String, Vec<u8>> {
+    let names = ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"];
+    let read = |name: &str| {
+        let name = format!("{name}-ubyte.gz");
+        let content = fs::read(Path::new(PACKAGE).join(&name));
+        (name, content.expect("scripts/test installs the package dataset-fashion-mnist"))
+    };
+    names.map(read).into()
+}
+
+fn fetch(name: &str, server: &Server, folder: &Path) -> assert_cmd::assert::Assert {
+    let mut command = critbatch_tests::critbatch();
+    command.args(["data", "fetch", name, "--mirror", &server.address, "--data-dir"]).arg(folder);
+    command.assert()
+}
+
+fn stderr(assert: &assert_cmd::assert::Assert) -> String {
+    String::from_utf8_lossy(&assert.get_output().stderr).into_owned()
+}
+
+#[test]
+fn what_breaks_off_is_continued() {
+    let server = Server::start(package(), [(IMAGES.to_owned(), 1_000_000)].into());
+    let folder = tempfile::tempdir().unwrap();
+    let broken = fetch("fashion_mnist", &server, folder.path()).code(1);
+    let line = stderr(&broken);
+    assert!(line.contains("the same command continues it"), "{line}");
+    let part = folder.path().join("fashion_mnist").join(format!("{IMAGES}.part"));
+    let n_bytes = fs::metadata(&part).unwrap().len();
+    assert!(n_bytes > 0 && n_bytes <= 1_000_000, "{n_bytes}");
+    let done = fetch("fashion_mnist", &server, folder.path()).code(0);
+    let told = String::from_utf8_lossy(&done.get_output().stdout).into_owned();
+    assert!(told.contains("fashion_mnist: 4 files are sound"), "{told}");
+    assert_eq!(server.requests_of(IMAGES), [0, usize::try_from(n_bytes).unwrap()]);
+    assert!(!part.exists());
+    // Another time nothing is fetched, and the data set is found where it went.
+    fetch("fashion_mnist", &server, folder.path()).code(0);
+    assert_eq!(server.requests_of(IMAGES).len(), 2);
+    let found = folder.path().join("fashion_mnist");
+    for data_dir in [folder.path(), &found] {
+        let mut command = critbatch_tests::critbatch();
+        command.args(["data", "check", "fashion_mnist", "--data-dir"]).arg(data_dir);
+        let told = command.assert().code(0).get_output().stdout.clone();
+        assert!(String::from_utf8_lossy(&told).contains(&found.display().to_string()));
+    }
+}
+
+#[test]
+fn what_is_damaged_is_not_kept() {
+    let mut files = package();
+    let labels = "t10k-labels-idx1-ubyte.gz".to_owned();
+    files.insert(labels.clone(), files["train-labels-idx1-ubyte.gz"].clone());
+    let server = Server::start(files, HashMap::new());
+    let folder = tempfile::tempdir().unwrap();
+    let line = stderr(&fetch("fashion_mnist", &server, folder.path()).code(1));
+    assert!(
+        line.contains("sha-256 of the content is") && line.contains("it was removed"),
+        "{line}"
+    );
+    let kept = |name: &str| folder.path().join("fashion_mnist").join(name).exists();
+    assert!(kept(IMAGES) && !kept(&labels) && !kept(&format!("{labels}.part")));
+}
+
+#[test]
+fn a_file_that_the_server_has_not_is_said() {
+    let server = Server::start(HashMap::new(), HashMap::new());
+    let folder = tempfile::tempdir().unwrap();
+    let line = stderr(&fetch("mnist", &server, folder.path()).code(1));
+    assert!(line.contains("train-images-idx3-ubyte.gz: the server answers 404"), "{line}");
+}
+
+/// An archive that unpacks as the published one does, with other content.
+#[test]
+fn an_archive_is_unpacked_and_looked_at() {
+    let mut archive = tar::Builder::new(vec![]);
+    let names =
+        (1..=5).map(|batch| format!("data_batch_{batch}.bin")).chain(["test_batch.bin".to_owned()]);
+    for name in names {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(4);
+        header.set_mode(0o644);
+        let path = format!("cifar-10-batches-bin/{name}");
+        archive.append_data(&mut header, path, &b"cats"[..]).unwrap();
+    }
+    let mut encoder = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+    encoder.write_all(&archive.into_inner().unwrap()).unwrap();
+    let files = [("cifar-10-binary.tar.gz".to_owned(), encoder.finish().unwrap())].into();
+    let server = Server::start(files, HashMap::new());
+    let folder = tempfile::tempdir().unwrap();
+    let line = stderr(&fetch("cifar_10", &server, folder.path()).code(1));
+    assert!(line.contains("6 of 6 files are not sound"), "{line}");
+    let unpacked = folder.path().join("cifar-10-batches-bin/test_batch.bin");
+    assert_eq!(fs::read(unpacked).unwrap(), b"cats");
+    assert!(!folder.path().join("cifar-10-binary.tar.gz").exists());
+}
+
+#[test]
+fn data_that_no_program_may_fetch_is_explained() {
+    let run = |name: &str| {
+        let mut command = critbatch_tests::critbatch();
+        command.args(["data", "fetch", name]);
+        command.assert()
+    };
+    let line = stderr(&run("imagenet").code(1));
+    assert!(
+        line.contains("imagenet has to be obtained by hand: register at https://image-net.org"),
+        "{line}"
+    );
+    run("mnist_5k").code(0);
+    let line = stderr(&run("imagenet_22k").code(2));
+    assert!(line.contains("unknown data set 'imagenet_22k'"), "{line}");
+}
+
+#[test]
+fn every_data_set_is_listed() {
+    let mut command = critbatch_tests::critbatch();
+    command.args(["data", "list", "--json"]);
+    let listed = command.assert().code(0).get_output().stdout.clone();
+    let listed: serde_json::Value = serde_json::from_slice(&listed).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), critbatch_data::catalogue().len());
+    let of = |name: &str| {
+        listed.as_array().unwrap().iter().find(|offer| offer["name"] == name).unwrap().clone()
+    };
+    assert_eq!(of("mnist_5k")["is_present"], true);
+    assert_eq!(of("fashion_mnist")["location"], PACKAGE);
+    let location = of("open_images_v4")["location"].as_str().unwrap().to_owned();
+    assert!(location.contains("train-annotations-human-imagelabels.csv"), "{location}");
+    let mut command = critbatch_tests::critbatch();
+    let text = command.args(["data", "list"]).assert().code(0).get_output().stdout.clone();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert!(text.contains("`critbatch data fetch lm1b` takes https://www.statmt.org/"), "{text}");
+}
