@@ -177,16 +177,11 @@ fn text(offer: &Offer) -> String {
         let none = "needs larger images than those of these data sets".to_owned();
         models.add_row([model.name, &if sizes.is_empty() { none } else { sizes.join("; ") }]);
     }
-    let locations = offer.datasets.iter().map(|dataset| match dataset.is_present {
-        true => format!("{}: {}", dataset.name, dataset.location),
-        false => dataset.location.clone(),
-    });
-    let locations = locations.collect::<Vec<_>>().join("\n");
     format!(
         "{}\n\
          `critbatch workloads NAME` prints the experiment file of one of them. Any other data set, model and\n\
          optimizer together are a workload too.\n\n\
-         {datasets}\n{locations}\n\n{models}\n\n{}",
+         {datasets}\n`critbatch data list` says where they are, and how to get the others.\n\n{models}\n\n{}",
         workloads(&offer.workloads),
         optimizers(&offer.optimizers)
     )
