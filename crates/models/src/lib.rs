@@ -30,6 +30,7 @@ mod sequence;
 mod simple_cnn;
 mod throughput;
 mod trainer;
+mod training;
 mod transformer;
 mod vgg;
 mod workload;

@@ -118,8 +118,9 @@ pub enum Layer {
 pub enum Mode {
     /// Dropout is on.
     Train,
-    /// Dropout is on as in training, with masks of its own in each iteration of a run.
-    MeasureGradients,
+    /// Dropout is on as in training, with masks of its own in each iteration of a run: for measuring
+    /// gradients, and for training on a batch in parts.
+    EachIteration,
     /// As in training, but dropout is off.
     Probe,
     /// Dropout is off, and batch norm takes its running moments.
@@ -136,6 +137,12 @@ pub struct Model {
 impl Model {
     pub(crate) fn new(name: &'static str, layers: Vec<Layer>) -> Self {
         Self { name, layers }
+    }
+
+    /// Examples of the groups that its batch norms take moments of, if it has any.
+    pub(crate) fn group(&self) -> Option<usize> {
+        let has_norm = |layer: &Layer| matches!(layer, Layer::BatchNorm | Layer::Bottleneck { .. });
+        self.layers.iter().any(has_norm).then_some(GHOST_BATCH)
     }
 
     /// All models, in the order of the paper's families.
@@ -284,7 +291,7 @@ impl<'g> Builder<'g> {
         self.n_dropouts += 1;
         let masks = match self.mode {
             Mode::Train => Masks::EachStep,
-            Mode::MeasureGradients => Masks::EachIteration,
+            Mode::EachIteration => Masks::EachIteration,
             Mode::Probe | Mode::Evaluate => return Ok(x),
         };
         self.graph.dropout(x, rate, self.n_dropouts, masks)
@@ -324,7 +331,7 @@ impl<'g> Builder<'g> {
     fn batch_norm(&mut self, x: Node) -> Result<Node, Error> {
         self.n_norms += 1;
         let moments = match self.mode {
-            Mode::Train | Mode::MeasureGradients | Mode::Probe => Moments::OfGroups(GHOST_BATCH),
+            Mode::Train | Mode::EachIteration | Mode::Probe => Moments::OfGroups(GHOST_BATCH),
             Mode::Evaluate => Moments::Running,
         };
         self.graph.batch_norm(x, &format!("norm{}", self.n_norms), moments)

@@ -1,11 +1,12 @@
 //! A network between its data and its loss.
 
 use critbatch_data::Preprocessing;
-use critbatch_kernels::{Graph, Node, Plan, Sampling, Source, UpdateRule};
+use critbatch_kernels::{Graph, Node, Sampling, Source, UpdateRule};
 
 use crate::error::ModelError;
 use crate::examples::{CENTRED, Examples, UNIT_RANGE};
 use crate::model::{Mode, Model};
+use crate::training::{SCRATCH_BYTES, TrainingPlans};
 
 /// A network with a batch to be read and its labels.
 pub(crate) struct Network {
@@ -16,6 +17,10 @@ pub(crate) struct Network {
     /// The class of each example or token, or of each photograph the set of its classes.
     pub(crate) labels: Node,
     losses: Losses,
+    /// Examples of the batch, all its parts together.
+    whole_batch: usize,
+    /// The labels of all its parts.
+    all_labels: Node,
 }
 
 /// What the loss of a batch is.
@@ -38,6 +43,11 @@ impl Network {
         source: Source,
     ) -> Result<Self, ModelError> {
         let mut graph = Graph::new();
+        let whole_batch = match source.sampling {
+            Sampling::Parts { batch } => batch,
+            _ => batch,
+        };
+        let mut all_labels = None;
         let (input, labels, losses) = match examples {
             Examples::Images { shape, preprocessing } => {
                 let images = graph.gather_images(source, batch, &shape, UNIT_RANGE)?;
@@ -59,22 +69,31 @@ impl Network {
             }
             Examples::Sentences { length } => {
                 let tokens = graph.gather_tokens(source, batch, length + 1, [0, length])?;
-                let next = graph.gather_tokens(source, batch, length + 1, [1, length])?;
-                (tokens, graph.reshape(next, &[batch * length])?, Losses::Tokens)
+                let mut labels = |source, batch| -> Result<Node, ModelError> {
+                    let next = graph.gather_tokens(source, batch, length + 1, [1, length])?;
+                    Ok(graph.reshape(next, &[batch * length])?)
+                };
+                if let Sampling::Parts { batch } = source.sampling {
+                    let whole = Source { sampling: Sampling::Shuffled, ..source };
+                    all_labels = Some(labels(whole, batch)?);
+                }
+                (tokens, labels(source, batch)?, Losses::Tokens)
             }
         };
         let logits = model.build(&mut graph, input, n_classes, mode)?;
-        Ok(Self { graph, input, logits, labels, losses })
+        let all_labels = all_labels.unwrap_or(labels);
+        Ok(Self { graph, input, logits, labels, losses, whole_batch, all_labels })
     }
 
-    /// Mean loss of a batch as training takes it, over images or over tokens, with label smoothing.
+    /// Mean loss of a batch as training takes it, over images or over tokens, with label smoothing; of a
+    /// part of one, its share of that.
     pub(crate) fn training_loss(&mut self) -> Result<Node, ModelError> {
         let losses = self.each_loss(true)?;
         if self.losses == Losses::Tokens {
-            return Ok(self.graph.mean_of_labelled(losses, self.labels)?);
+            return Ok(self.graph.share_of_labelled(losses, self.labels, self.all_labels)?);
         }
         #[expect(clippy::cast_precision_loss, reason = "a batch stays below 2^30")]
-        let scale = 1.0 / self.graph.shape(losses).len() as f64;
+        let scale = 1.0 / self.whole_batch as f64;
         Ok(self.graph.sum(losses, scale)?)
     }
 }
@@ -139,14 +158,13 @@ impl Model {
             _ => Examples::Sentences { length: example_shape.iter().product() },
         };
         let source = Source { split: 0, n_examples: batch_size, sampling: Sampling::Shuffled };
-        let mut network =
-            Network::new((self, Mode::Train), (examples, n_classes), batch_size, source)?;
-        let loss = network.training_loss()?;
-        let plan = Plan::training(network.graph, loss, UpdateRule::NesterovMomentum, &[])?;
+        let network = (self, examples, n_classes);
+        let rule = UpdateRule::NesterovMomentum;
+        let training = TrainingPlans::new(network, source, batch_size, rule, SCRATCH_BYTES)?;
         Ok(Cost {
             n_parameters: self.n_parameters(example_shape, n_classes)?,
-            flops_per_example: plan.flops() / batch_size as u64,
-            lane_bytes: plan.lane_bytes(),
+            flops_per_example: training.flops() / batch_size as u64,
+            lane_bytes: training.plans[0].lane_bytes(),
         })
     }
 }

@@ -73,6 +73,7 @@ impl Throughput {
         let program = workload.program(batch_size)?;
         let plan = &program.plans()[TRAINING_PLAN];
         let mut trainer = start(workload, batch_size, lanes)?;
+        let n_parts = f64::from(trainer.n_parts);
         let mut timer = Timer { lanes, clock, n_steps: 1, n_steps_in_all: 0 };
         timer.warm_up(&mut trainer)?;
         let before = trainer.host_cost().unwrap_or_default();
@@ -87,8 +88,9 @@ impl Throughput {
             seconds,
             examples_per_second: rate * (lanes * batch_size) as f64,
             steps_per_second_per_lane: rate,
-            flop_per_second: rate * lanes as f64 * plan.flops() as f64,
-            dispatches_per_step: host_cost.map_or(plan.n_dispatches() as f64, |(n, _)| n / n_steps),
+            flop_per_second: rate * lanes as f64 * n_parts * plan.flops() as f64,
+            dispatches_per_step: host_cost
+                .map_or(n_parts * plan.n_dispatches() as f64, |(n, _)| n / n_steps),
             seconds_per_dispatch: host_cost.map(|(n_dispatches, time)| time / n_dispatches),
             peak_memory_bytes: peak_memory_bytes(),
         })

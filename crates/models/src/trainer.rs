@@ -11,9 +11,13 @@ use crate::initialise::{initial_parameters, trial_key};
 use crate::metaparameters::lane_state;
 use crate::optimizer::Optimizer;
 
-/// Index of the training plan in a trainer's program; evaluation plans follow, then the plan of the
-/// gradient noise, if it is measured.
+/// Index in a trainer's program of the training plan, or of the one that adds the parts of a batch up;
+/// behind the latter the one that updates. Evaluation plans follow, then the plan of the gradient noise,
+/// if it is measured.
 pub(crate) const TRAINING_PLAN: usize = 0;
+
+/// Index of the plan that updates by the sums of a batch's parts.
+const UPDATE_PLAN: usize = 1;
 
 /// One evaluated split: its name in metrics and how plans go through it.
 #[derive(Debug, Clone)]
@@ -33,6 +37,8 @@ pub struct Trainer {
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) evaluations: Vec<Evaluation>,
     pub(crate) gradient_noise_plan: Option<usize>,
+    /// Parts in which a batch is trained on.
+    pub(crate) n_parts: u32,
     /// What measuring takes, in training steps.
     pub(crate) stop_cost: f64,
     pub(crate) occupied: Vec<bool>,
@@ -53,6 +59,22 @@ impl Trainer {
 
     fn n_parameters(&self) -> usize {
         self.parameters.iter().map(|parameter| parameter.shape.len()).sum()
+    }
+
+    /// Steps of each lane on batches in parts.
+    fn advance_in_parts(&mut self, mut steps: Vec<u32>) -> Result<Vec<LaneState>, ModelError> {
+        loop {
+            let running: Vec<u32> = steps.iter().map(|&left| left.min(1)).collect();
+            let parts: Vec<u32> = running.iter().map(|&runs| runs * self.n_parts).collect();
+            self.executor.run(TRAINING_PLAN, &parts)?;
+            let states = self.executor.run(UPDATE_PLAN, &running)?;
+            for (left, state) in steps.iter_mut().zip(&states) {
+                *left = if state.diverged_at > 0 { 0 } else { left.saturating_sub(1) };
+            }
+            if steps.iter().all(|&left| left == 0) {
+                return Ok(states);
+            }
+        }
     }
 
     /// Runs a plan so many times in each of the given lanes.
@@ -145,7 +167,10 @@ impl LaneTrainer for Trainer {
         for (lane, _) in repeats.iter().enumerate().filter(|(_, repeats)| **repeats > 0) {
             self.check_occupied(lane)?;
         }
-        let states = self.executor.run(TRAINING_PLAN, &repeats)?;
+        let states = match self.n_parts {
+            1 => self.executor.run(TRAINING_PLAN, &repeats).map_err(ModelError::from)?,
+            _ => self.advance_in_parts(repeats)?,
+        };
         let diverged = |(state, &occupied): (&LaneState, &bool)| {
             (occupied && state.diverged_at > 0).then_some(u64::from(state.diverged_at))
         };

@@ -16,7 +16,8 @@ use crate::memory::{RUNTIME_BYTES, peak_memory_bytes, resident_bytes};
 use crate::model::{Mode, Model};
 use crate::network::Network;
 use crate::optimizer::Optimizer;
-use crate::trainer::{Evaluation, TRAINING_PLAN, Trainer};
+use crate::trainer::{Evaluation, Trainer};
+use crate::training::{SCRATCH_BYTES, TrainingPlans};
 
 /// Examples of one evaluation step at most.
 const EVALUATION_BATCH: usize = 512;
@@ -87,6 +88,8 @@ pub struct Workload {
     train: Part,
     evaluated: Vec<(EvaluationSplit, Vec<Part>)>,
     gradient_noise_scale: bool,
+    /// Scratch of a training step at most.
+    scratch_bytes: u64,
     /// Bytes that the process had in memory before anything trained: then, and at most until then.
     base_bytes: [u64; 2],
 }
@@ -135,8 +138,15 @@ impl Workload {
             train: parts.train,
             evaluated,
             gradient_noise_scale: measured.gradient_noise_scale,
+            scratch_bytes: SCRATCH_BYTES,
             base_bytes: [resident_bytes(), peak_memory_bytes().unwrap_or(0)],
         })
+    }
+
+    /// The same with another bound on the scratch of a training step.
+    #[cfg(test)]
+    pub(crate) fn with_scratch_bytes(self, scratch_bytes: u64) -> Self {
+        Self { scratch_bytes, ..self }
     }
 
     /// The device that trains.
@@ -150,7 +160,7 @@ impl Workload {
     /// # Errors
     /// If the batch is larger than the training set or a tensor too large.
     pub fn program(&self, batch_size: usize) -> Result<Program, ModelError> {
-        let mut plans = vec![self.training_plan(batch_size)?];
+        let TrainingPlans { mut plans, .. } = self.training_plans(batch_size)?;
         let mut splits = self.train.splits();
         for part in self.evaluated.iter().flat_map(|(_, parts)| parts) {
             plans.push(self.evaluation_plan(splits.len(), part)?);
@@ -185,7 +195,8 @@ impl Workload {
     /// As [`Workload::program`], or if the device cannot hold the lanes.
     pub fn trainer(&self, batch_size: usize, lanes: usize) -> Result<Trainer, ModelError> {
         let program = self.program(batch_size)?;
-        let mut plan = TRAINING_PLAN;
+        let TrainingPlans { plans, n_parts } = self.training_plans(batch_size)?;
+        let mut plan = plans.len() - 1;
         let mut evaluations: Vec<Evaluation> = vec![];
         for (split, parts) in &self.evaluated {
             let plans = parts.iter().map(|part| {
@@ -204,7 +215,8 @@ impl Workload {
         let n_iterations: Vec<u32> =
             evaluated.map(|&(_, n_chunks)| n_chunks).chain(n_noise).collect();
         Ok(Trainer {
-            stop_cost: stop_cost(&program, &n_iterations),
+            stop_cost: stop_cost(&program, n_parts, &n_iterations),
+            n_parts,
             executor: self.compute.executor(&program, lanes)?,
             optimizer: self.optimizer,
             parameters: self.parameters()?,
@@ -221,16 +233,16 @@ impl Workload {
         Ok(network.graph.parameters().to_vec())
     }
 
-    fn training_plan(&self, batch_size: usize) -> Result<Plan, ModelError> {
-        let mut network = self.train_graph(Mode::Train, batch_size, self.train_source())?;
-        let loss = network.training_loss()?;
-        Ok(Plan::training(network.graph, loss, self.optimizer.rule(), &[])?)
+    fn training_plans(&self, batch_size: usize) -> Result<TrainingPlans, ModelError> {
+        let network = (&self.model, self.train.examples, self.n_classes);
+        let rule = self.optimizer.rule();
+        TrainingPlans::new(network, self.train_source(), batch_size, rule, self.scratch_bytes)
     }
 
     /// The gradients of micro-batches that training does not see: see [`gradient_noise`].
     fn gradient_noise_plan(&self) -> Result<Plan, ModelError> {
         let source = Source { sampling: Sampling::Drawn, ..self.train_source() };
-        let mut network = self.train_graph(Mode::MeasureGradients, MICRO_BATCH_SIZE, source)?;
+        let mut network = self.train_graph(Mode::EachIteration, MICRO_BATCH_SIZE, source)?;
         let loss = network.training_loss()?;
         let values = gradient_noise::values(&mut network.graph, loss)?;
         Ok(Plan::evaluation(&network.graph, &values, N_MICRO_BATCHES as usize)?)
@@ -296,13 +308,14 @@ impl Workload {
 }
 
 /// What measuring takes in training steps: operations of the measuring plans, run so many times
-/// each, over those of the training plan; and one step for the host, which waits for the device.
+/// each, over those of a step, in so many parts; and one step for the host, which waits for the device.
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-fn stop_cost(program: &Program, n_iterations: &[u32]) -> f64 {
-    let [training, measuring @ ..] = program.plans() else { return 1.0 };
+fn stop_cost(program: &Program, n_parts: u32, n_iterations: &[u32]) -> f64 {
+    let (training, measuring) = program.plans().split_at(if n_parts > 1 { 2 } else { 1 });
     let flops = |(plan, &n): (&Plan, &u32)| plan.flops() as f64 * f64::from(n);
     let measuring: f64 = measuring.iter().zip(n_iterations).map(flops).sum();
-    1.0 + measuring / training.flops().max(1) as f64
+    let step = training[0].flops().max(1) as f64 * f64::from(n_parts);
+    1.0 + measuring / step
 }
 
 /// Number of steps over `n` examples and examples of each, `most` at most, as even as possible.

@@ -56,7 +56,7 @@ impl StreamedPlan {
     fn n_batches(&self, lanes: usize) -> usize {
         match self.gather.source.sampling {
             Sampling::Sequential => 1,
-            Sampling::Shuffled | Sampling::Drawn => lanes,
+            Sampling::Shuffled | Sampling::Parts { .. } | Sampling::Drawn => lanes,
         }
     }
 

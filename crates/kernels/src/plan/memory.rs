@@ -45,12 +45,13 @@ impl Graph {
 }
 
 impl Memory {
-    /// Assigns buffers to the outputs of `dispatches`.
+    /// Assigns buffers to the outputs of `dispatches`; `stored` are gradients, and what is with them, at
+    /// their offsets.
     pub(crate) fn assign(
         graph: &Graph,
         dispatches: &[Fused],
         keep: &[Node],
-        gradients: &[(Node, Option<usize>)],
+        stored: &[(Node, usize)],
     ) -> Result<Self, Error> {
         let mut memory =
             Self { views: HashMap::new(), slots: vec![], kept: vec![], gradients_len: 0 };
@@ -59,10 +60,10 @@ impl Memory {
             let view = View { buffer: Buffer::Parameters, offset, len };
             memory.views.insert(parameter.node, view);
         }
-        for (parameter, &(gradient, offset)) in graph.trained_parameters().zip(gradients) {
-            let (Some(offset), len) = (offset, parameter.shape.len()) else { continue };
+        for &(node, offset) in stored {
+            let len = graph.shape(node).len();
             let view = View { buffer: Buffer::Gradients, offset, len };
-            memory.views.insert(graph.storage(gradient), view);
+            memory.views.insert(graph.storage(node), view);
             memory.gradients_len = offset + len;
         }
         // A running sum lives from one iteration to the next, as a kept value does.
@@ -172,13 +173,12 @@ impl Memory {
         &self,
         graph: &Graph,
         keep: &[Node],
-        gradients: &[(Node, Option<usize>)],
+        stored: &[(Node, usize)],
     ) -> HashMap<Node, View> {
-        let gradients = gradients.iter().filter(|(_, offset)| offset.is_some());
         let parameters = graph.parameters().iter().map(|parameter| parameter.node);
         keep.iter()
             .copied()
-            .chain(gradients.map(|&(gradient, _)| gradient))
+            .chain(stored.iter().map(|&(node, _)| node))
             .chain(parameters)
             .map(|node| (node, self.views[&graph.storage(node)]))
             .collect()

@@ -17,6 +17,8 @@ use crate::executor::Split;
 use crate::graph::{Graph, Node, Statistic};
 use crate::ops::Op;
 use crate::ops::advance::{Advance, Record};
+use crate::ops::batch_norm::RunningMoments;
+use crate::ops::gather::Sampling;
 use crate::ops::update::UpdateRule;
 
 pub(crate) use fuse::Fused;
@@ -136,6 +138,57 @@ impl Plan {
         Self::build(graph, keep, Ending::Train { loss, gradients, rule })
     }
 
+    /// A training step on a batch in parts, for batches that do not fit into memory whole: a plan of which
+    /// each iteration adds the gradients, the loss and the moments of one part to those of the parts
+    /// before, and one that updates by the sums, as [`Plan::training`] does.
+    ///
+    /// Run the first `n_parts` times in one call, then the second once. The graph gathers by
+    /// [`Sampling::Parts`](crate::Sampling::Parts), and `loss` is a part's share of the batch's loss.
+    ///
+    /// # Errors
+    /// As [`Plan::training`].
+    pub fn training_in_parts(
+        mut graph: Graph,
+        loss: Node,
+        rule: UpdateRule,
+        n_parts: usize,
+    ) -> Result<[Self; 2], Error> {
+        let nodes: Vec<Node> = graph.trained_parameters().map(|parameter| parameter.node).collect();
+        let n_gradients = nodes.len();
+        let mut parts = graph.gradients(loss, &nodes)?;
+        parts.extend(graph.statistics().iter().map(|statistic| statistic.moments));
+        parts.push(loss);
+        let sums = parts.into_iter().map(|part| graph.accumulate(part));
+        let sums = sums.collect::<Result<Vec<_>, _>>()?;
+        let mut end = 0;
+        let stored: Vec<(Node, usize)> = sums
+            .iter()
+            .map(|&sum| {
+                let start = end;
+                end += graph.shape(sum).len();
+                (sum, start)
+            })
+            .collect();
+        let mut adding = fuse::fuse(&graph, &sums);
+        let (batch, n_examples) = adding.iter().find_map(in_parts).unwrap_or((0, 0));
+        let advance = |training| Op::Advance(Advance { training, batch, n_examples });
+        adding.push(Fused::effect(advance(false), &[]));
+        let updates = updates::plan_updates(&graph, &mut [], &sums[..n_gradients], &[], rule);
+        let follow = |(statistic, &sum): (&Statistic, &Node)| {
+            let op = RunningMoments { n_parts, ..statistic.op };
+            Fused::effect(Op::RunningMoments(op), &[sum])
+        };
+        let statistics = graph.statistics().iter().zip(&sums[n_gradients..]).map(follow);
+        let updates =
+            updates.at_end.into_iter().map(|update| Fused::effect(Op::Update(update), &[]));
+        let end = Fused::effect(advance(true), &sums[sums.len() - 1..]);
+        let updating: Vec<Fused> = updates.chain(statistics).chain([end]).collect();
+        Ok([
+            Self::assemble(&graph, adding, &[], &stored, (0, 0))?,
+            Self::assemble(&graph, updating, &[], &stored, (0, 0))?,
+        ])
+    }
+
     /// One chunk of an evaluation: records the elements of the given values, one after another, in row
     /// `cursor` of at most `rows`.
     ///
@@ -157,15 +210,15 @@ impl Plan {
             Ending::Evaluate { values, .. } => targets.extend(values),
         }
         let mut fused = fuse::fuse(graph, &targets);
-        let n_parameters = graph.n_parameters();
         let advance = |training| Op::Advance(Advance::new(&fused, training));
-        let mut gradients = vec![];
+        let mut stored = vec![];
         let (records, tail) = match ending {
             Ending::Nothing => ((0, 0), vec![]),
             Ending::Train { loss, gradients: nodes, rule } => {
                 let tail_end = Fused::effect(advance(true), &[loss]);
                 let updates = updates::plan_updates(graph, &mut fused, &nodes, keep, rule);
-                gradients = nodes.into_iter().zip(updates.gradient_offsets).collect();
+                let places = nodes.into_iter().zip(updates.gradient_offsets);
+                stored = places.filter_map(|(node, offset)| Some((node, offset?))).collect();
                 let update = |update| Fused::effect(Op::Update(update), &[]);
                 let follow = |statistic: &Statistic| {
                     Fused::effect(Op::RunningMoments(statistic.op), &[statistic.moments])
@@ -183,7 +236,17 @@ impl Plan {
             }
         };
         fused.extend(tail);
-        let memory = memory::Memory::assign(graph, &fused, keep, &gradients)?;
+        Self::assemble(graph, fused, keep, &stored, records)
+    }
+
+    fn assemble(
+        graph: &Graph,
+        fused: Vec<Fused>,
+        keep: &[Node],
+        stored: &[(Node, usize)],
+        records: (usize, usize),
+    ) -> Result<Self, Error> {
+        let memory = memory::Memory::assign(graph, &fused, keep, stored)?;
         let dispatches = fused.into_iter().map(|dispatch| memory.place(graph, dispatch)).collect();
         let parameters = graph
             .parameters()
@@ -192,13 +255,13 @@ impl Plan {
             .collect();
         Ok(Self {
             dispatches,
-            readable: memory.readable(graph, keep, &gradients),
+            readable: memory.readable(graph, keep, stored),
             slots: memory.slots,
             kept: memory.kept,
             gradients_len: memory.gradients_len,
             records,
             parameters,
-            n_parameters,
+            n_parameters: graph.n_parameters(),
         })
     }
 
@@ -265,6 +328,19 @@ impl Plan {
             }
         }
         Ok(())
+    }
+}
+
+/// Examples of a whole batch and of the split, if the dispatch gathers a part.
+fn in_parts(dispatch: &Fused) -> Option<(usize, usize)> {
+    let source = match &dispatch.op {
+        Op::GatherImages(gather) | Op::GatherLabels(gather) => gather.source,
+        Op::GatherTokens(tokens) => tokens.gather.source,
+        _ => return None,
+    };
+    match source.sampling {
+        Sampling::Parts { batch } => Some((batch, source.n_examples)),
+        _ => None,
     }
 }
 

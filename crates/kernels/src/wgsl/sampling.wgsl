@@ -12,9 +12,17 @@ const MIN_HALF_BITS = 4u;
 // Kinds of sampling, as `ops/gather/gpu.rs` numbers them; what is neither is shuffled.
 const SEQUENTIAL = 1u;
 const DRAWN = 2u;
+const PARTS = 3u;
 
-// Index of the batch's n-th example, or NO_EXAMPLE.
-fn example_index(lane: LaneState, sampling: u32, batch: u32, n: u32, n_examples: u32) -> u32 {
+// Index of the batch's n-th example, or NO_EXAMPLE; of parts of a batch, that of the part's n-th.
+fn example_index(
+    lane: LaneState,
+    sampling: u32,
+    batch: u32,
+    whole_batch: u32,
+    n: u32,
+    n_examples: u32,
+) -> u32 {
     if (sampling == SEQUENTIAL) {
         let index = lane.cursor * batch + n;
         return select(NO_EXAMPLE, index, index < n_examples);
@@ -22,7 +30,11 @@ fn example_index(lane: LaneState, sampling: u32, batch: u32, n: u32, n_examples:
     if (sampling == DRAWN) {
         return drawn_index(lane.key, lane.step, lane.cursor * batch + n, n_examples);
     }
-    let place = lane.offset + n;
+    let in_batch = select(n, lane.cursor * batch + n, sampling == PARTS);
+    if (in_batch >= whole_batch) {
+        return NO_EXAMPLE;
+    }
+    let place = lane.offset + in_batch;
     let wraps = place >= n_examples;
     let epoch = lane.epoch + u32(wraps);
     let position = select(place, place - n_examples, wraps);

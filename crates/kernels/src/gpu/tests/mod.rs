@@ -4,6 +4,7 @@
 mod contracts;
 mod iterations;
 mod ops;
+mod parts;
 mod samples;
 mod shaders;
 mod streams;

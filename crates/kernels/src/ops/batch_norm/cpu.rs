@@ -210,7 +210,7 @@ impl RunningMoments {
     /// `running = decay running + (1 - decay) mean over groups`.
     pub(crate) fn cpu<T: Real>(self, moments: &[T], running: &mut [T]) {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52 groups")]
-        let share = T::of(1.0 / self.n_groups as f64);
+        let share = T::of(1.0 / (self.n_groups * self.n_parts) as f64);
         let decay = T::of(f64::from(DECAY));
         let groups = self.n_groups * self.columns;
         for (running, moments) in

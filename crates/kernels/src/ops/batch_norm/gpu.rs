@@ -60,6 +60,7 @@ impl RunningMoments {
     pub(crate) fn launch(self) -> Launch {
         Launch::elementwise(RUNNING, 1, self.len).words([
             word(self.n_groups),
+            word(self.n_groups * self.n_parts),
             word(self.columns),
             DECAY.to_bits(),
         ])

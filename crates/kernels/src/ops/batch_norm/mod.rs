@@ -27,6 +27,8 @@ pub(crate) struct BatchNorm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RunningMoments {
     pub(crate) n_groups: usize,
+    /// Parts of the batch whose moments were added up.
+    pub(crate) n_parts: usize,
     pub(crate) columns: usize,
     pub(crate) offset: usize,
     pub(crate) len: usize,
@@ -103,7 +105,8 @@ impl Graph {
             Moments::OfGroups(_) => {
                 let moments = self.push(Op::BatchMoments(op), &[x], [2, n_groups, columns].into());
                 let offset = self.parameters().last().expect("just declared").offset;
-                let follow = RunningMoments { n_groups, columns, offset, len: 2 * columns };
+                let follow =
+                    RunningMoments { n_groups, n_parts: 1, columns, offset, len: 2 * columns };
                 self.follow(moments, follow);
                 moments
             }

@@ -1,5 +1,6 @@
 // Running moments.
-// running[m, c] <- decay running[m, c] + (1 - decay) mean over g of moments[m, g, c].
+// running[m, c] <- decay running[m, c] + (1 - decay) mean over g of moments[m, g, c], which may be sums
+// over the parts of a batch: n_averaged is the number of groups in all parts.
 // moments: [2, n_groups, columns], running: [2, columns], f32.
 // Dispatch: one thread per element of running.
 // Source: Ioffe and Szegedy 2015.
@@ -12,6 +13,7 @@ struct Params {
     running: vec2<u32>,
     len: u32,
     n_groups: u32,
+    n_averaged: u32,
     n_columns: u32,
     decay: f32,
 }
@@ -42,6 +44,6 @@ fn main(
         sum += moments[moments_start + group * params.n_columns];
     }
     let place = lane_start(params.running, lane) + i;
-    let mean = sum / f32(params.n_groups);
+    let mean = sum / f32(params.n_averaged);
     running[place] = params.decay * running[place] + (1.0 - params.decay) * mean;
 }

@@ -56,7 +56,7 @@ impl Gather {
         let counter = match self.source.sampling {
             Sampling::Sequential => return [0; 4],
             Sampling::Drawn => [self.draw(lane, n), lane.step, Purpose::Vary as u32, 1],
-            Sampling::Shuffled => {
+            Sampling::Shuffled | Sampling::Parts { .. } => {
                 let (epoch, _) = self.place(lane, n);
                 [index as u32, epoch, Purpose::Vary as u32, 0]
             }
@@ -77,7 +77,8 @@ impl Gather {
                 let draw = self.draw(lane, n);
                 Some(drawn_index(lane.key, lane.step, draw, n_examples as u32) as usize)
             }
-            Sampling::Shuffled => {
+            Sampling::Parts { batch } if self.part_start(lane) + n >= batch => None,
+            Sampling::Shuffled | Sampling::Parts { .. } => {
                 let (epoch, position) = self.place(lane, n);
                 let index = shuffled_index(lane.key, epoch, position, n_examples as u32);
                 Some(index as usize)
@@ -91,10 +92,18 @@ impl Gather {
         lane.cursor.wrapping_mul(self.batch as u32).wrapping_add(n as u32)
     }
 
+    /// Where in its batch an iteration begins.
+    fn part_start(&self, lane: &LaneState) -> usize {
+        match self.source.sampling {
+            Sampling::Parts { .. } => lane.cursor as usize * self.batch,
+            _ => 0,
+        }
+    }
+
     /// Epoch and position in it of the batch's `n`-th example.
     #[expect(clippy::cast_possible_truncation, reason = "splits and batches stay below 2^30")]
     fn place(&self, lane: &LaneState, n: usize) -> (u32, u32) {
-        let position = lane.offset as usize + n;
+        let position = lane.offset as usize + self.part_start(lane) + n;
         match position.checked_sub(self.source.n_examples) {
             None => (lane.epoch, position as u32),
             Some(position) => (lane.epoch.wrapping_add(1), position as u32),

@@ -40,13 +40,18 @@ impl Gather {
         shifts.into_iter().flat_map(of_channel)
     }
 
-    pub(super) fn constants(&self) -> [(&'static str, f64); 1] {
+    pub(super) fn constants(&self) -> [(&'static str, f64); 2] {
         // As `wgsl/sampling.wgsl` numbers them.
         let sampling = match self.source.sampling {
             Sampling::Shuffled => 0.0,
             Sampling::Sequential => 1.0,
             Sampling::Drawn => 2.0,
+            Sampling::Parts { .. } => 3.0,
         };
-        [("SAMPLING", sampling)]
+        let whole_batch = match self.source.sampling {
+            Sampling::Parts { batch } => batch,
+            _ => self.batch,
+        };
+        [("SAMPLING", sampling), ("WHOLE_BATCH", constant(whole_batch))]
     }
 }

@@ -10,6 +10,7 @@
 #import "sampling"
 
 override SAMPLING: u32;
+override WHOLE_BATCH: u32;
 override N_CHANNELS: u32;
 override IS_STREAMED: bool;
 
@@ -52,7 +53,7 @@ fn main(
     }
     if (thread == 0u) {
         shared_example =
-            example_index(lanes[lane], SAMPLING, params.n_batch, n, params.n_examples);
+            example_index(lanes[lane], SAMPLING, params.n_batch, WHOLE_BATCH, n, params.n_examples);
     }
     workgroupBarrier();
     let example = shared_example;

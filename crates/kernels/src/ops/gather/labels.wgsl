@@ -8,6 +8,7 @@
 #import "sampling"
 
 override SAMPLING: u32;
+override WHOLE_BATCH: u32;
 
 struct Params {
     y: vec2<u32>,
@@ -34,7 +35,7 @@ fn main(
         return;
     }
     let y_start = lane_start(params.y, lane);
-    let example = example_index(lanes[lane], SAMPLING, params.n_batch, i, params.n_examples);
+    let example = example_index(lanes[lane], SAMPLING, params.n_batch, WHOLE_BATCH, i, params.n_examples);
     if (example == NO_EXAMPLE) {
         y[y_start + i] = -1.0;
     } else {

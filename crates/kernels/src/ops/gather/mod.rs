@@ -23,6 +23,12 @@ pub enum Sampling {
     /// In the order of the data; iteration `c` of a run takes `c N ..`. Past the end, images are
     /// zero and labels -1, which losses and error counts leave out.
     Sequential,
+    /// As shuffled, a part of each batch at a time: iteration `c` of a run takes `c N ..` of the lane's
+    /// next `batch` examples, and past their end images are zero and labels -1.
+    Parts {
+        /// Examples of a whole batch.
+        batch: usize,
+    },
     /// Drawn uniformly and with replacement, each lane anew at every training step, apart from the
     /// order of training and without moving on in it; iteration `c` of a run takes the step's draws
     /// `c N ..`. For estimates of what the whole split would give at a lane's weights: given these,
@@ -130,7 +136,11 @@ impl Graph {
 }
 
 fn check_batch(op: &'static str, source: Source, batch: usize) -> Result<(), Error> {
-    let too_large = source.sampling == Sampling::Shuffled && batch > source.n_examples;
+    let too_large = match source.sampling {
+        Sampling::Shuffled => batch > source.n_examples,
+        Sampling::Parts { batch } => batch > source.n_examples,
+        Sampling::Sequential | Sampling::Drawn => false,
+    };
     if batch == 0 || too_large {
         #[expect(clippy::cast_precision_loss, reason = "for a message")]
         let value = batch as f64;

@@ -9,6 +9,7 @@
 #import "sampling"
 
 override SAMPLING: u32;
+override WHOLE_BATCH: u32;
 
 struct Params {
     y: vec2<u32>,
@@ -40,7 +41,7 @@ fn main(
         return;
     }
     let n = i / params.length;
-    let example = example_index(lanes[lane], SAMPLING, params.n_batch, n, params.n_examples);
+    let example = example_index(lanes[lane], SAMPLING, params.n_batch, WHOLE_BATCH, n, params.n_examples);
     var value = -1.0;
     if (example != NO_EXAMPLE) {
         let place = example * params.example_len + params.first + i % params.length;

@@ -9,20 +9,20 @@ const COUNT: Shader = Shader { name: "mean_of_labelled/count", source: include_s
 
 impl MeanOfLabelled {
     pub(crate) fn launch(self) -> Launch {
-        self.launch_one(MEAN, 2)
+        self.launch_one(MEAN, [0, 2]).words([word(self.counted)])
     }
 
     pub(crate) fn launch_grad(self) -> Launch {
-        self.launch_one(GRAD, 2)
+        self.launch_one(GRAD, [0, 1, 2]).words([word(self.counted)])
     }
 
     pub(crate) fn launch_count(self) -> Launch {
-        self.launch_one(COUNT, 1)
+        self.launch_one(COUNT, [0])
     }
 
-    fn launch_one(self, shader: Shader, n_inputs: usize) -> Launch {
+    fn launch_one<const N: usize>(self, shader: Shader, inputs: [usize; N]) -> Launch {
         Launch::new(shader, 1)
-            .reads((0..n_inputs).map(Operand::Input))
+            .reads(inputs.map(Operand::Input))
             .writes([Operand::Output(0)])
             .words([word(self.rows)])
     }

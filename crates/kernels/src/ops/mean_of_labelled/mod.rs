@@ -13,6 +13,8 @@ use crate::real::Real;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MeanOfLabelled {
     pub(crate) rows: usize,
+    /// Labels that are counted.
+    pub(crate) counted: usize,
 }
 
 impl Graph {
@@ -41,8 +43,36 @@ impl Graph {
                 advice,
             ));
         }
-        let op = Op::MeanOfLabelled(MeanOfLabelled { rows });
-        Ok(self.push(op, &[losses, labels], [1].into()))
+        self.share_of_labelled(losses, labels, labels)
+    }
+
+    /// A part's share of such a mean: the sum of its losses over the number of labels of the whole batch,
+    /// `all_labels: [M]`.
+    ///
+    /// # Equation
+    /// As [`Graph::mean_of_labelled`], with k the number of `all_labels[m] >= 0`.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn share_of_labelled(
+        &mut self,
+        losses: Node,
+        labels: Node,
+        all_labels: Node,
+    ) -> Result<Node, Error> {
+        let (rows, counted) = (self.shape(losses).len(), self.shape(all_labels).len());
+        if self.shape(labels).len() != rows {
+            let advice = format!("labels must be [{rows}]");
+            let operands = (losses, labels);
+            return Err(self.shapes_error(
+                "share_of_labelled",
+                "one label a loss",
+                operands,
+                advice,
+            ));
+        }
+        let op = Op::MeanOfLabelled(MeanOfLabelled { rows, counted });
+        Ok(self.push(op, &[losses, labels, all_labels], [1].into()))
     }
 
     /// Number of labels that are not negative.
@@ -54,7 +84,8 @@ impl Graph {
     /// None at present; fallible as every op is.
     pub fn count_labels(&mut self, labels: Node) -> Result<Node, Error> {
         let rows = self.shape(labels).len();
-        Ok(self.push(Op::CountLabels(MeanOfLabelled { rows }), &[labels], [1].into()))
+        let op = Op::CountLabels(MeanOfLabelled { rows, counted: rows });
+        Ok(self.push(op, &[labels], [1].into()))
     }
 }
 
@@ -66,17 +97,18 @@ impl MeanOfLabelled {
         grad: Node,
     ) -> Result<Vec<Option<Node>>, Error> {
         let op = Op::MeanOfLabelledGrad(self);
-        Ok(vec![Some(graph.push(op, &[inputs[1], grad], [self.rows].into())), None])
+        let grad = graph.push(op, &[inputs[1], inputs[2], grad], [self.rows].into());
+        Ok(vec![Some(grad), None, None])
     }
 
-    pub(crate) fn cpu<T: Real>(self, losses: &[T], labels: &[T], y: &mut [T]) {
-        let sum: T = losses.iter().copied().sum();
-        y[0] = sum / count(labels).max(T::one());
+    pub(crate) fn cpu<T: Real>(self, inputs: &[&[T]], y: &mut [T]) {
+        let sum: T = inputs[0].iter().copied().sum();
+        y[0] = sum / count(inputs[2]).max(T::one());
     }
 
-    pub(crate) fn grad_cpu<T: Real>(self, labels: &[T], grad_y: &[T], grad_losses: &mut [T]) {
-        let share = grad_y[0] / count(labels).max(T::one());
-        for (grad, &label) in grad_losses.iter_mut().zip(labels) {
+    pub(crate) fn grad_cpu<T: Real>(self, inputs: &[&[T]], grad_losses: &mut [T]) {
+        let share = inputs[2][0] / count(inputs[1]).max(T::one());
+        for (grad, &label) in grad_losses.iter_mut().zip(inputs[0]) {
             *grad = if label >= T::zero() { share } else { T::zero() };
         }
     }

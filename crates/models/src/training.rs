@@ -1,0 +1,171 @@
+//! The plans of a training step: one, or, for a batch whose activations would take too much memory, two
+//! that go through it in parts.
+
+use critbatch_kernels::{Error, Plan, Sampling, Source, UpdateRule};
+
+use crate::error::ModelError;
+use crate::examples::Examples;
+use crate::model::{Mode, Model};
+use crate::network::Network;
+
+/// Scratch of a training step of one lane at most: a larger batch is trained on in parts.
+pub(crate) const SCRATCH_BYTES: u64 = 2 << 30;
+
+/// What a training step runs.
+pub(crate) struct TrainingPlans {
+    /// The plan of a step on the whole batch; or one that adds a part up and one that updates.
+    pub(crate) plans: Vec<Plan>,
+    /// Parts of a batch, 1 if it is trained on whole.
+    pub(crate) n_parts: u32,
+}
+
+impl TrainingPlans {
+    /// The plans for batches of a network's examples, in the fewest of 1, 2, 4 ... parts that take no
+    /// more scratch than `scratch_bytes`, or in the smallest parts there are. The number of parts is a
+    /// function of network and batch size, as all that decides bits, and not of the machine.
+    ///
+    /// # Errors
+    /// If the network does not fit the batch.
+    pub(crate) fn new(
+        (model, examples, n_classes): (&Model, Examples, usize),
+        source: Source,
+        batch_size: usize,
+        rule: UpdateRule,
+        scratch_bytes: u64,
+    ) -> Result<Self, ModelError> {
+        let network = |mode, batch, sampling| {
+            let source = Source { sampling, ..source };
+            Network::new((model, mode), (examples, n_classes), batch, source)
+        };
+        let fits = |plan: &Plan| (plan.scratch_len() * size_of::<f32>()) as u64 <= scratch_bytes;
+        let mut whole = network(Mode::Train, batch_size, Sampling::Shuffled)?;
+        let loss = whole.training_loss()?;
+        match Plan::training(whole.graph, loss, rule, &[]) {
+            Ok(plan) if fits(&plan) => return Ok(Self { plans: vec![plan], n_parts: 1 }),
+            Ok(_) | Err(Error::TooLarge { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut part = batch_size;
+        loop {
+            let before = part;
+            part = smaller_part(batch_size, part, model.group());
+            let parts = Sampling::Parts { batch: batch_size };
+            let mut network = network(Mode::EachIteration, part, parts)?;
+            let loss = network.training_loss()?;
+            let n_parts = batch_size.div_ceil(part);
+            let plans = Plan::training_in_parts(network.graph, loss, rule, n_parts);
+            let is_smallest = part == before;
+            match plans {
+                Ok(plans) if is_smallest || fits(&plans[0]) => {
+                    let n_parts = u32::try_from(n_parts).expect("batches are below 2^30");
+                    return Ok(Self { plans: plans.into(), n_parts });
+                }
+                Err(error) if is_smallest => return Err(error.into()),
+                Ok(_) | Err(Error::TooLarge { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Floating-point operations of a step of one lane.
+    pub(crate) fn flops(&self) -> u64 {
+        self.plans[0].flops() * u64::from(self.n_parts)
+    }
+}
+
+/// About half of a part, so that parts are even; of a network with groups of examples, whole groups
+/// that divide the batch. The part itself if none is smaller.
+fn smaller_part(batch_size: usize, part: usize, group: Option<usize>) -> usize {
+    let Some(group) = group else {
+        let n_parts = 2 * batch_size.div_ceil(part);
+        return batch_size.div_ceil(n_parts.min(batch_size));
+    };
+    let divides = |n_groups: &usize| (batch_size / group).is_multiple_of(*n_groups);
+    let half = part / group / 2;
+    (1..=half).rev().find(divides).map_or(part, |n_groups| n_groups * group)
+}
+
+#[cfg(test)]
+mod tests {
+    use critbatch_tuner::{LaneTrainer, Metrics, Trial};
+
+    use super::*;
+    use crate::{Compute, DeviceChoice, EvaluationSplit, Measured, Workload};
+
+    #[test]
+    fn parts_are_halved_to_the_smallest() {
+        let parts = |batch, group| -> Vec<usize> {
+            let next = |&part: &usize| {
+                let smaller = smaller_part(batch, part, group);
+                (smaller < part).then_some(smaller)
+            };
+            std::iter::successors(Some(batch), next).collect()
+        };
+        assert_eq!(parts(64, None), [64, 32, 16, 8, 4, 2, 1]);
+        assert_eq!(parts(55_000, None)[..4], [55_000, 27_500, 13_750, 6_875]);
+        assert_eq!(parts(7, None), [7, 4, 2, 1]);
+        assert_eq!(parts(256, Some(32)), [256, 128, 64, 32]);
+        assert_eq!(parts(96, Some(32)), [96, 32]);
+        assert_eq!(parts(224, Some(32)), [224, 32]);
+    }
+
+    fn workload(model: &str, choice: DeviceChoice, scratch_bytes: u64) -> Workload {
+        let (compute, _) = Compute::choose(choice).unwrap();
+        let measured =
+            Measured { splits: &[EvaluationSplit::Validation], gradient_noise_scale: false };
+        let names = ["mnist_5k", model, "nesterov_momentum"];
+        let workload = Workload::load(names, measured, None, compute).unwrap();
+        workload.with_scratch_bytes(scratch_bytes)
+    }
+
+    /// What trials measure after 2 and after 5 steps, each in a lane.
+    fn measured(workload: &Workload, batch_size: usize, trial_ids: &[u64]) -> Vec<Metrics> {
+        let mut trainer = workload.trainer(batch_size, trial_ids.len()).unwrap();
+        for (lane, &trial_id) in trial_ids.iter().enumerate() {
+            let values = [("learning_rate", 0.05), ("momentum", 0.9), ("label_smoothing", 0.1)];
+            let parameters = values.map(|(name, value)| (name.to_owned(), value)).into();
+            let trial = Trial { batch_size: batch_size as u64, trial_id, seed: 2, parameters };
+            trainer.start(lane, &trial).unwrap();
+        }
+        let lanes: Vec<usize> = (0..trial_ids.len()).collect();
+        let mut all = vec![];
+        for steps in [2, 3] {
+            // The first lane is a step behind.
+            let steps: Vec<u64> = lanes.iter().map(|&lane| steps - u64::from(lane == 0)).collect();
+            trainer.advance(&steps).unwrap();
+            all.extend(trainer.evaluate(&lanes).unwrap());
+        }
+        all
+    }
+
+    /// 300 of 4,000 examples: batches go over the end of an epoch only later, and parts over no batch's.
+    #[test]
+    fn a_batch_in_parts_trains_as_the_whole_one() {
+        let whole = workload("fc_64_64_64", DeviceChoice::Cpu, SCRATCH_BYTES);
+        let parts = workload("fc_64_64_64", DeviceChoice::Cpu, 200_000);
+        assert_eq!(whole.trainer(300, 1).unwrap().n_parts, 1);
+        let n_parts = parts.trainer(300, 1).unwrap().n_parts;
+        assert!(n_parts > 4, "{n_parts} parts");
+        let (a, b) = (measured(&whole, 300, &[0, 1]), measured(&parts, 300, &[0, 1]));
+        for (a, b) in a.iter().zip(&b) {
+            let [a, b] = [a, b].map(|metrics| metrics["val/cross_entropy_error"]);
+            assert!((a - b).abs() < 1e-5 * a, "whole {a}, in parts {b}");
+        }
+        let bytes = |w: &Workload| w.compute().memory_bytes(&w.program(300).unwrap(), 2);
+        let (whole, parts) = (bytes(&whole), bytes(&parts));
+        assert!(parts + 300 * 784 * 4 < whole, "planned: {parts} in parts, {whole} whole");
+    }
+
+    #[test]
+    fn lanes_do_not_matter_in_parts() {
+        for choice in [DeviceChoice::Cpu, DeviceChoice::Wgpu] {
+            let parts = workload("simple_cnn_narrow", choice, 1 << 20);
+            assert!(parts.trainer(24, 1).unwrap().n_parts > 1);
+            let together = measured(&parts, 24, &[0, 1, 2]);
+            let pair = measured(&parts, 24, &[0, 2]);
+            for (place, of_three) in [(0, 0), (1, 2), (2, 3), (3, 5)] {
+                assert_eq!(pair[place], together[of_three], "{choice:?}, measurement {place}");
+            }
+        }
+    }
+}
