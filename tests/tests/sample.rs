@@ -171,8 +171,8 @@ fn what_is_not_the_experiments_is_refused() {
     let refused = |from: &str, to: &str| {
         error_line(&sample(&EXPERIMENT.replace(from, to), &["--batch-size", "8"]).code(2))
     };
-    let line = refused("mnist_5k", "imagenet");
-    assert!(line.contains("e.toml: ") && line.contains("imagenet"), "{line}");
+    let line = refused("mnist_5k", "imagenet_22k");
+    assert!(line.contains("e.toml: ") && line.contains("imagenet_22k"), "{line}");
     let line = refused("\"halton\"", "\"random\"");
     assert!(line.contains("e.toml:12: 'search.sampler' is 'random'; expected 'halton'"), "{line}");
     let line = refused("space_at.64", "space_at.65");
