@@ -1,7 +1,9 @@
 //! Where values live: parameters and gradients side by side, kept values and running sums apart,
 //! all else in scratch slots that are reused as soon as a value has been read for the last time.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use super::{Buffer, Dispatch, Fused, View};
 use crate::error::Error;
@@ -91,53 +93,38 @@ impl Memory {
         Ok(memory)
     }
 
-    /// Scratch by liveness: the tightest free slot that fits, else the largest free one grown.
+    /// Scratch by liveness, the largest value first: each goes into the tightest slot whose values are
+    /// read for the last time before it is made, or made after it is.
+    ///
+    /// # Source
+    ///
+    /// "Greedy by size" for shared objects of Pisarchyk and Lee 2020, "Efficient Memory Management for
+    /// Deep Neural Net Inference".
     fn assign_slots(&mut self, graph: &Graph, dispatches: &[Fused]) {
-        let mut last_use: HashMap<Node, usize> = HashMap::new();
+        let mut lives: HashMap<Node, RangeInclusive<usize>> = HashMap::new();
         for (position, dispatch) in dispatches.iter().enumerate() {
-            for &input in dispatch.inputs.iter().chain(&dispatch.output) {
-                last_use.insert(graph.storage(input), position);
+            for &node in dispatch.inputs.iter().chain(&dispatch.output) {
+                let life = lives.entry(graph.storage(node)).or_insert(position..=position);
+                *life = *life.start()..=position;
             }
         }
-        let mut free: Vec<usize> = Vec::new();
-        for (position, dispatch) in dispatches.iter().enumerate() {
-            if let Some(node) = dispatch.output
-                && !self.views.contains_key(&node)
-            {
-                let len = graph.shape(node).len();
-                let slot = self.take_slot(&mut free, len);
-                self.views.insert(node, View { buffer: Buffer::Slot(slot), offset: 0, len });
-            }
-            let mut ended: Vec<Node> = dispatch
-                .inputs
-                .iter()
-                .chain(&dispatch.output)
-                .map(|&node| graph.storage(node))
-                .filter(|node| last_use[node] == position)
-                .collect();
-            ended.sort_unstable();
-            ended.dedup();
-            free.extend(ended.iter().filter_map(|node| match self.views[node].buffer {
-                Buffer::Slot(slot) => Some(slot),
-                _ => None,
-            }));
-        }
-    }
-
-    fn take_slot(&mut self, free: &mut Vec<usize>, len: usize) -> usize {
-        let fits = |slot: &usize| self.slots[*slot] >= len;
-        let best = (0..free.len()).filter(|&i| fits(&free[i])).min_by_key(|&i| self.slots[free[i]]);
-        let best = best.or_else(|| (0..free.len()).max_by_key(|&i| self.slots[free[i]]));
-        match best {
-            Some(index) => {
-                let slot = free.swap_remove(index);
-                self.slots[slot] = self.slots[slot].max(len);
-                slot
-            }
-            None => {
+        let made = dispatches.iter().filter_map(|dispatch| dispatch.output);
+        let mut values: Vec<Node> = made.filter(|node| !self.views.contains_key(node)).collect();
+        values.sort_by_key(|&node| Reverse(graph.shape(node).len()));
+        let mut taken: Vec<Vec<RangeInclusive<usize>>> = vec![];
+        for node in values {
+            let (life, len) = (lives[&node].clone(), graph.shape(node).len());
+            let is_free = |lives: &Vec<RangeInclusive<usize>>| {
+                lives.iter().all(|other| other.end() < life.start() || life.end() < other.start())
+            };
+            // Later slots are tighter.
+            let slot = taken.iter().rposition(is_free).unwrap_or_else(|| {
+                taken.push(vec![]);
                 self.slots.push(len);
-                self.slots.len() - 1
-            }
+                taken.len() - 1
+            });
+            taken[slot].push(life);
+            self.views.insert(node, View { buffer: Buffer::Slot(slot), offset: 0, len });
         }
     }
 

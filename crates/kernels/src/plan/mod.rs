@@ -170,6 +170,11 @@ impl Plan {
             })
             .collect();
         let mut adding = fuse::fuse(&graph, &sums);
+        // Added as soon as it is made, a gradient takes memory no longer.
+        adding.sort_by_key(|dispatch| match dispatch.op {
+            Op::Accumulate { .. } => dispatch.inputs.first().map(|&part| graph.storage(part)),
+            _ => dispatch.output,
+        });
         let (batch, n_examples) = adding.iter().find_map(in_parts).unwrap_or((0, 0));
         let advance = |training| Op::Advance(Advance { training, batch, n_examples });
         adding.push(Fused::effect(advance(false), &[]));
