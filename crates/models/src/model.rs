@@ -127,6 +127,20 @@ pub enum Mode {
     Evaluate,
 }
 
+impl Layer {
+    /// Whether it is several layers with a shortcut: a value between two such is worth keeping where what
+    /// lies within them is computed again.
+    fn is_block(self) -> bool {
+        matches!(
+            self,
+            Layer::Bottleneck { .. }
+                | Layer::ResidualBlock { .. }
+                | Layer::Attention { .. }
+                | Layer::FeedForward { .. }
+        )
+    }
+}
+
 /// A network of the paper.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
@@ -217,7 +231,13 @@ impl Model {
             });
         }
         let mut builder = Builder::new(graph, mode);
-        self.layers.iter().try_fold(x, |x, &layer| builder.layer(layer, x, n_classes))
+        self.layers.iter().try_fold(x, |x, &layer| {
+            let y = builder.layer(layer, x, n_classes)?;
+            if layer.is_block() {
+                builder.graph.checkpoint(y);
+            }
+            Ok(y)
+        })
     }
 }
 

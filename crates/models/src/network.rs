@@ -163,7 +163,7 @@ impl Model {
         let training = TrainingPlans::new(network, source, batch_size, rule, SCRATCH_BYTES)?;
         Ok(Cost {
             n_parameters: self.n_parameters(example_shape, n_classes)?,
-            flops_per_example: training.flops() / batch_size as u64,
+            flops_per_example: training.flops / batch_size as u64,
             lane_bytes: training.plans[0].lane_bytes(),
         })
     }

@@ -1,5 +1,5 @@
 //! The plans of a training step: one, or, for a batch whose activations would take too much memory, two
-//! that go through it in parts.
+//! that go through it in parts; and activations that are computed again where parts do not help.
 
 use critbatch_kernels::{Error, Plan, Sampling, Source, UpdateRule};
 
@@ -17,59 +17,74 @@ pub(crate) struct TrainingPlans {
     pub(crate) plans: Vec<Plan>,
     /// Parts of a batch, 1 if it is trained on whole.
     pub(crate) n_parts: u32,
+    /// Floating-point operations of a step of one lane, each value computed once.
+    pub(crate) flops: u64,
 }
 
 impl TrainingPlans {
-    /// The plans for batches of a network's examples, in the fewest of 1, 2, 4 ... parts that take no
-    /// more scratch than `scratch_bytes`, or in the smallest parts there are. The number of parts is a
-    /// function of network and batch size, as all that decides bits, and not of the machine.
+    /// The plans for batches of a network's examples: in the fewest of 1, 2, 4 ... parts that take no more
+    /// scratch than `scratch_bytes`; if even the smallest parts there are take more, in these, with
+    /// activations computed again. This is a function of network and batch size, as all that decides
+    /// bits, and not of the machine.
     ///
     /// # Errors
     /// If the network does not fit the batch.
     pub(crate) fn new(
-        (model, examples, n_classes): (&Model, Examples, usize),
+        network: (&Model, Examples, usize),
         source: Source,
         batch_size: usize,
         rule: UpdateRule,
         scratch_bytes: u64,
     ) -> Result<Self, ModelError> {
-        let network = |mode, batch, sampling| {
-            let source = Source { sampling, ..source };
-            Network::new((model, mode), (examples, n_classes), batch, source)
+        let fits = |plans: &Self| {
+            (plans.plans[0].scratch_len() * size_of::<f32>()) as u64 <= scratch_bytes
         };
-        let fits = |plan: &Plan| (plan.scratch_len() * size_of::<f32>()) as u64 <= scratch_bytes;
-        let mut whole = network(Mode::Train, batch_size, Sampling::Shuffled)?;
-        let loss = whole.training_loss()?;
-        match Plan::training(whole.graph, loss, rule, &[]) {
-            Ok(plan) if fits(&plan) => return Ok(Self { plans: vec![plan], n_parts: 1 }),
-            Ok(_) | Err(Error::TooLarge { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+        let plans = |part, recomputes| {
+            Self::in_parts(network, source, [batch_size, part], rule, recomputes)
+        };
         let mut part = batch_size;
         loop {
-            let before = part;
-            part = smaller_part(batch_size, part, model.group());
-            let parts = Sampling::Parts { batch: batch_size };
-            let mut network = network(Mode::EachIteration, part, parts)?;
-            let loss = network.training_loss()?;
-            let n_parts = batch_size.div_ceil(part);
-            let plans = Plan::training_in_parts(network.graph, loss, rule, n_parts);
-            let is_smallest = part == before;
-            match plans {
-                Ok(plans) if is_smallest || fits(&plans[0]) => {
-                    let n_parts = u32::try_from(n_parts).expect("batches are below 2^30");
-                    return Ok(Self { plans: plans.into(), n_parts });
-                }
-                Err(error) if is_smallest => return Err(error.into()),
-                Ok(_) | Err(Error::TooLarge { .. }) => {}
-                Err(error) => return Err(error.into()),
+            let kept = plans(part, false);
+            match &kept {
+                Ok(kept) if !fits(kept) => {}
+                Err(ModelError::Engine(Error::TooLarge { .. })) => {}
+                _ => return kept,
             }
+            let smaller = smaller_part(batch_size, part, network.0.group());
+            if smaller == part {
+                let again = plans(part, true)?;
+                return Ok(Self { flops: kept.map_or(again.flops, |kept| kept.flops), ..again });
+            }
+            part = smaller;
         }
     }
 
-    /// Floating-point operations of a step of one lane.
-    pub(crate) fn flops(&self) -> u64 {
-        self.plans[0].flops() * u64::from(self.n_parts)
+    /// The plans of batches in parts of so many examples, whole if one part is all.
+    fn in_parts(
+        (model, examples, n_classes): (&Model, Examples, usize),
+        source: Source,
+        [batch_size, part]: [usize; 2],
+        rule: UpdateRule,
+        recomputes: bool,
+    ) -> Result<Self, ModelError> {
+        let n_parts = batch_size.div_ceil(part);
+        let (mode, sampling) = match n_parts {
+            1 => (Mode::Train, Sampling::Shuffled),
+            _ => (Mode::EachIteration, Sampling::Parts { batch: batch_size }),
+        };
+        let source = Source { sampling, ..source };
+        let mut network = Network::new((model, mode), (examples, n_classes), part, source)?;
+        let loss = network.training_loss()?;
+        if recomputes {
+            network.graph.recompute_activations();
+        }
+        let plans = match n_parts {
+            1 => vec![Plan::training(network.graph, loss, rule, &[])?],
+            _ => Plan::training_in_parts(network.graph, loss, rule, n_parts)?.into(),
+        };
+        let n_parts = u32::try_from(n_parts).expect("batches are below 2^30");
+        let flops = plans[0].flops() * u64::from(n_parts);
+        Ok(Self { plans, n_parts, flops })
     }
 }
 
@@ -136,6 +151,26 @@ mod tests {
             all.extend(trainer.evaluate(&lanes).unwrap());
         }
         all
+    }
+
+    /// One ghost group of ResNet-50's cannot be cut.
+    #[test]
+    fn what_cannot_be_cut_is_computed_again() {
+        let bytes = |scratch_bytes| {
+            let model = Model::find("resnet_50").unwrap();
+            let shape = [32, 32, 3];
+            let preprocessing = critbatch_data::Preprocessing::UnitRange;
+            let examples = Examples::Images { shape, preprocessing };
+            let source = Source { split: 0, n_examples: 64, sampling: Sampling::Shuffled };
+            let network = (&model, examples, 10);
+            let rule = UpdateRule::Momentum;
+            let training = TrainingPlans::new(network, source, 64, rule, scratch_bytes).unwrap();
+            (training.n_parts, 4 * training.plans[0].scratch_len())
+        };
+        let (whole, kept) = bytes(SCRATCH_BYTES);
+        let (n_parts, again) = bytes(1 << 20);
+        assert_eq!([whole, n_parts], [1, 2]);
+        assert!(3 * again < kept, "{again} bytes of scratch, {kept} of the whole batch");
     }
 
     /// 300 of 4,000 examples: batches go over the end of an epoch only later, and parts over no batch's.

@@ -195,7 +195,7 @@ impl Workload {
     /// As [`Workload::program`], or if the device cannot hold the lanes.
     pub fn trainer(&self, batch_size: usize, lanes: usize) -> Result<Trainer, ModelError> {
         let program = self.program(batch_size)?;
-        let TrainingPlans { plans, n_parts } = self.training_plans(batch_size)?;
+        let TrainingPlans { plans, n_parts, .. } = self.training_plans(batch_size)?;
         let mut plan = plans.len() - 1;
         let mut evaluations: Vec<Evaluation> = vec![];
         for (split, parts) in &self.evaluated {

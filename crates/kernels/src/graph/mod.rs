@@ -80,6 +80,9 @@ pub struct Graph {
     parameters: Vec<Parameter>,
     statistics: Vec<Statistic>,
     names: HashSet<String>,
+    checkpoints: Vec<Node>,
+    /// Whether gradients compute again what lies between checkpoints.
+    recomputes: bool,
 }
 
 impl Graph {
@@ -139,6 +142,18 @@ impl Graph {
     /// Lets a statistic follow a value whenever the graph trains.
     pub(crate) fn follow(&mut self, moments: Node, op: RunningMoments) {
         self.statistics.push(Statistic { moments, op });
+    }
+
+    /// Marks a value that stays in memory for the backward pass, whatever is computed again.
+    pub fn checkpoint(&mut self, node: Node) {
+        self.checkpoints.push(node);
+    }
+
+    /// Has [`Graph::gradients`] compute the values between checkpoints again, up to the last one, instead of
+    /// keeping them: about one more forward pass for the memory of all segments but the largest. No bit
+    /// of a gradient changes. Without checkpoints nothing does.
+    pub fn recompute_activations(&mut self) {
+        self.recomputes = true;
     }
 
     /// What statistics follow.
