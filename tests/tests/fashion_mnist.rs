@@ -62,7 +62,7 @@ fn three_batch_sizes(model: &str) {
     };
     let mut store = Store::open_or_create(&folder.path().join("out"), &checked, &provenance)
         .expect("the store can be made");
-    let options = RunOptions { lanes: None, max_steps_per_round: None };
+    let options = RunOptions::default();
     let stop = AtomicBool::new(false);
     let outcome =
         run(&checked, &mut workload, &mut store, &options, &mut |_: &Event<'_>| {}, &stop)

@@ -9,6 +9,7 @@ use critbatch_models::{
 use critbatch_tuner::{
     GRADIENT_NOISE_METRICS, GRADIENT_VARIANCE, LaneTrainer, Metrics, SQUARED_GRADIENT_NORM, Trial,
 };
+use safetensors::SafeTensors;
 
 fn workload(
     model: &str,
@@ -118,12 +119,18 @@ fn devices_agree_at_the_same_weights() {
     }
 }
 
-fn weights(trainer: &mut impl LaneTrainer, lane: usize, n_parameters: usize) -> Vec<f32> {
+/// All weights of a lane, by name.
+fn weights(trainer: &mut impl LaneTrainer, lane: usize) -> Vec<f32> {
     let snapshot = trainer.snapshot(lane).expect("it can be saved");
-    // The lane's state, then the weights, then as many velocities.
-    let start = snapshot.len() - 8 * n_parameters;
-    let (words, _) = snapshot[start..start + 4 * n_parameters].as_chunks::<4>();
-    words.iter().map(|&word| f32::from_le_bytes(word)).collect()
+    let file = SafeTensors::deserialize(&snapshot).expect("the file of a lane");
+    let is_weight = |name: &&str| *name != "lane" && !name.ends_with("/velocity");
+    let mut names: Vec<&str> = file.names().into_iter().filter(is_weight).collect();
+    names.sort_unstable();
+    let tensors = names.into_iter().map(|name| file.tensor(name).expect("it has its tensors"));
+    let values = |bytes: &[u8]| -> Vec<f32> {
+        bytes.as_chunks::<4>().0.iter().map(|&word| f32::from_le_bytes(word)).collect()
+    };
+    tensors.flat_map(|tensor| values(tensor.data())).collect()
 }
 
 /// One step of plain SGD over the whole training set moves the weights by `-learning rate G`: an
@@ -133,21 +140,20 @@ fn the_mean_estimate_is_the_gradient_that_training_follows() {
     const N_MEASUREMENTS: u32 = 100;
     const LEARNING_RATE: f64 = 0.5;
     let n_train = 4000;
-    let n_parameters = 59_210;
     let workload = workload("fc_64_64_64", Optimizer::Sgd, DeviceChoice::Cpu, true);
     let mut trainer = workload.trainer(n_train, 2).expect("the lanes fit");
     // The same trial but for the learning rate: the same weights; in the first lane they stay.
     for (lane, learning_rate) in [(0, 0.0), (1, LEARNING_RATE)] {
         trainer.start(lane, &trial(n_train as u64, learning_rate, None)).expect("the trial starts");
     }
-    let before = weights(&mut trainer, 1, n_parameters);
+    let before = weights(&mut trainer, 1);
     let mut rows = Vec::new();
     for measurement in 0..N_MEASUREMENTS {
         let metrics = trainer.evaluate(&[0]).expect("it can be measured").remove(0);
         rows.push([metrics[SQUARED_GRADIENT_NORM], metrics[GRADIENT_VARIANCE]]);
         trainer.advance(&[1, u64::from(measurement == 0)]).expect("training runs");
     }
-    let after = weights(&mut trainer, 1, n_parameters);
+    let after = weights(&mut trainer, 1);
     let exact: f64 = before
         .iter()
         .zip(&after)

@@ -118,6 +118,9 @@ pub(crate) struct Training {
     /// Trials to train side by side: auto measures how many; changes no result
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = lanes)]
     pub(crate) lanes: Lanes,
+    /// Seconds between two checkpoints of half-run trials; changes no result
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) checkpoint_every: u64,
 }
 
 /// Values of `--lanes`.

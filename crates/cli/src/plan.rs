@@ -36,9 +36,11 @@ pub(crate) fn text(plan: &Plan) -> String {
         0 => String::new(),
         n => format!("; {n} of {} studies done", plan.studies.len()),
     };
-    let (time, size) = (duration(plan.seconds()), size(plan.size_bytes()));
+    let (time, store) = (duration(plan.seconds()), size(plan.size_bytes()));
+    let checkpoints = size(plan.checkpoint_bytes());
     format!(
-        "{table}\n{}\nat most {time} and {size}, if every trial spends its whole budget{done}",
+        "{table}\n{}\nat most {time} and {store}, if every trial spends its whole budget, and \
+         {checkpoints} for checkpoints on the way{done}",
         lanes(&left)
     )
 }
@@ -127,6 +129,7 @@ mod tests {
             lanes: 4,
             lanes_reason: LanesReason::Speed,
             memory_bytes: Some(12_300_000),
+            checkpoint_bytes: 45_000_000,
             budget_steps: 2_000,
             n_evaluations: 90,
             n_metrics: 2,

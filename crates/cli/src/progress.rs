@@ -111,6 +111,12 @@ impl Reporter {
             Event::TrainingStarts => self.begin(Start::Training),
             Event::RoundFinished(progress) => self.round(progress, now),
             Event::TrialFinished { trial, reached_at, .. } => log_trial(trial, *reached_at),
+            Event::CheckpointFailed { path, problem } => {
+                self.display.line(&format!(
+                    "checkpoint '{}': {problem}; going on without it",
+                    path.display()
+                ));
+            }
             Event::StudyFinished { summary, stopped_early } => {
                 self.end_study(summary, stopped_early);
             }

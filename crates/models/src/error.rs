@@ -54,14 +54,9 @@ pub enum ModelError {
         /// Largest possible value.
         limit: u64,
     },
-    /// A snapshot is not one of this workload.
-    #[error("a snapshot of {got} bytes does not fit this workload; expected {expected}")]
-    Snapshot {
-        /// Its size.
-        got: usize,
-        /// The size that fits.
-        expected: usize,
-    },
+    /// A file is not a checkpoint of this trial of this workload.
+    #[error("not a checkpoint of this trial: {0}")]
+    Checkpoint(String),
     /// The lane holds no trial.
     #[error("lane {0} holds no trial")]
     EmptyLane(usize),

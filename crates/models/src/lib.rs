@@ -11,6 +11,7 @@
 //! ```
 
 mod average_precision;
+mod checkpoint;
 mod compute;
 mod error;
 mod examples;

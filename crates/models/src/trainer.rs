@@ -1,10 +1,11 @@
 //! The lane trainer: the tuner's trait on top of an executor.
 
-use bytemuck::{bytes_of, cast_slice, pod_read_unaligned};
+use bytemuck::bytes_of;
 use critbatch_kernels::{Executor, HostCost, LaneState, Parameter, SCORE_BINS, Snapshot};
 use critbatch_tuner::{LaneTrainer, Metrics, TrainerError, Trial};
 
 use crate::average_precision::average_precision;
+use crate::checkpoint;
 use crate::error::ModelError;
 use crate::gradient_noise::{self, N_MICRO_BATCHES};
 use crate::initialise::{initial_parameters, trial_key};
@@ -35,6 +36,8 @@ pub struct Trainer {
     pub(crate) executor: Box<dyn Executor<f32>>,
     pub(crate) optimizer: Optimizer,
     pub(crate) parameters: Vec<Parameter>,
+    /// Number of training examples.
+    pub(crate) n_train: usize,
     pub(crate) evaluations: Vec<Evaluation>,
     pub(crate) gradient_noise_plan: Option<usize>,
     /// Parts in which a batch is trained on.
@@ -57,8 +60,32 @@ impl Trainer {
         }
     }
 
-    fn n_parameters(&self) -> usize {
-        self.parameters.iter().map(|parameter| parameter.shape.len()).sum()
+    /// The state of a trial where a saved one left off. All but a few counters follow from trial and step,
+    /// and must.
+    fn resumed(&self, trial: &Trial, saved: LaneState) -> Result<LaneState, ModelError> {
+        let n_examples_seen = u128::from(saved.step) * u128::from(trial.batch_size);
+        let n_train = self.n_train as u128;
+        #[expect(clippy::cast_possible_truncation, reason = "both counters wrap on the device too")]
+        let [epoch, offset] =
+            [n_examples_seen / n_train, n_examples_seen % n_train].map(|count| count as u32);
+        let state = LaneState {
+            step: saved.step,
+            epoch,
+            offset,
+            diverged_at: saved.diverged_at,
+            beta1_power: saved.beta1_power,
+            beta2_power: saved.beta2_power,
+            ..lane_state(self.optimizer, trial, trial_key(trial)?)?
+        };
+        // Set anew by every run.
+        let saved = LaneState { remaining: state.remaining, cursor: state.cursor, ..saved };
+        match bytes_of(&saved) == bytes_of(&state) {
+            true => Ok(state),
+            false => Err(ModelError::Checkpoint(format!(
+                "its trial is not trial {} of batch size {}",
+                trial.trial_id, trial.batch_size
+            ))),
+        }
     }
 
     /// Steps of each lane on batches in parts.
@@ -193,51 +220,25 @@ impl LaneTrainer for Trainer {
         Ok(metrics)
     }
 
-    /// The lane's state, then parameters, then their moments, as they lie in memory.
     fn snapshot(&mut self, lane: usize) -> Result<Vec<u8>, TrainerError> {
         self.check_occupied(lane)?;
-        let snapshot = self.executor.save(lane)?;
-        let parts: [&[u8]; 4] = [
-            bytes_of(&snapshot.state),
-            cast_slice(&snapshot.parameters),
-            cast_slice(&snapshot.velocity),
-            cast_slice(&snapshot.second_moment),
-        ];
-        Ok(parts.concat())
+        let snapshot = self.executor.save(lane).map_err(ModelError::from)?;
+        Ok(checkpoint::to_bytes(&snapshot, &self.parameters)?)
     }
 
-    fn restore(&mut self, lane: usize, trial: &Trial, snapshot: &[u8]) -> Result<(), TrainerError> {
-        const STATE_LEN: usize = size_of::<LaneState>();
-        let parameters_len = self.n_parameters() * size_of::<f32>();
-        let n_moments = 1 + usize::from(self.optimizer.rule().has_second_moment());
-        let expected = STATE_LEN + (1 + n_moments) * parameters_len;
-        if snapshot.len() != expected {
-            return Err(ModelError::Snapshot { got: snapshot.len(), expected }.into());
-        }
-        let (state, values) = snapshot.split_at(STATE_LEN);
-        let (parameters, moments) = values.split_at(parameters_len);
-        let (velocity, second_moment) = moments.split_at(parameters_len);
-        let saved: LaneState = pod_read_unaligned(state);
-        // Name and metaparameters come from the trial, the place in training from the snapshot.
-        let state = LaneState {
-            step: saved.step,
-            epoch: saved.epoch,
-            offset: saved.offset,
-            diverged_at: saved.diverged_at,
-            beta1_power: saved.beta1_power,
-            beta2_power: saved.beta2_power,
-            ..lane_state(self.optimizer, trial, trial_key(trial)?)?
-        };
-        let floats = |bytes: &[u8]| bytes.chunks_exact(4).map(pod_read_unaligned).collect();
-        let snapshot = Snapshot {
-            state,
-            parameters: floats(parameters),
-            velocity: floats(velocity),
-            second_moment: floats(second_moment),
-        };
-        self.executor.load(lane, &snapshot)?;
+    fn restore(
+        &mut self,
+        lane: usize,
+        trial: &Trial,
+        snapshot: &[u8],
+    ) -> Result<u64, TrainerError> {
+        self.free(lane);
+        let has_second_moment = self.optimizer.rule().has_second_moment();
+        let mut snapshot = checkpoint::from_bytes(snapshot, &self.parameters, has_second_moment)?;
+        snapshot.state = self.resumed(trial, snapshot.state)?;
+        self.executor.load(lane, &snapshot).map_err(ModelError::from)?;
         self.occupied[lane] = true;
-        Ok(())
+        Ok(u64::from(snapshot.state.step))
     }
 
     fn free(&mut self, lane: usize) {

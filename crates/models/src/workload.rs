@@ -220,6 +220,7 @@ impl Workload {
             executor: self.compute.executor(&program, lanes)?,
             optimizer: self.optimizer,
             parameters: self.parameters()?,
+            n_train: self.train_source().n_examples,
             evaluations,
             gradient_noise_plan: n_noise.map(|_| plan + 1),
             occupied: vec![false; lanes],
@@ -357,6 +358,13 @@ impl TrainerFactory for Workload {
 
     fn memory_bytes(&self, batch_size: u64, lanes: usize) -> Option<u64> {
         self.memory_bytes(usize::try_from(batch_size).ok()?, lanes).ok()
+    }
+
+    fn snapshot_bytes(&self) -> u64 {
+        let parameters = self.parameters().unwrap_or_default();
+        let n_parameters: usize = parameters.iter().map(|parameter| parameter.shape.len()).sum();
+        let n_buffers = 2 + usize::from(self.optimizer.rule().has_second_moment());
+        (n_parameters * n_buffers * size_of::<f32>()) as u64
     }
 
     fn build(

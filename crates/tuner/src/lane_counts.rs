@@ -101,6 +101,10 @@ mod tests {
             None
         }
 
+        fn snapshot_bytes(&self) -> u64 {
+            0
+        }
+
         fn build(
             &mut self,
             _batch_size: u64,

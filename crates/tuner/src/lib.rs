@@ -63,7 +63,10 @@ pub use record::{
     Curve, Omission, Question, Reached, Record, StudyFacts, StudyOutcomes, StudyRecord, TrialCurve,
     TrialOutcome,
 };
-pub use runner::{Event, Observer, Outcome, Progress, RunOptions, StoppedEarly, run};
+pub use runner::{
+    CHECKPOINTS_DIRECTORY_NAME, Checkpoints, Event, Observer, Outcome, Progress, RunOptions,
+    StoppedEarly, run,
+};
 pub use sampler::{Halton, SamplerKind, Sobol, StudySampler, Uniform};
 pub use space::{Scale, Space};
 pub use speed::{MeasuredSpeed, measure_speed};

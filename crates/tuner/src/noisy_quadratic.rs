@@ -23,7 +23,8 @@
 //! Zhang et al., "Which algorithmic choices matter at which batch sizes? Insights from a noisy
 //! quadratic model", NeurIPS 2019.
 
-use std::ops::Range as Indices;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 
 use crate::hash::{hash, unit};
 use crate::trainer::{
@@ -31,6 +32,9 @@ use crate::trainer::{
 };
 
 const METRIC: &str = "val/cross_entropy_error";
+
+/// Name of the tensor that a snapshot is.
+const TENSOR: &str = "lane";
 
 /// A trial whose loss exceeds its starting loss so many times has diverged.
 const DIVERGENCE_FACTOR: f64 = 1e3;
@@ -103,6 +107,10 @@ impl TrainerFactory for NoisyQuadratic {
 
     fn memory_bytes(&self, _batch_size: u64, _lanes: usize) -> Option<u64> {
         None
+    }
+
+    fn snapshot_bytes(&self) -> u64 {
+        8 * (3 + 3 * self.n_dimensions as u64)
     }
 
     fn build(
@@ -181,26 +189,32 @@ impl Lane {
         }
     }
 
-    /// Step and moments; all else follows from the trial.
-    fn to_bytes(&self) -> Vec<u8> {
+    /// Learning rate, step, the step of divergence, and the moments, as bits: one tensor. All else
+    /// follows from the trial.
+    fn to_bytes(&self) -> Result<Vec<u8>, TrainerError> {
         let moments = self.coordinates.iter().flat_map(|c| c.moments).map(f64::to_bits);
         let diverged_at = self.diverged_at.unwrap_or(u64::MAX);
-        [self.step, diverged_at].into_iter().chain(moments).flat_map(u64::to_le_bytes).collect()
+        let bytes: Vec<u8> = [self.learning_rate.to_bits(), self.step, diverged_at]
+            .into_iter()
+            .chain(moments)
+            .flat_map(u64::to_le_bytes)
+            .collect();
+        let words = TensorView::new(Dtype::U64, vec![bytes.len() / 8], &bytes)?;
+        Ok(safetensors::serialize([(TENSOR, words)], None)?)
     }
 
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), TrainerError> {
-        let (words, rest) = snapshot.as_chunks::<8>();
-        let expected = 2 + 3 * self.coordinates.len();
-        if !rest.is_empty() || words.len() != expected {
-            let n_bytes = snapshot.len();
-            return Err(format!("snapshot has {n_bytes} bytes; expected {}", 8 * expected).into());
-        }
+        let file = SafeTensors::deserialize(snapshot)?;
+        let (words, _) = file.tensor(TENSOR)?.data().as_chunks::<8>();
         let words: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
-        self.step = words[0];
-        self.diverged_at = (words[1] != u64::MAX).then_some(words[1]);
-        for (index, coordinate) in self.coordinates.iter_mut().enumerate() {
-            let moments: Indices<usize> = 2 + 3 * index..5 + 3 * index;
-            for (moment, bits) in coordinate.moments.iter_mut().zip(&words[moments]) {
+        let expected = 3 + 3 * self.coordinates.len();
+        if words.len() != expected || words[0] != self.learning_rate.to_bits() {
+            return Err("the snapshot is of another trial".into());
+        }
+        self.step = words[1];
+        self.diverged_at = (words[2] != u64::MAX).then_some(words[2]);
+        for (coordinate, bits) in self.coordinates.iter_mut().zip(words[3..].chunks_exact(3)) {
+            for (moment, bits) in coordinate.moments.iter_mut().zip(bits) {
                 *moment = f64::from_bits(*bits);
             }
         }
@@ -254,13 +268,21 @@ impl LaneTrainer for Trainer<'_> {
     }
 
     fn snapshot(&mut self, lane: usize) -> Result<Vec<u8>, TrainerError> {
-        Ok(self.lane(lane)?.to_bytes())
+        self.lane(lane)?.to_bytes()
     }
 
-    fn restore(&mut self, lane: usize, trial: &Trial, snapshot: &[u8]) -> Result<(), TrainerError> {
+    fn restore(
+        &mut self,
+        lane: usize,
+        trial: &Trial,
+        snapshot: &[u8],
+    ) -> Result<u64, TrainerError> {
+        self.free(lane);
         let mut restored = Lane::start(self.model, trial)?;
         restored.restore(snapshot)?;
-        self.put(lane, restored)
+        let step = restored.step;
+        self.put(lane, restored)?;
+        Ok(step)
     }
 
     fn free(&mut self, lane: usize) {

@@ -46,6 +46,8 @@ pub struct StudyPlan {
     /// Bytes of memory that it is planned to take at most, while lanes are chosen and while it runs;
     /// `None` where the trainer does not tell.
     pub memory_bytes: Option<u64>,
+    /// Bytes of the checkpoints of all lanes, and of one more while it is written.
+    pub checkpoint_bytes: u64,
     /// The most steps a trial may train.
     pub budget_steps: u64,
     /// Measurements of a trial that spends its budget.
@@ -122,6 +124,12 @@ impl Plan {
         let rows: u64 = self.studies.iter().map(StudyPlan::n_rows).sum();
         BYTES_OF_EMPTY_STORE + rows.saturating_mul(BYTES_PER_ROW)
     }
+
+    /// Bytes that checkpoints take at any one time at most, until the trials have ended.
+    #[must_use]
+    pub fn checkpoint_bytes(&self) -> u64 {
+        self.studies.iter().map(|study| study.checkpoint_bytes).max().unwrap_or(0)
+    }
 }
 
 impl StudyPlan {
@@ -158,6 +166,7 @@ impl StudyPlan {
             lanes: 1,
             lanes_reason: LanesReason::Trials,
             memory_bytes: None,
+            checkpoint_bytes: 0,
             budget_steps,
             n_evaluations: EvaluationGrid::new(
                 experiment.evaluation.relative_spacing,
@@ -196,6 +205,7 @@ impl StudyPlan {
     ) {
         (self.lanes, self.lanes_reason) = (lanes as u64, reason);
         self.memory_bytes = factory.memory_bytes(self.batch_size, most_lanes);
+        self.checkpoint_bytes = (self.lanes + 1).saturating_mul(factory.snapshot_bytes());
     }
 
     /// Trials and repeats that are still to be run.

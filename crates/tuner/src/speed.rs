@@ -222,6 +222,10 @@ mod tests {
             None
         }
 
+        fn snapshot_bytes(&self) -> u64 {
+            self.inner.snapshot_bytes()
+        }
+
         fn build(
             &mut self,
             batch_size: u64,
@@ -269,7 +273,7 @@ mod tests {
             lane: usize,
             trial: &Trial,
             snapshot: &[u8],
-        ) -> Result<(), TrainerError> {
+        ) -> Result<u64, TrainerError> {
             self.inner.restore(lane, trial, snapshot)
         }
 

@@ -52,7 +52,8 @@ pub struct Trial {
 ///
 /// What is measured on a trial depends on its [`Trial`] alone: not on its lane, on the other
 /// lanes, on how its steps are split over calls, or on what ran before in the lane. The runner
-/// relies on it (it runs half-finished trials again) and reports a breach as an error.
+/// relies on it (it goes on with half-finished trials, or runs them again) and reports a breach as an
+/// error.
 pub trait LaneTrainer {
     /// Number of lanes, numbered from 0.
     fn lanes(&self) -> usize;
@@ -90,19 +91,22 @@ pub trait LaneTrainer {
     /// Where the evaluation itself fails. Non-finite metrics are results.
     fn evaluate(&mut self, lanes: &[usize]) -> Result<Vec<Metrics>, TrainerError>;
 
-    /// The complete training state of a lane.
+    /// The complete training state of a lane, as the bytes of a safetensors file.
     ///
     /// # Errors
     ///
     /// Where the lane holds no trial or its state cannot be read.
     fn snapshot(&mut self, lane: usize) -> Result<Vec<u8>, TrainerError>;
 
-    /// Puts a trial into a lane at the state of an earlier [`snapshot`](LaneTrainer::snapshot).
+    /// Puts a trial into a lane at the state of an earlier [`snapshot`](LaneTrainer::snapshot), and returns
+    /// the step at which it stands. From there on it is measured as if it had never been interrupted.
     ///
     /// # Errors
     ///
-    /// Where the snapshot is not one of this trial on this trainer.
-    fn restore(&mut self, lane: usize, trial: &Trial, snapshot: &[u8]) -> Result<(), TrainerError>;
+    /// Where the snapshot is not one of this trial on such a trainer, whatever it is instead; then the
+    /// lane is free.
+    fn restore(&mut self, lane: usize, trial: &Trial, snapshot: &[u8])
+    -> Result<u64, TrainerError>;
 
     /// Ends the trial in a lane; the lane stays free until the next start or restore.
     fn free(&mut self, lane: usize);
@@ -120,6 +124,9 @@ pub trait TrainerFactory {
     /// Bytes of memory that training in so many lanes is planned to take; `None` where it takes none
     /// to speak of.
     fn memory_bytes(&self, batch_size: u64, lanes: usize) -> Option<u64>;
+
+    /// About the bytes of a [`snapshot`](LaneTrainer::snapshot).
+    fn snapshot_bytes(&self) -> u64;
 
     /// Builds a trainer with exactly `lanes` lanes.
     ///

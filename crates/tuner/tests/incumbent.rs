@@ -75,7 +75,8 @@ impl Setting {
     /// Runs it, with an interruption after some rounds, and gives what its store holds.
     fn run(&self, stop: &str, lanes: usize, cap: Option<u64>, rounds: Option<u64>) -> Found {
         let (directory, experiment) = (tempfile::tempdir().unwrap(), self.experiment(stop));
-        let options = RunOptions { lanes: Some(lanes), max_steps_per_round: cap };
+        let options =
+            RunOptions { lanes: Some(lanes), max_steps_per_round: cap, ..RunOptions::default() };
         let left = Cell::new(rounds.unwrap_or(u64::MAX));
         let interrupt = |event: &Event<'_>, stop: &AtomicBool| {
             if let Event::RoundFinished(_) = event {
@@ -85,7 +86,7 @@ impl Setting {
         };
         go_on(directory.path(), &experiment, &mut self.model(), &options, interrupt).unwrap();
         let whole = |_: &Event<'_>, _: &AtomicBool| ();
-        let other = RunOptions { lanes: Some(lanes + 2), ..options };
+        let other = RunOptions { lanes: Some(lanes + 2), ..options.clone() };
         go_on(directory.path(), &experiment, &mut self.model(), &other, whole).unwrap();
         let store = Store::open_read_only(directory.path()).unwrap();
         let record = Record::of_store(&store).unwrap();

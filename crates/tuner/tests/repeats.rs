@@ -38,7 +38,7 @@ fn outcomes(directory: &std::path::Path) -> Vec<StudyOutcomes> {
 
 fn run(stop: &str, repeats: &str, lanes: usize) -> (tempfile::TempDir, Vec<StudyOutcomes>) {
     let directory = tempfile::tempdir().unwrap();
-    let options = RunOptions { lanes: Some(lanes), max_steps_per_round: None };
+    let options = RunOptions { lanes: Some(lanes), ..RunOptions::default() };
     let quiet = |_: &Event<'_>, _: &AtomicBool| ();
     go_on(directory.path(), &experiment(stop, repeats), &mut model(), &options, quiet).unwrap();
     let outcomes = outcomes(directory.path());
@@ -107,7 +107,7 @@ fn repeats_change_no_result_and_no_lane_changes_a_repeat() {
 fn repeats_are_resumed() {
     let (whole, _) = run("goal", TWO_OF_THREE_SEEDS, 2);
     let experiment = experiment("goal", TWO_OF_THREE_SEEDS);
-    let options = RunOptions { lanes: Some(2), max_steps_per_round: None };
+    let options = RunOptions { lanes: Some(2), ..RunOptions::default() };
     let mut n_amid_repeats = 0;
     for last_round in (1..400).step_by(29) {
         let directory = tempfile::tempdir().unwrap();

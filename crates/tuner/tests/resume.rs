@@ -20,7 +20,7 @@ const FINISHED: Outcome = Outcome::Finished { short_studies: vec![] };
 fn quiet(_: &Event<'_>, _: &AtomicBool) {}
 
 fn lanes(lanes: usize) -> RunOptions {
-    RunOptions { lanes: Some(lanes), max_steps_per_round: None }
+    RunOptions { lanes: Some(lanes), ..RunOptions::default() }
 }
 
 fn whole_run(stop: &str, options: &RunOptions) -> Contents {
@@ -41,7 +41,8 @@ fn lanes_and_round_caps_change_nothing() {
         for n_lanes in [2, 5, 50] {
             assert_eq!(whole_run(stop, &lanes(n_lanes)), one, "{n_lanes} lanes, stop at {stop}");
         }
-        let capped = RunOptions { lanes: Some(3), max_steps_per_round: Some(7) };
+        let capped =
+            RunOptions { lanes: Some(3), max_steps_per_round: Some(7), ..RunOptions::default() };
         assert_eq!(whole_run(stop, &capped), one);
         assert_eq!(whole_run(stop, &RunOptions::default()), one);
     }

@@ -24,7 +24,7 @@ fn experiment(stop: &str) -> CheckedExperiment {
 }
 
 fn options(lanes: usize) -> RunOptions {
-    RunOptions { lanes: Some(lanes), max_steps_per_round: None }
+    RunOptions { lanes: Some(lanes), ..RunOptions::default() }
 }
 
 fn run(directory: &Path, stop: &str, lanes: usize, n_rounds: u64) -> Outcome {

@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use critbatch_models::{Compute, DeviceChoice, EvaluationSplit, Measured, Workload};
 use critbatch_report::format;
 use critbatch_tuner::{
-    CheckedExperiment, Evaluation, Event, GoalAnalysis, Outcome, Plan, RunOptions, Split, Store,
+    CHECKPOINTS_DIRECTORY_NAME, CheckedExperiment, Checkpoints, Evaluation, Event, GoalAnalysis,
+    Outcome, Plan, RunOptions, Split, Store,
 };
 
 use crate::args::{Asked, Device, Training};
@@ -17,9 +18,6 @@ use crate::exit::Exit;
 use crate::progress::{Display, Reporter};
 use crate::source::{Answers, Source};
 use crate::{console, plan, report, summary};
-
-/// So that a signal is answered soon.
-const MAX_STEPS_PER_ROUND: u64 = 256;
 
 /// An experiment that is ready to be run.
 pub(crate) struct Session<'session> {
@@ -93,7 +91,7 @@ pub(crate) fn plan(
 }
 
 fn options(training: Training) -> RunOptions {
-    RunOptions { lanes: training.lanes.asked(), max_steps_per_round: Some(MAX_STEPS_PER_ROUND) }
+    RunOptions { lanes: training.lanes.asked(), ..RunOptions::default() }
 }
 
 /// Runs what is left, and writes and prints the results.
@@ -110,7 +108,11 @@ pub(crate) fn run(session: Session<'_>) -> anyhow::Result<Exit> {
     let stop = stop_on_signal(&display)?;
     let mut reporter = Reporter::new(display.clone(), Instant::now());
     let mut observer = |event: &Event<'_>| reporter.observe(event, Instant::now());
-    let options = options(training);
+    let checkpoints = Checkpoints {
+        directory: out.join(CHECKPOINTS_DIRECTORY_NAME),
+        every: Duration::from_secs(training.checkpoint_every),
+    };
+    let options = RunOptions { checkpoints: Some(checkpoints), ..options(training) };
     let outcome = critbatch_tuner::run(
         &experiment,
         &mut workload,
@@ -128,7 +130,7 @@ pub(crate) fn run(session: Session<'_>) -> anyhow::Result<Exit> {
         Outcome::Interrupted { batch_size } => {
             let (batch_size, out) = (format::count(batch_size), out.display());
             console::line(&format!(
-                "stopped at batch size {batch_size}; all measurements are in {out}"
+                "stopped at batch size {batch_size}; measurements and half-run trials are in {out}"
             ));
             Ok(Exit::Interrupted)
         }

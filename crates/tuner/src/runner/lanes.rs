@@ -1,8 +1,11 @@
 //! A study with its trainer: trials in lanes, measured on the grid, refilled as they end.
 
+use std::time::Instant;
+
 use super::RunOptions;
+use super::checkpoints::CheckpointFiles;
 use super::observer::{Event, Observer};
-use super::round::steps_to_stop;
+use super::round::{RoundLength, steps_to_stop};
 use super::running::Running;
 use super::study::Study;
 use super::tally::Standing;
@@ -16,8 +19,9 @@ pub(super) struct RunningStudy<'run> {
     study: Study<'run>,
     trainer: Box<dyn LaneTrainer + 'run>,
     grid: EvaluationGrid,
-    max_steps_per_round: u64,
+    round_length: RoundLength,
     lanes: Vec<Option<Running>>,
+    checkpoints: Option<CheckpointFiles<'run>>,
 }
 
 /// How the trial in a lane ended.
@@ -33,13 +37,14 @@ impl<'run> RunningStudy<'run> {
         study: Study<'run>,
         trainer: Box<dyn LaneTrainer + 'run>,
         lanes: usize,
-        options: &RunOptions,
+        options: &'run RunOptions,
     ) -> Result<RunningStudy<'run>, RunError> {
         let spacing = study.experiment.evaluation.relative_spacing;
         let running = RunningStudy {
             grid: EvaluationGrid::new(spacing, study.budget_steps),
-            max_steps_per_round: options.max_steps_per_round.unwrap_or(u64::MAX).max(1),
+            round_length: RoundLength::new(options.max_steps_per_round),
             lanes: (0..lanes).map(|_| None).collect(),
+            checkpoints: options.checkpoints.as_ref().map(CheckpointFiles::new),
             trainer,
             study,
         };
@@ -54,7 +59,7 @@ impl<'run> RunningStudy<'run> {
     /// Fills the lanes, trains each up to its next measurement at most, and measures those there.
     pub(super) fn round(&mut self, observer: &mut dyn Observer) -> Result<(), RunError> {
         self.fill_lanes(observer)?;
-        let cap = self.max_steps_per_round;
+        let cap = self.round_length.most_steps();
         let steps_of = |running: &Running| (running.next_point - running.step).min(cap);
         let mut steps: Vec<u64> =
             self.lanes.iter().map(|lane| lane.as_ref().map_or(0, steps_of)).collect();
@@ -71,10 +76,36 @@ impl<'run> RunningStudy<'run> {
         let n_examples = n_steps.saturating_mul(self.study.batch_size);
         let progress = self.study.progress(self.n_running(), steps_running, n_examples);
         observer.observe(&Event::RoundFinished(progress));
+        match self.checkpoints.as_ref().is_some_and(CheckpointFiles::are_due) {
+            true => self.write_checkpoints(observer),
+            false => Ok(()),
+        }
+    }
+
+    /// Writes the state of every trial to its file.
+    pub(super) fn write_checkpoints(
+        &mut self,
+        observer: &mut dyn Observer,
+    ) -> Result<(), RunError> {
+        let began = Instant::now();
+        for lane in 0..self.lanes.len() {
+            let (Some(running), Some(files)) = (&self.lanes[lane], &self.checkpoints) else {
+                continue;
+            };
+            let state = self.trainer.snapshot(lane);
+            let state = state.map_err(self.failure("take a checkpoint"))?;
+            if let Err((path, error)) = files.write(running.name, &state) {
+                let problem = format!("cannot be written: {error}");
+                observer.observe(&Event::CheckpointFailed { path: &path, problem: &problem });
+                break;
+            }
+        }
+        self.checkpoints.iter_mut().for_each(|files| files.written(began));
         Ok(())
     }
 
-    /// Starts trials in free lanes and measures them before training, which may end them.
+    /// Starts trials in free lanes and measures them before training, which may end them. Half-run ones
+    /// go on.
     fn fill_lanes(&mut self, observer: &mut dyn Observer) -> Result<(), RunError> {
         loop {
             let mut fresh = Vec::new();
@@ -83,10 +114,14 @@ impl<'run> RunningStudy<'run> {
                     continue;
                 }
                 let Some((name, trial)) = self.study.launch() else { break };
-                self.trainer.start(lane, &trial).map_err(self.failure("start a trial"))?;
                 let stored = self.study.store.measurements(name)?;
-                self.lanes[lane] = Some(Running::new(name, trial, stored));
-                fresh.push(lane);
+                let mut running = Running::new(name, trial, stored);
+                if !self.resume(lane, &mut running, observer) {
+                    let started = self.trainer.start(lane, &running.trial);
+                    started.map_err(self.failure("start a trial"))?;
+                    fresh.push(lane);
+                }
+                self.lanes[lane] = Some(running);
             }
             if fresh.is_empty() {
                 return Ok(());
@@ -96,8 +131,26 @@ impl<'run> RunningStudy<'run> {
         }
     }
 
+    /// Puts a half-run trial into a lane at its checkpoint, if it has one that can be used.
+    fn resume(&mut self, lane: usize, running: &mut Running, observer: &mut dyn Observer) -> bool {
+        let state = self.checkpoints.as_ref().and_then(|files| files.read(running.name));
+        let Some((path, state)) = state else { return false };
+        let resumed = state.map_err(|error| format!("cannot be read: {error}")).and_then(|state| {
+            let step = self.trainer.restore(lane, &running.trial, &state);
+            let step = step.map_err(|error| error.to_string())?;
+            running.resume_at(step, &self.grid, self.study.experiment)
+        });
+        if let Err(problem) = &resumed {
+            self.trainer.free(lane);
+            observer.observe(&Event::CheckpointFailed { path: &path, problem });
+        }
+        resumed.is_ok()
+    }
+
     fn advance(&mut self, steps: &[u64], observer: &mut dyn Observer) -> Result<(), RunError> {
+        let began = Instant::now();
         let diverged_at = self.trainer.advance(steps).map_err(self.failure("train"))?;
+        self.round_length.took(steps.iter().copied().max().unwrap_or(0), began.elapsed());
         self.expect_one_per_lane("divergence reports", diverged_at.len())?;
         let (mut due, mut diverged) = (Vec::new(), Vec::new());
         for (lane, running) in self.lanes.iter_mut().enumerate() {
@@ -209,6 +262,7 @@ impl<'run> RunningStudy<'run> {
     fn end(&mut self, End { lane, status, steps }: End, observer: &mut dyn Observer) {
         let running = self.lanes[lane].take().expect("only lanes with a trial end");
         self.trainer.free(lane);
+        self.checkpoints.iter().for_each(|files| files.remove(running.name));
         let TrialName { batch_size, trial_id, repeat } = running.name;
         if repeat > 0 {
             self.study.end_repeat(running.name);

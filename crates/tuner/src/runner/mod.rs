@@ -9,12 +9,14 @@
 //!
 //! # Going on
 //!
-//! Complete and infeasible trials in the store are kept. A half-run one runs again from its
-//! beginning and must give the same values again: a difference breaks the contract that a trial is
-//! a function of its name, and is an error. It may end earlier than before only because it has been
-//! overtaken in the meantime. A study that was widened goes on in its wider box.
+//! Complete and infeasible trials in the store are kept. A half-run one goes on from its last checkpoint,
+//! or runs again from its beginning if it has none that can be used, and must give the values again
+//! that the store has from there on: a difference breaks the contract that a trial is a function of
+//! its name, and is an error. It may end earlier than before only because it has been overtaken in
+//! the meantime. A study that was widened goes on in its wider box.
 
 mod box_sampler;
+mod checkpoints;
 mod lanes;
 mod observer;
 mod round;
@@ -25,6 +27,7 @@ mod tally;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use checkpoints::{CHECKPOINTS_DIRECTORY_NAME, Checkpoints};
 pub use observer::{Event, Observer, Progress};
 pub use stopped_early::StoppedEarly;
 
@@ -33,18 +36,21 @@ use crate::error::RunError;
 use crate::experiment::CheckedExperiment;
 use crate::store::Store;
 use crate::trainer::TrainerFactory;
+use checkpoints::CheckpointFiles;
 use lanes::RunningStudy;
 use study::Study;
 
 /// How to run; changes no measurement.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunOptions {
     /// Trials trained side by side; by default as many as the store's measurement of speed found
     /// best (see [`Plan`](crate::Plan)), else the first number that the trainer finds fit.
     pub lanes: Option<usize>,
-    /// The most steps a round may train, so that a request to stop is answered soon; by default
-    /// a round trains every lane up to its next evaluation.
+    /// The most steps a round may train; by default as many as take a second or two, so that a request to
+    /// stop is answered soon and checkpoints are written in time.
     pub max_steps_per_round: Option<u64>,
+    /// How half-run trials are kept for the next run; by default they run again from their beginning.
+    pub checkpoints: Option<Checkpoints>,
 }
 
 /// How a run ended.
@@ -65,7 +71,7 @@ pub enum Outcome {
 
 /// Runs what is left of an experiment, in order of batch size, and stores every measurement.
 ///
-/// Setting `stop` ends the run after the round in progress. `store` is the experiment's own, as
+/// Setting `stop` ends the run after the round in progress, with a checkpoint of every lane. `store` is the experiment's own, as
 /// [`Store::open_or_create`] gives it.
 ///
 /// # Errors
@@ -93,10 +99,14 @@ pub fn run(
             let mut running = RunningStudy::new(study, trainer, lanes, options)?;
             while running.has_work() {
                 if stop.load(Ordering::Relaxed) {
+                    running.write_checkpoints(observer)?;
                     return Ok(Outcome::Interrupted { batch_size });
                 }
                 running.round(observer)?;
             }
+        }
+        if let Some(checkpoints) = &options.checkpoints {
+            CheckpointFiles::new(checkpoints).remove_study(batch_size);
         }
         let summary = StudySummary::read(store, batch_size)?;
         if summary.trials_exhausted {

@@ -1,5 +1,7 @@
 //! What a run tells while it runs. It has no clock: an observer that wants one brings its own.
 
+use std::path::Path;
+
 use super::StoppedEarly;
 use crate::analysis::StudySummary;
 use crate::store::TrialRecord;
@@ -32,6 +34,13 @@ pub enum Event<'run> {
         reached_at: Option<u64>,
         /// Its last measurement.
         metrics: &'run Metrics,
+    },
+    /// A checkpoint is of no use; the run goes on without it, and comes to the same measurements later.
+    CheckpointFailed {
+        /// Its file.
+        path: &'run Path,
+        /// Why.
+        problem: &'run str,
     },
     /// A study is done.
     StudyFinished {

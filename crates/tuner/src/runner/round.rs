@@ -1,8 +1,47 @@
-//! How far lanes train before the next stop, where they wait for each other.
+//! How far lanes train before the next stop: never for long, and, where they wait for each other, so that
+//! they wait little.
 //!
 //! Lanes in different phases are at different distances from their next measurement. Up to the
 //! farthest, lanes that arrived idle; up to the nearest, all lanes idle while one is measured. The
 //! rule changes when lanes are measured, never what is measured.
+
+use std::time::Duration;
+
+/// A round that takes less may be longer.
+const SHORT_ROUND: Duration = Duration::from_secs(1);
+
+/// A round that takes more has to be shorter.
+const LONG_ROUND: Duration = Duration::from_secs(3);
+
+/// The most steps of a round, which nothing but time depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RoundLength {
+    most_steps: u64,
+    is_fixed: bool,
+}
+
+impl RoundLength {
+    /// The length asked for, or one that adapts.
+    pub(super) fn new(asked: Option<u64>) -> RoundLength {
+        RoundLength { most_steps: asked.unwrap_or(4).max(1), is_fixed: asked.is_some() }
+    }
+
+    pub(super) fn most_steps(self) -> u64 {
+        self.most_steps
+    }
+
+    /// Takes in the time that a round of so many steps took.
+    pub(super) fn took(&mut self, steps: u64, time: Duration) {
+        if self.is_fixed {
+            return;
+        }
+        if time > LONG_ROUND {
+            self.most_steps = (self.most_steps / 2).max(1);
+        } else if time < SHORT_ROUND && steps == self.most_steps {
+            self.most_steps = self.most_steps.saturating_mul(2);
+        }
+    }
+}
 
 /// Steps until the next stop: lanes with fewer left wait, those with more go on afterwards.
 ///
@@ -38,6 +77,25 @@ pub(super) fn steps_to_stop(left: &[u64], stop_cost: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rounds_come_to_take_a_second_or_two() {
+        let mut length = RoundLength::new(None);
+        let mut rounds = |n_rounds, milliseconds_per_step| {
+            for _ in 0..n_rounds {
+                let steps = length.most_steps();
+                length.took(steps, Duration::from_millis(steps * milliseconds_per_step));
+            }
+            length.most_steps()
+        };
+        assert_eq!(rounds(20, 5), 256);
+        assert_eq!(rounds(20, 2000), 1);
+        length.took(0, Duration::from_millis(1));
+        assert_eq!(length.most_steps(), 1, "a round that something else ended says nothing");
+        let mut fixed = RoundLength::new(Some(7));
+        fixed.took(7, Duration::from_secs(100));
+        assert_eq!(fixed.most_steps(), 7);
+    }
 
     #[test]
     fn lanes_in_step_are_measured_together() {

@@ -1,9 +1,11 @@
 //! One trial in a lane: what it has measured, and what an interrupted run measured on it before.
 
 use std::collections::BTreeMap;
+use std::iter::successors;
 
 use crate::error::RunError;
 use crate::experiment::{CheckedExperiment, StopRule};
+use crate::grid::EvaluationGrid;
 use crate::store::{TrialName, TrialStatus};
 use crate::trainer::{Metrics, Trial};
 
@@ -34,6 +36,46 @@ impl Running {
             measured_until: stored.last_key_value().map(|(step, _)| *step),
             stored,
         }
+    }
+
+    /// Takes it to be at a later step, where a checkpoint left it.
+    ///
+    /// # Errors
+    ///
+    /// With what is wrong, where the store lacks one of its measurements up to there (the power may have
+    /// failed before they reached the disk, as the checkpoint did), or where it had ended.
+    pub(super) fn resume_at(
+        &mut self,
+        step: u64,
+        grid: &EvaluationGrid,
+        experiment: &CheckedExperiment,
+    ) -> Result<(), String> {
+        let next_point = grid
+            .next_after(step)
+            .ok_or_else(|| format!("it is at step {step}, where its trial has ended"))?;
+        let mut points = successors(Some(0), |step| grid.next_after(*step));
+        let missing = points.find(|point| *point > step || !self.stored.contains_key(point));
+        if let Some(missing) = missing.filter(|point| *point <= step) {
+            return Err(format!(
+                "it is at step {step}, but the measurement at step {missing} is not in the store"
+            ));
+        }
+        let is_beyond = |(_, metrics): &(&u64, &Metrics)| {
+            metrics
+                .get(&experiment.goal.metric)
+                .is_some_and(|value| experiment.goal.is_reached_by(*value))
+        };
+        self.reached_at = self.stored.range(..=step).find(is_beyond).map(|(step, _)| *step);
+        if self.reached_at.is_some() && experiment.stop != StopRule::Budget {
+            return Err(format!(
+                "it is at step {step}, beyond the goal, where its trial has ended"
+            ));
+        }
+        let later = self.stored.split_off(&(step + 1));
+        let seen = std::mem::replace(&mut self.stored, later);
+        self.latest = seen.into_values().next_back().unwrap_or_default();
+        (self.step, self.next_point) = (step, next_point);
+        Ok(())
     }
 
     /// Takes in a measurement; says how the trial ended, if it did.

@@ -2,9 +2,10 @@
 //!
 //! One SQLite file in WAL mode, so that a reader never blocks the run, and one lock file, so that
 //! a directory has one run at a time. A commit always outlives the process. It outlives a loss of power
-//! too where a trial has ended in it ([`Durability`]): a trial that has not ended runs again from its
-//! beginning after any interruption, so its measurements are not worth a flush of the disk in every
-//! round, which takes milliseconds and more than a round of a small network. Every write is
+//! too where a trial has ended in it ([`Durability`]): a trial that has not ended can be measured again,
+//! from its last checkpoint that the store has caught up with or from its beginning, so its
+//! measurements are not worth a flush of the disk in every round, which takes milliseconds and more
+//! than a round of a small network. Every write is
 //! idempotent, so a trial that runs again overwrites its rows with the same values.
 //!
 //! A store holds either an experiment that is measured here, or a record from elsewhere, imported

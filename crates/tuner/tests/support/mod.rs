@@ -172,6 +172,10 @@ impl TrainerFactory for Meddler {
         self.inner.memory_bytes(batch_size, lanes)
     }
 
+    fn snapshot_bytes(&self) -> u64 {
+        self.inner.snapshot_bytes()
+    }
+
     fn build(
         &mut self,
         batch_size: u64,
@@ -245,8 +249,17 @@ impl LaneTrainer for MeddledTrainer<'_> {
         self.inner.snapshot(lane)
     }
 
-    fn restore(&mut self, lane: usize, trial: &Trial, snapshot: &[u8]) -> Result<(), TrainerError> {
-        self.inner.restore(lane, trial, snapshot)
+    fn restore(
+        &mut self,
+        lane: usize,
+        trial: &Trial,
+        snapshot: &[u8],
+    ) -> Result<u64, TrainerError> {
+        let step = self.inner.restore(lane, trial, snapshot)?;
+        assert!(self.trials[lane].is_none(), "a lane is freed before it is filled again");
+        self.steps[lane] = step;
+        self.trials[lane] = Some(trial.clone());
+        Ok(step)
     }
 
     fn free(&mut self, lane: usize) {

@@ -1,0 +1,166 @@
+//! Checkpoints: the state of every half-run trial, in files, so that an interruption costs little.
+//!
+//! One file a trial, replaced whole by a rename and removed when the trial has ended; so a directory
+//! holds at most one state for each lane, one more while it is written, and those of trials that an
+//! earlier run had in more lanes. A checkpoint saves time and nothing else: one that cannot be
+//! written or used costs the steps since the last one, and its trial comes to the same measurements.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::store::TrialName;
+
+/// Name of the folder of checkpoints in an experiment's directory.
+pub const CHECKPOINTS_DIRECTORY_NAME: &str = "checkpoints";
+
+/// Writing takes at most one part in so many of the time.
+const LEAST_INTERVAL: u32 = 20;
+
+/// When checkpoints are written, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoints {
+    /// Their folder; made when the first one is written.
+    pub directory: PathBuf,
+    /// Time between two of a trial, where writing takes less than a twentieth of it.
+    pub every: Duration,
+}
+
+/// The checkpoints of a run.
+pub(super) struct CheckpointFiles<'run> {
+    directory: &'run Path,
+    every: Duration,
+    last: Instant,
+    /// What the last ones took.
+    took: Duration,
+}
+
+impl<'run> CheckpointFiles<'run> {
+    pub(super) fn new(checkpoints: &'run Checkpoints) -> Self {
+        let Checkpoints { directory, every } = checkpoints;
+        Self { directory, every: *every, last: Instant::now(), took: Duration::ZERO }
+    }
+
+    /// Whether it is time to write.
+    pub(super) fn are_due(&self) -> bool {
+        self.last.elapsed() >= self.every.max(self.took * LEAST_INTERVAL)
+    }
+
+    /// To be called when all of them have been written since `began`.
+    pub(super) fn written(&mut self, began: Instant) {
+        self.last = Instant::now();
+        self.took = began.elapsed();
+    }
+
+    /// Puts the state of a trial in the place of its last one: all or nothing, also when the power fails.
+    pub(super) fn write(&self, name: TrialName, state: &[u8]) -> Result<(), (PathBuf, io::Error)> {
+        let path = self.path(name);
+        let unfinished = path.with_extension("unfinished");
+        let write = || {
+            fs::create_dir_all(self.directory)?;
+            let mut file = File::create(&unfinished)?;
+            file.write_all(state)?;
+            file.sync_all()?;
+            fs::rename(&unfinished, &path)
+        };
+        write().map_err(|error| {
+            // What could be written of it only takes room.
+            let _ = fs::remove_file(&unfinished);
+            (path.clone(), error)
+        })
+    }
+
+    /// The last state of a trial, with its file, if there is one.
+    pub(super) fn read(&self, name: TrialName) -> Option<(PathBuf, io::Result<Vec<u8>>)> {
+        let path = self.path(name);
+        match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            state => Some((path, state)),
+        }
+    }
+
+    /// Forgets a trial that has ended. A file that stays is taken by the end of the study.
+    pub(super) fn remove(&self, name: TrialName) {
+        let _ = fs::remove_file(self.path(name));
+    }
+
+    /// Forgets all trials of a study, and the folder with the last of them. What cannot be removed does no
+    /// harm: nobody asks for an ended trial.
+    pub(super) fn remove_study(&self, batch_size: u64) {
+        let prefix = study_prefix(batch_size);
+        let Ok(entries) = fs::read_dir(self.directory) else { return };
+        for entry in entries.flatten() {
+            if entry.file_name().to_str().is_some_and(|name| name.starts_with(&prefix)) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        let _ = fs::remove_dir(self.directory);
+    }
+
+    fn path(&self, TrialName { batch_size, trial_id, repeat }: TrialName) -> PathBuf {
+        let prefix = study_prefix(batch_size);
+        self.directory.join(format!("{prefix}{trial_id}-repeat-{repeat}.safetensors"))
+    }
+}
+
+/// What the names of a study's checkpoints begin with.
+fn study_prefix(batch_size: u64) -> String {
+    format!("batch-{batch_size}-trial-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: TrialName = TrialName { batch_size: 64, trial_id: 3, repeat: 0 };
+
+    fn checkpoints(directory: &Path) -> Checkpoints {
+        let directory = directory.join(CHECKPOINTS_DIRECTORY_NAME);
+        Checkpoints { directory, every: Duration::ZERO }
+    }
+
+    #[test]
+    fn a_state_is_replaced_and_removed_with_its_folder() {
+        let directory = tempfile::tempdir().unwrap();
+        let checkpoints = checkpoints(directory.path());
+        let files = CheckpointFiles::new(&checkpoints);
+        assert!(files.read(NAME).is_none());
+        files.write(NAME, b"long first").unwrap();
+        files.write(NAME, b"second").unwrap();
+        files.write(TrialName { repeat: 1, ..NAME }, b"repeat").unwrap();
+        files.write(TrialName { batch_size: 640, ..NAME }, b"other").unwrap();
+        assert_eq!(files.read(NAME).unwrap().1.unwrap(), b"second");
+        assert_eq!(fs::read_dir(&checkpoints.directory).unwrap().count(), 3, "nothing beside them");
+        files.remove(NAME);
+        assert!(files.read(NAME).is_none());
+        files.remove_study(64);
+        assert_eq!(fs::read_dir(&checkpoints.directory).unwrap().count(), 1);
+        files.remove_study(640);
+        assert!(!checkpoints.directory.exists());
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_the_last_state() {
+        let directory = tempfile::tempdir().unwrap();
+        let checkpoints = checkpoints(directory.path());
+        let files = CheckpointFiles::new(&checkpoints);
+        files.write(NAME, b"first").unwrap();
+        // A folder stands where the next one would be written.
+        let unfinished = files.path(NAME).with_extension("unfinished");
+        fs::create_dir(unfinished).unwrap();
+        let (path, _) = files.write(NAME, b"second").unwrap_err();
+        assert_eq!(path, files.path(NAME));
+        assert_eq!(files.read(NAME).unwrap().1.unwrap(), b"first");
+    }
+
+    #[test]
+    fn slow_disks_are_written_to_less_often() {
+        let directory = tempfile::tempdir().unwrap();
+        let checkpoints = checkpoints(directory.path());
+        let mut files = CheckpointFiles::new(&checkpoints);
+        assert!(files.are_due());
+        files.written(Instant::now().checked_sub(Duration::from_mins(10)).unwrap());
+        assert!(!files.are_due());
+    }
+}
