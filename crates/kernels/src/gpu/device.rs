@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use etcetera::BaseStrategy;
 
@@ -144,6 +145,13 @@ pub struct Device {
     failure: Arc<Mutex<Option<String>>>,
 }
 
+/// How long a GPU may take for what was submitted to it, which is meant to take less than a second or two;
+/// a driver that resets a hanging device does so within seconds.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// The same of a software device, on which a step of a large network takes minutes.
+const PATIENCE_WITH_SOFTWARE: Duration = Duration::from_secs(7200);
+
 impl Device {
     /// Opens an adapter with all its limits. The environment variable `WGPU_ADAPTER_NAME`
     /// overrides the selection, as a [`Selection::Name`].
@@ -199,11 +207,26 @@ impl Device {
         Error::Device { device: self.adapter.name.clone(), problem: one_line(problem) }
     }
 
-    /// Waits until a submission, or all of them, ended.
+    /// Waits until a submission, or all of them, ended; not for ever.
     pub(crate) fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<(), Error> {
-        let poll = wgpu::PollType::Wait { submission_index: submission, timeout: None };
-        self.device.poll(poll).map_err(|error| self.error(&error.to_string()))?;
-        self.check()
+        let limit = if self.adapter.is_software() { PATIENCE_WITH_SOFTWARE } else { PATIENCE };
+        self.wait_for(submission, limit)
+    }
+
+    fn wait_for(
+        &self,
+        submission: Option<wgpu::SubmissionIndex>,
+        limit: Duration,
+    ) -> Result<(), Error> {
+        let poll = wgpu::PollType::Wait { submission_index: submission, timeout: Some(limit) };
+        match self.device.poll(poll) {
+            Ok(_) => self.check(),
+            Err(wgpu::PollError::Timeout) => {
+                let seconds = limit.as_secs();
+                Err(self.error(&format!("no answer for {seconds} s: a kernel does not return")))
+            }
+            Err(error) => Err(self.error(&error.to_string())),
+        }
     }
 }
 
@@ -269,6 +292,28 @@ fn one_line(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The device is busy with a large copy when patience of none at all ends.
+    #[test]
+    fn a_device_that_does_not_answer_is_an_error() {
+        let device = Device::open(&Selection::Software).unwrap();
+        let descriptor = wgpu::BufferDescriptor {
+            label: None,
+            size: 64 << 20,
+            usage: wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        };
+        let [a, b] =
+            [device.device.create_buffer(&descriptor), device.device.create_buffer(&descriptor)];
+        let mut encoder = device.device.create_command_encoder(&Default::default());
+        for _ in 0..20 {
+            encoder.copy_buffer_to_buffer(&a, 0, &b, 0, 64 << 20);
+        }
+        let submission = device.queue.submit([encoder.finish()]);
+        let error = device.wait_for(Some(submission), Duration::ZERO).unwrap_err().to_string();
+        assert!(error.contains("no answer for 0 s: a kernel does not return"), "{error}");
+        device.wait(None).unwrap();
+    }
 
     fn adapter(name: &str, kind: &'static str) -> Adapter {
         let (name, driver) = (name.to_owned(), String::new());
