@@ -122,7 +122,7 @@ fn an_archive_is_imported_and_exported_again() {
     assert!(message.contains("which is taken; choose another --out"), "{message}");
     let again = export.assert().code(1);
     let message = String::from_utf8(again.get_output().stderr.clone()).unwrap();
-    assert!(message.contains("is not empty; choose another archive"), "{message}");
+    assert!(message.contains("is not empty; choose another directory"), "{message}");
 }
 
 #[test]

@@ -164,10 +164,52 @@ fn running_again_continues_and_changes_nothing_and_another_experiment_is_refused
     assert_eq!(stderr.matches("(measured before)").count(), 2, "{stderr}");
     assert_eq!(table_json(directory.path(), "out"), before);
 
+    let doctor = critbatch().current_dir(directory.path()).args(["doctor", "out"]).assert();
+    let said = String::from_utf8(doctor.success().get_output().stdout.clone()).unwrap();
+    assert!(said.starts_with("whole: 4 ended trials and 0 half-run ones"), "{said}");
+    assert!(said.ends_with("nothing is wrong\n"), "{said}");
+    // Two trials a study are too few.
+    run(directory.path(), &experiment, "out", &["--strict"]).code(3);
+    critbatch().current_dir(directory.path()).args(["table", "out", "--strict"]).assert().code(3);
+
     let refused = run(directory.path(), &experiment, "out", &["--seed", "5"]).code(1);
     let line = error_line(&refused);
     assert!(line.contains("search.seed is 0 there and 5 here"), "{line}");
     assert_eq!(table_json(directory.path(), "out"), before);
+}
+
+#[test]
+fn a_damaged_store_is_refused_and_what_is_whole_goes_on_elsewhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let experiment = file(directory.path(), "tiny.toml", TINY);
+    run(directory.path(), &experiment, "out", &[]).success();
+    let before = table_json(directory.path(), "out");
+    let path = directory.path().join("out/critbatch.sqlite");
+    let mut bytes = fs::read(&path).unwrap();
+    let end = bytes.len();
+    bytes[end - 4096..].fill(0x5A);
+    fs::write(&path, bytes).unwrap();
+    let line = error_line(&run(directory.path(), &experiment, "out", &[]).code(1));
+    assert!(line.contains("is damaged (") && line.contains("'critbatch doctor out'"), "{line}");
+    let doctor = |more: &[&str]| {
+        let mut command = critbatch();
+        command.current_dir(directory.path()).args(["doctor", "out"]).args(more).assert()
+    };
+    let said = String::from_utf8(doctor(&[]).code(1).get_output().stdout.clone()).unwrap();
+    assert!(said.starts_with("wrong: ") && said.contains("--save-to NEW"), "{said}");
+    let said = doctor(&["--save-to", "new"]).success();
+    let said = String::from_utf8(said.get_output().stdout.clone()).unwrap();
+    assert!(said.contains(" trials to 'new'; run the experiment with --out 'new'"), "{said}");
+    run(directory.path(), &experiment, "new", &[]).success();
+    let seconds = |table: String| -> Value {
+        // All but the seconds, which are measured anew.
+        let mut table: Value = serde_json::from_str(&table).unwrap();
+        for study in table["studies"].as_array_mut().unwrap() {
+            study.as_object_mut().unwrap().retain(|key, _| !key.contains("seconds"));
+        }
+        table["studies"].take()
+    };
+    assert_eq!(seconds(table_json(directory.path(), "new")), seconds(before));
 }
 
 #[test]

@@ -135,6 +135,31 @@ fn killed_on_a_device() {
     interrupt("wgpu", 50, kill);
 }
 
+/// Files cannot grow beyond a limit, as on a disk that is full.
+#[test]
+fn a_full_disk_loses_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let expected = finish(new_folder("cpu").path(), "cpu");
+    for kibibytes in [60, 90, 120] {
+        let folder = new_folder("cpu");
+        let run = command(folder.path(), "cpu");
+        let script = format!("ulimit -f {kibibytes}; trap '' XFSZ; exec \"$@\"");
+        let output = Command::new("bash")
+            .args(["-c", &script, "bash"])
+            .arg(run.get_program())
+            .args(run.get_args())
+            .output()
+            .expect("bash starts");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{kibibytes} KiB: {stderr}");
+        let last = stderr.lines().last().unwrap_or_default();
+        assert!(last.starts_with("error: cannot write store"), "{kibibytes} KiB: {stderr}");
+        // A checkpoint is larger than that; it is not worth stopping for.
+        assert!(stderr.contains("cannot be written: File too large"), "{kibibytes} KiB: {stderr}");
+        assert!(finish(folder.path(), "cpu") == expected, "other measurements");
+    }
+}
+
 #[test]
 fn asked_to_end() {
     interrupt("cpu", 8, |child| ask(child, "-TERM"));

@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Throughput(Throughput),
     /// Write what a workload computes as tensors, to be compared with another framework
     Probe(Probe),
+    /// See whether all that was measured is there, and save what is
+    Doctor(Doctor),
     /// List the devices that can train
     Devices(Listing),
     /// List data sets, models and optimizers; any combination is a workload
@@ -121,6 +123,9 @@ pub(crate) struct Training {
     /// Seconds between two checkpoints of half-run trials; changes no result
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) checkpoint_every: u64,
+    /// Exit with 3 where a point of the curve cannot be trusted
+    #[arg(long)]
+    pub(crate) strict: bool,
 }
 
 /// Values of `--lanes`.
@@ -296,6 +301,20 @@ pub(crate) struct Table {
     /// In which form.
     #[command(flatten)]
     pub(crate) listing: Listing,
+    /// Exit with 3 where a point of the curve cannot be trusted
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+/// `critbatch doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Output directory of a run or an import
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// Copy every trial that is whole into a new directory, in which the experiment can go on
+    #[arg(long, value_name = "NEW")]
+    pub(crate) save_to: Option<PathBuf>,
 }
 
 /// `critbatch sample`.

@@ -16,6 +16,8 @@ pub(crate) enum Exit {
     Failed = 1,
     /// The command line or the experiment file asks for something impossible.
     Usage = 2,
+    /// All was done, but a point of the curve cannot be trusted, and that was asked.
+    Untrusted = 3,
     /// Stopped by a signal, with everything measured saved.
     Interrupted = 130,
 }
@@ -23,6 +25,13 @@ pub(crate) enum Exit {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit as u8)
+    }
+}
+
+impl Exit {
+    /// The exit code of work that was done; `strict` is whether doubts matter.
+    pub(crate) fn of_results(strict: bool, has_doubts: bool) -> Exit {
+        if strict && has_doubts { Exit::Untrusted } else { Exit::Done }
     }
 }
 

@@ -150,8 +150,8 @@ mod tests {
         };
         assert_eq!(line("32 "), "32 20 4 2,000 1.3M 90 2.5e-3 12 MB 4 min 10 s");
         assert_eq!(line("1,024 "), "1,024 8 of 20 + 4 4 2,000 25M 90 2.5e-3 12 MB 2 min 30 s");
-        let last = "at most 6 min 40 s and 215 kB, if every trial spends its whole budget; \
-                    1 of 3 studies done";
+        let last = "at most 6 min 40 s and 215 kB, if every trial spends its whole budget, and \
+                    45 MB for checkpoints on the way; 1 of 3 studies done";
         assert_eq!(text.lines().last(), Some(last));
         let lanes =
             "lanes: as many as trials at 1,024; more were measured and are not 5 % faster at 32";

@@ -56,6 +56,17 @@ pub enum TunerError {
         /// The file.
         path: PathBuf,
     },
+    /// A store whose file does not hold together any more.
+    #[error(
+        "store '{}' is damaged ({problem}); 'critbatch doctor {}' says what can be saved",
+        path.display(), path.parent().unwrap_or(path).display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        problem: String,
+    },
     /// A store of another schema version.
     #[error(
         "store '{}' has schema version {found}, this critbatch reads {supported}; \
@@ -169,7 +180,7 @@ pub enum TunerError {
     },
     /// Measurements that would be mixed with what is already there.
     #[error(
-        "'{}' exists and is not empty; choose another archive or remove it", directory.display()
+        "'{}' exists and is not empty; choose another directory or remove it", directory.display()
     )]
     NotANewDirectory {
         /// The directory.

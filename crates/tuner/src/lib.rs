@@ -22,6 +22,7 @@
 
 mod analysis;
 pub mod archive;
+mod doctor;
 mod error;
 mod experiment;
 mod grid;
@@ -50,6 +51,7 @@ pub use analysis::{
     Warning, effective_learning_rate, end_of_perfect_scaling, maximum_useful_batch_size,
     not_widened, perfect_scaling_line, widened_space,
 };
+pub use doctor::{Diagnosis, examine, rescue};
 pub use error::{RunError, TunerError};
 pub use experiment::{
     BatchSize, Budget, CheckedExperiment, Difference, Evaluation, Experiment, Goal, Problem,

@@ -279,7 +279,7 @@ fn nothing_is_written_over() {
     let written = write_archive(&record, directory.path()).unwrap();
     let error = write_archive(&record, directory.path()).unwrap_err();
     assert!(matches!(error, TunerError::NotANewDirectory { .. }));
-    assert!(error.to_string().ends_with("is not empty; choose another archive or remove it"));
+    assert!(error.to_string().ends_with("is not empty; choose another directory or remove it"));
     let entries = fs::read_dir(written.directory.parent().unwrap()).unwrap();
     assert_eq!(entries.count(), 1, "no half-written folder is left");
     fs::write(directory.path().join("file"), "").unwrap();

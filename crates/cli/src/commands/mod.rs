@@ -3,6 +3,7 @@
 mod compare;
 mod data;
 mod devices;
+mod doctor;
 mod export;
 mod import;
 mod paper;
@@ -39,6 +40,7 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Export(export) => export::execute(&export),
         Command::Throughput(throughput) => throughput::execute(&throughput),
         Command::Probe(probe) => probe::execute(&probe),
+        Command::Doctor(doctor) => doctor::execute(&doctor),
         Command::Devices(listing) => devices::execute(listing),
         Command::Workloads(workloads) => workloads::execute(&workloads),
         Command::Data(data) => data::execute(&data),

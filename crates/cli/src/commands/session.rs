@@ -124,8 +124,8 @@ pub(crate) fn run(session: Session<'_>) -> anyhow::Result<Exit> {
     display.clear();
     match outcome? {
         Outcome::Finished { .. } => {
-            finish(&store, out)?;
-            Ok(Exit::Done)
+            let has_doubts = finish(&store, out)?;
+            Ok(Exit::of_results(training.strict, has_doubts))
         }
         Outcome::Interrupted { batch_size } => {
             let (batch_size, out) = (format::count(batch_size), out.display());
@@ -151,14 +151,17 @@ fn stop_on_signal(display: &Display) -> anyhow::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-fn finish(store: &Store, directory: &Path) -> anyhow::Result<()> {
+/// Writes and prints the results; says whether some point cannot be trusted.
+fn finish(store: &Store, directory: &Path) -> anyhow::Result<bool> {
+    let mut has_doubts = false;
     let asked = Asked::default();
     report::write(&Source::of_store(store, &asked)?, &asked, directory)?;
     for answers in Answers::of_store(store, &asked)? {
         let options = asked.options();
         let analysis = GoalAnalysis::of(&answers.studies, &answers.question, &options);
+        has_doubts |= analysis.warnings().next().is_some();
         console::print(&summary::text(&answers, &analysis))?;
     }
     console::print(&format!("report: {}", report::path(directory).display()))?;
-    Ok(())
+    Ok(has_doubts)
 }

@@ -14,9 +14,11 @@ use crate::{console, report, summary};
 /// Where there are no results.
 pub(crate) fn execute(arguments: &Table) -> anyhow::Result<Exit> {
     let all = Answers::read(&arguments.path, &arguments.asked)?;
+    let mut has_doubts = false;
     for (index, answers) in all.iter().enumerate() {
         let options = arguments.asked.options();
         let analysis = GoalAnalysis::of(&answers.studies, &answers.question, &options);
+        has_doubts |= analysis.warnings().next().is_some();
         if arguments.listing.json {
             console::print_json(&summary::Json::of(answers, &analysis))?;
             continue;
@@ -28,5 +30,5 @@ pub(crate) fn execute(arguments: &Table) -> anyhow::Result<Exit> {
     if path.is_file() && !arguments.listing.json {
         console::print(&format!("report: {}", path.display()))?;
     }
-    Ok(Exit::Done)
+    Ok(Exit::of_results(arguments.strict, has_doubts))
 }

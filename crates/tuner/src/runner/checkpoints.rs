@@ -98,10 +98,21 @@ impl<'run> CheckpointFiles<'run> {
         let _ = fs::remove_dir(self.directory);
     }
 
-    fn path(&self, TrialName { batch_size, trial_id, repeat }: TrialName) -> PathBuf {
-        let prefix = study_prefix(batch_size);
-        self.directory.join(format!("{prefix}{trial_id}-repeat-{repeat}.safetensors"))
+    fn path(&self, name: TrialName) -> PathBuf {
+        self.directory.join(file_name(name))
     }
+}
+
+fn file_name(TrialName { batch_size, trial_id, repeat }: TrialName) -> String {
+    format!("{}{trial_id}-repeat-{repeat}.safetensors", study_prefix(batch_size))
+}
+
+/// The trial whose checkpoint has this name.
+pub(crate) fn trial_of_checkpoint(name: &str) -> Option<TrialName> {
+    let mut numbers = name.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
+    let mut next = || numbers.next()?.parse().ok();
+    let trial = TrialName { batch_size: next()?, trial_id: next()?, repeat: next()? };
+    (file_name(trial) == name).then_some(trial)
 }
 
 /// What the names of a study's checkpoints begin with.
@@ -132,6 +143,11 @@ mod tests {
         files.write(TrialName { batch_size: 640, ..NAME }, b"other").unwrap();
         assert_eq!(files.read(NAME).unwrap().1.unwrap(), b"second");
         assert_eq!(fs::read_dir(&checkpoints.directory).unwrap().count(), 3, "nothing beside them");
+        for entry in fs::read_dir(&checkpoints.directory).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            assert!(files.read(trial_of_checkpoint(&name).unwrap()).is_some());
+            assert_eq!(trial_of_checkpoint(&format!("{name}.bak")), None);
+        }
         files.remove(NAME);
         assert!(files.read(NAME).is_none());
         files.remove_study(64);
@@ -160,7 +176,7 @@ mod tests {
         let checkpoints = checkpoints(directory.path());
         let mut files = CheckpointFiles::new(&checkpoints);
         assert!(files.are_due());
-        files.written(Instant::now().checked_sub(Duration::from_mins(10)).unwrap());
+        files.written(Instant::now().checked_sub(Duration::from_secs(600)).unwrap());
         assert!(!files.are_due());
     }
 }

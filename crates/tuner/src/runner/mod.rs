@@ -27,6 +27,7 @@ mod tally;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub(crate) use checkpoints::trial_of_checkpoint;
 pub use checkpoints::{CHECKPOINTS_DIRECTORY_NAME, Checkpoints};
 pub use observer::{Event, Observer, Progress};
 pub use stopped_early::StoppedEarly;

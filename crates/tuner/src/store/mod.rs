@@ -264,6 +264,11 @@ impl Store {
         }
     }
 
+    /// What SQLite finds wrong with its own file, at most so many sentences.
+    pub(crate) fn integrity(&self, at_most: u32) -> Vec<String> {
+        open::findings(&self.connection, &format!("integrity_check({at_most})"))
+    }
+
     fn failure(&self, action: &'static str) -> impl Fn(rusqlite::Error) -> TunerError + use<> {
         failure(&self.path, action)
     }
@@ -285,6 +290,14 @@ fn failure(path: &Path, action: &'static str) -> impl Fn(rusqlite::Error) -> Tun
     let path = path.to_owned();
     move |error| match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => TunerError::NotAStore { path: path.clone() },
+        Some(rusqlite::ErrorCode::DatabaseCorrupt) => {
+            TunerError::Damaged { path: path.clone(), problem: error.to_string() }
+        }
+        Some(rusqlite::ErrorCode::DiskFull) => {
+            let message = "the disk is full; what was measured before is kept, so make room and run \
+                           the same command again";
+            TunerError::Store { action, path: path.clone(), message: message.to_owned() }
+        }
         _ => TunerError::Store { action, path: path.clone(), message: error.to_string() },
     }
 }

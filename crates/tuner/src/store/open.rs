@@ -25,6 +25,7 @@ pub(super) fn open_or_create(
 ) -> Result<Store, TunerError> {
     let (mut connection, path, lock) = claim(directory)?;
     if is_empty(&connection).map_err(failure(&path, "open"))? {
+        expect_nothing_else(directory, &path)?;
         let write = |transaction: &Transaction<'_>| {
             schema::create(transaction, &Origin::Measured(experiment.clone()), provenance)?;
             schema::add_studies_of(transaction, experiment)
@@ -32,6 +33,9 @@ pub(super) fn open_or_create(
         in_one_transaction(&mut connection, write).map_err(failure(&path, "create"))?;
     }
     check_version(&connection, &path)?;
+    if let Some(problem) = findings(&connection, "quick_check(1)").pop() {
+        return Err(TunerError::Damaged { path, problem });
+    }
     // FULL: a commit waits for the disk; rounds say for themselves whether theirs does.
     connection
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
@@ -61,6 +65,37 @@ pub(super) fn claim(directory: &Path) -> Result<(Connection, PathBuf, File), Tun
     let connection = Connection::open(&path).map_err(failure(&path, "open"))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failure(&path, "open"))?;
     Ok((connection, path, lock))
+}
+
+/// What SQLite finds wrong with its own file.
+pub(super) fn findings(connection: &Connection, check: &str) -> Vec<String> {
+    let read = || -> rusqlite::Result<Vec<String>> {
+        let mut statement = connection.prepare(&format!("PRAGMA {check}"))?;
+        statement.query_map([], |row| row.get(0))?.collect()
+    };
+    let findings = read().unwrap_or_else(|error| vec![error.to_string()]);
+    let lines = findings.iter().flat_map(|finding| finding.lines());
+    let says_something = |line: &&str| *line != "ok" && !line.starts_with("***");
+    lines.filter(says_something).map(str::to_owned).collect()
+}
+
+/// An empty file is that of a run that was killed when it began; beside results it is one that has lost what it held.
+fn expect_nothing_else(directory: &Path, path: &Path) -> Result<(), TunerError> {
+    let n_bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
+    if n_bytes > 0 {
+        let problem = format!("it has {n_bytes} bytes and no table");
+        return Err(TunerError::Damaged { path: path.to_owned(), problem });
+    }
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let is_ours = name == LOCK_FILE_NAME
+            || name.to_str().is_some_and(|name| name.starts_with(STORE_FILE_NAME));
+        if !is_ours {
+            let problem = format!("it is empty, beside '{}'", name.display());
+            return Err(TunerError::Damaged { path: path.to_owned(), problem });
+        }
+    }
+    Ok(())
 }
 
 /// All or nothing: a program killed in here leaves an empty file, which the next takes for new.

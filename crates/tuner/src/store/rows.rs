@@ -60,9 +60,16 @@ impl Store {
         self.trial_records("repeat > 0", batch_size)
     }
 
+    /// One trial or repeat, if it was started.
+    pub(crate) fn trial(&self, name: TrialName) -> Result<Option<TrialRecord>, TunerError> {
+        let TrialName { batch_size, trial_id, repeat } = name;
+        let is_it = format!("trial_id = {trial_id} AND repeat = {repeat}");
+        Ok(self.trial_records(&is_it, batch_size)?.pop())
+    }
+
     fn trial_records(
         &self,
-        condition: &'static str,
+        condition: &str,
         batch_size: u64,
     ) -> Result<Vec<TrialRecord>, TunerError> {
         let sql = format!(

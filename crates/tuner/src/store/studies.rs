@@ -127,20 +127,27 @@ impl Store {
         let wider: Vec<(usize, SearchBox)> = wider.collect::<Result<_, _>>()?;
         let failure = self.failure("write");
         let write = |transaction: &Transaction<'_>| {
-            for (batch_size, (index, searched)) in spaces.keys().zip(&wider) {
-                let space = serde_json::to_string(&searched.space).expect("scales are JSON");
-                let SearchBox { first_trial_id, n_trials, max_trials, .. } = *searched;
-                let [first, n, max] = [first_trial_id, n_trials, max_trials].map(signed);
-                let key = (signed(*batch_size), signed(*index as u64));
-                transaction.execute(
-                    "INSERT INTO boxes VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                    params![key.0, key.1, space, first, n, max],
-                )?;
-            }
-            Ok(())
+            spaces.keys().zip(&wider).try_for_each(|(batch_size, (index, searched))| {
+                insert_box(transaction, *batch_size, *index, searched)
+            })
         };
         in_one_transaction(&mut self.connection, write).map_err(failure)?;
         Ok(wider.into_iter().map(|(_, searched)| searched).collect())
+    }
+
+    /// Gives a study of a new store the boxes that it was widened to elsewhere.
+    pub(crate) fn set_wider_boxes(
+        &mut self,
+        batch_size: u64,
+        wider: &[SearchBox],
+    ) -> Result<(), TunerError> {
+        let failure = self.failure("write");
+        let write = |transaction: &Transaction<'_>| {
+            (1..).zip(wider).try_for_each(|(index, searched)| {
+                insert_box(transaction, batch_size, index, searched)
+            })
+        };
+        in_one_transaction(&mut self.connection, write).map_err(failure)
     }
 
     /// The box that a study would go on in, and its index.
@@ -234,4 +241,21 @@ impl Store {
             Origin::Imported { .. } => read_meta(&self.connection, &self.path, "omissions"),
         }
     }
+}
+
+fn insert_box(
+    transaction: &Transaction<'_>,
+    batch_size: u64,
+    index: usize,
+    searched: &SearchBox,
+) -> rusqlite::Result<()> {
+    let space = serde_json::to_string(&searched.space).expect("scales are JSON");
+    let SearchBox { first_trial_id, n_trials, max_trials, .. } = *searched;
+    let [batch_size, index, first, n, max] =
+        [batch_size, index as u64, first_trial_id, n_trials, max_trials].map(signed);
+    transaction.execute(
+        "INSERT INTO boxes VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![batch_size, index, space, first, n, max],
+    )?;
+    Ok(())
 }

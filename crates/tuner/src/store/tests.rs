@@ -404,3 +404,45 @@ fn speed_is_kept_and_replaced() {
     assert_eq!(store.studies().unwrap()[0].seconds_per_step, Some(0.5));
     assert_eq!(store.studies().unwrap()[1].seconds_per_step, None);
 }
+
+/// A store with enough in it for several pages, as its bytes.
+fn large_store(directory: &Path) -> Vec<u8> {
+    let mut store = open(directory).unwrap();
+    let mut round = store.begin(Durability::Power).unwrap();
+    for trial_id in 0..40 {
+        round.claim(name(trial_id, 0), &parameters()).unwrap();
+        for step in 0..20 {
+            round.append(name(trial_id, 0), step, &metrics(0.5, 0.1)).unwrap();
+        }
+    }
+    round.commit().unwrap();
+    drop(store);
+    fs::read(directory.join(STORE_FILE_NAME)).unwrap()
+}
+
+#[test]
+fn a_store_that_was_cut_off_is_refused_wherever_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let bytes = large_store(directory.path());
+    let path = directory.path().join(STORE_FILE_NAME);
+    assert!(bytes.len() > 10 * 4096, "{} bytes", bytes.len());
+    for len in (1..bytes.len()).step_by(1311) {
+        fs::write(&path, &bytes[..len]).unwrap();
+        let message = refusal(directory.path());
+        let is_named = message.contains("is damaged (") || message.contains("is not a store");
+        assert!(is_named, "{len} of {} bytes: {message}", bytes.len());
+        assert_eq!(fs::read(&path).unwrap().len(), len, "it is left as it was");
+    }
+    fs::write(&path, &bytes).unwrap();
+    assert_eq!(open(directory.path()).unwrap().trials(32).unwrap().len(), 40);
+}
+
+#[test]
+fn an_empty_store_beside_results_is_no_new_one() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(directory.path()).unwrap());
+    fs::write(directory.path().join(STORE_FILE_NAME), "").unwrap();
+    fs::write(directory.path().join("report.html"), "the curve").unwrap();
+    let message = refusal(directory.path());
+    assert!(message.contains("is damaged (it is empty, beside 'report.html'); 'critbatch doctor"));
+}
