@@ -97,7 +97,7 @@ fn lanes_are_chosen_by_measurement_and_said_to_people() {
 fn impossible_workloads_are_refused() {
     let cases = [
         (throughput("resnet_9", 8, &[]).code(2), "unknown model 'resnet_9'; accepted: "),
-        (throughput("fc_64_64_64", 8, &["--dataset", "imagenet"]).code(2), "imagenet"),
+        (throughput("fc_64_64_64", 8, &["--dataset", "imagenet_22k"]).code(2), "imagenet_22k"),
         (throughput("fc_64_64_64", 5000, &[]).code(1), "5000"),
         (throughput("fc_64_64_64", 8, &["--seconds", "0"]).code(2), "from 0.01 to 3600"),
         (throughput("fc_64_64_64", 8, &["--threads", "0"]).code(2), "--threads"),
