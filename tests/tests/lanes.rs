@@ -154,8 +154,7 @@ fn pauses_do_not_matter(choice: DeviceChoice) {
     other.restore(1, &trial, &half).expect("it can be continued elsewhere");
     other.advance(&[0, 4]).expect("training runs");
     let resumed = other.snapshot(1).expect("it can be saved");
-    // The last two counters of the state only say how the steps were cut into calls.
-    assert!(whole[..20] == resumed[..20] && whole[28..] == resumed[28..], "state after a pause");
+    assert!(whole == resumed, "state after a pause");
 
     assert!(other.restore(0, &trial, &half[1..]).is_err(), "a cut snapshot is refused");
     assert!(other.snapshot(0).is_err(), "an empty lane has nothing to save");

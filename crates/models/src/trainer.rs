@@ -209,8 +209,6 @@ impl LaneTrainer for Trainer {
             self.check_occupied(lane)?;
         }
         let mut metrics = vec![Metrics::new(); lanes.len()];
-        // Before the splits: then even the counter of iterations, which is part of a snapshot, ends
-        // as it does without this measurement.
         if let Some(plan) = self.gradient_noise_plan {
             self.measure_gradient_noise(plan, lanes, &mut metrics)?;
         }
@@ -222,7 +220,9 @@ impl LaneTrainer for Trainer {
 
     fn snapshot(&mut self, lane: usize) -> Result<Vec<u8>, TrainerError> {
         self.check_occupied(lane)?;
-        let snapshot = self.executor.save(lane).map_err(ModelError::from)?;
+        let mut snapshot = self.executor.save(lane).map_err(ModelError::from)?;
+        // These only say how the steps were cut into calls: the same state is the same file.
+        (snapshot.state.remaining, snapshot.state.cursor) = (0, 0);
         Ok(checkpoint::to_bytes(&snapshot, &self.parameters)?)
     }
 
