@@ -93,6 +93,42 @@ pub enum Error {
     /// There is no usable graphics adapter.
     #[error("{0}")]
     NoAdapter(String),
+    /// The device has no memory left for what was asked of it.
+    #[error("device '{device}' is out of memory: {problem}; use fewer lanes or a smaller batch")]
+    OutOfMemory {
+        /// Name of the adapter.
+        device: String,
+        /// What it said.
+        problem: String,
+    },
+    /// A driver does not compile a kernel.
+    #[error(
+        "the driver of device '{device}' ({driver}) does not compile the kernel '{kernel}': {problem}; \
+         update the driver, or use the native executor"
+    )]
+    Kernel {
+        /// Name of the adapter.
+        device: String,
+        /// Its driver and version.
+        driver: String,
+        /// Path of the kernel's file below `ops/`.
+        kernel: &'static str,
+        /// What the driver said.
+        problem: String,
+    },
+    /// The device computes something else than the native executor.
+    #[error(
+        "device '{device}' ({driver}) computes wrongly: {problem}, measured against the native executor; \
+         update the driver, or use the native executor"
+    )]
+    WrongResults {
+        /// Name of the adapter.
+        device: String,
+        /// Its driver and version.
+        driver: String,
+        /// What differs.
+        problem: String,
+    },
     /// The device failed while it ran.
     #[error("device '{device}': {problem}")]
     Device {

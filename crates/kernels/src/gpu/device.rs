@@ -9,7 +9,7 @@ use std::time::Duration;
 use etcetera::BaseStrategy;
 
 use super::gemm::Tiling;
-use super::pipelines::Pipelines;
+use super::pipelines::{Pipelines, Refused};
 use crate::error::Error;
 
 /// What an adapter is.
@@ -142,7 +142,14 @@ pub struct Device {
     pub(crate) pipelines: Pipelines,
     adapter: Adapter,
     /// First thing that went wrong since it was last looked at.
-    failure: Arc<Mutex<Option<String>>>,
+    failure: Arc<Mutex<Option<Failure>>>,
+}
+
+/// What wgpu reports of a device.
+#[derive(Debug)]
+enum Failure {
+    OutOfMemory(String),
+    Other(String),
 }
 
 /// How long a GPU may take for what was submitted to it, which is meant to take less than a second or two;
@@ -199,7 +206,21 @@ impl Device {
     /// Turns what wgpu reported since the last call into an error.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
-        failure.map_or(Ok(()), |problem| Err(self.error(&problem)))
+        match failure {
+            None => Ok(()),
+            Some(Failure::Other(problem)) => Err(self.error(&problem)),
+            Some(Failure::OutOfMemory(problem)) => {
+                let device = self.adapter.name.clone();
+                Err(Error::OutOfMemory { device, problem: one_line(&problem) })
+            }
+        }
+    }
+
+    /// The error of a kernel that the driver does not compile.
+    pub(crate) fn refusal(&self, refused: &Refused) -> Error {
+        let Adapter { name, driver, .. } = self.adapter.clone();
+        let problem = one_line(&refused.problem);
+        Error::Kernel { device: name, driver, kernel: refused.kernel, problem }
     }
 
     /// An error of this device.
@@ -271,16 +292,22 @@ impl Selection {
 }
 
 /// Keeps the first error instead of panicking, which is wgpu's default.
-fn watch(device: &wgpu::Device, failure: &Arc<Mutex<Option<String>>>) {
-    let note = |failure: &Mutex<Option<String>>, problem: String| {
-        failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(problem);
+fn watch(device: &wgpu::Device, failure: &Arc<Mutex<Option<Failure>>>) {
+    let note = |slot: &Mutex<Option<Failure>>, failure: Failure| {
+        slot.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
     };
     let slot = Arc::clone(failure);
-    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| note(&slot, error.to_string())));
+    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+        let failure = match &error {
+            wgpu::Error::OutOfMemory { source } => Failure::OutOfMemory(source.to_string()),
+            other => Failure::Other(other.to_string()),
+        };
+        note(&slot, failure);
+    }));
     let slot = Arc::clone(failure);
     device.set_device_lost_callback(move |reason, message| {
         if reason != wgpu::DeviceLostReason::Destroyed {
-            note(&slot, format!("device lost: {message}"));
+            note(&slot, Failure::Other(format!("device lost: {message}")));
         }
     });
 }

@@ -94,6 +94,7 @@ impl<'a> Builder<'a> {
             kernels.iter().map(|kernel| self.grid(kernel)).collect::<Result<_, _>>()?;
         let launches: Vec<&Launch> = kernels.iter().map(|kernel| &kernel.launch).collect();
         let pipelines = self.device.pipelines.get(&self.device.device, &launches);
+        let pipelines = pipelines.map_err(|refused| self.device.refusal(&refused))?;
         let uniform = |(params, offset): (&Vec<u32>, u64)| {
             let size = std::num::NonZeroU64::new(4 * params.len() as u64);
             wgpu::BufferBinding { buffer: &uniforms, offset, size }

@@ -7,6 +7,8 @@
 //!   -> pipelines.rs                compiled kernels, kept on disk
 //!   -> dispatch.rs                 bindings, `Params`, workgroup counts
 //!   -> executor.rs                 records, submits, reads back
+//!
+//! self_test.rs                     each kernel against the native executor, before it trains
 //! ```
 //!
 //! Every buffer holds f32 with a leading lane axis: element `i` of an operand in lane `l` is
@@ -32,6 +34,7 @@ pub(crate) mod launch;
 mod lower;
 mod memory;
 mod pipelines;
+mod self_test;
 mod shader;
 mod stream;
 #[cfg(test)]
@@ -41,3 +44,4 @@ mod window;
 pub use device::{Adapter, Device, Selection, adapters};
 pub use executor::GpuExecutor;
 pub use memory::{max_lanes, memory_bytes};
+pub use self_test::self_test;

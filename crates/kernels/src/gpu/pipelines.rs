@@ -1,6 +1,6 @@
 //! Compiled kernels: each made once for a device, several at a time, and kept on disk.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,9 +9,18 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use super::dispatch::Access;
 use super::launch::Launch;
 
+/// A kernel that a driver refused: its name and what the driver said.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) kernel: &'static str,
+    pub(crate) problem: String,
+}
+
 /// The compiled kernels of a device: executors for other batch sizes use them too.
 pub(crate) struct Pipelines {
     made: Mutex<HashMap<String, wgpu::ComputePipeline>>,
+    /// Keys of those that computed what the native executor does.
+    passed: Mutex<HashSet<String>>,
     /// What the driver compiled, and the file that it is kept in.
     kept: Option<(wgpu::PipelineCache, PathBuf)>,
 }
@@ -28,16 +37,16 @@ impl Pipelines {
         let name = wgpu::util::pipeline_cache_key(adapter).filter(|_| keeps);
         let path = folder.zip(name).map(|(folder, name)| folder.join(name));
         let kept = path.map(|path| (create_cache(device, read(&path)), path));
-        Self { made: Mutex::default(), kept }
+        Self { made: Mutex::default(), passed: Mutex::default(), kept }
     }
 
     /// The pipelines of the launches, in their order; those that are not there yet are made on all
-    /// threads, since drivers take long to compile.
+    /// threads, since drivers take long to compile. An error names the first that the driver refuses.
     pub(crate) fn get(
         &self,
         device: &wgpu::Device,
         launches: &[&Launch],
-    ) -> Vec<wgpu::ComputePipeline> {
+    ) -> Result<Vec<wgpu::ComputePipeline>, Refused> {
         let keys: Vec<String> = launches.iter().map(|launch| key(launch)).collect();
         let missing: BTreeMap<&String, &Launch> = {
             let made = self.made();
@@ -47,15 +56,26 @@ impl Pipelines {
         let cache = self.kept.as_ref().map(|(cache, _)| cache);
         let new: Vec<(String, wgpu::ComputePipeline)> = missing
             .par_iter()
-            .map(|(key, launch)| ((*key).clone(), create_pipeline(device, cache, launch)))
-            .collect();
+            .map(|(key, launch)| Ok(((*key).clone(), create_pipeline(device, cache, launch)?)))
+            .collect::<Result<_, _>>()?;
         let mut made = self.made();
         if !new.is_empty() {
             made.extend(new);
             // With the lock held, so that no two threads write the file.
             self.keep();
         }
-        keys.iter().map(|key| made[key].clone()).collect()
+        Ok(keys.iter().map(|key| made[key].clone()).collect())
+    }
+
+    /// Those of the keys that have not passed the self-test yet.
+    pub(crate) fn untested(&self, keys: impl Iterator<Item = String>) -> BTreeSet<String> {
+        let passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.filter(|key| !passed.contains(key)).collect()
+    }
+
+    /// Notes kernels that passed the self-test.
+    pub(crate) fn passed(&self, keys: BTreeSet<String>) {
+        self.passed.lock().unwrap_or_else(PoisonError::into_inner).extend(keys);
     }
 
     fn made(&self) -> MutexGuard<'_, HashMap<String, wgpu::ComputePipeline>> {
@@ -76,7 +96,7 @@ impl Pipelines {
 }
 
 /// What tells two pipelines of one device apart.
-fn key(launch: &Launch) -> String {
+pub(crate) fn key(launch: &Launch) -> String {
     format!("{} {:?} {:?}", launch.shader.name, launch.tiling, launch.constants)
 }
 
@@ -125,12 +145,15 @@ fn create_pipeline(
     device: &wgpu::Device,
     cache: Option<&wgpu::PipelineCache>,
     launch: &Launch,
-) -> wgpu::ComputePipeline {
+) -> Result<wgpu::ComputePipeline, Refused> {
+    // Scopes belong to the thread, so that a driver's word is heard where it was asked.
+    let scopes = [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation]
+        .map(|filter| device.push_error_scope(filter));
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: Some(launch.shader.name),
         source: wgpu::ShaderSource::Wgsl(launch.shader.resolve(launch.tiling).into()),
     });
-    device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: Some(launch.shader.name),
         layout: Some(&pipeline_layout(device, launch)),
         module: &module,
@@ -141,7 +164,12 @@ fn create_pipeline(
             zero_initialize_workgroup_memory: false,
         },
         cache,
-    })
+    });
+    let errors = scopes.into_iter().rev().map(|scope| pollster::block_on(scope.pop()));
+    match errors.collect::<Vec<_>>().into_iter().flatten().next() {
+        None => Ok(pipeline),
+        Some(error) => Err(Refused { kernel: launch.shader.name, problem: error.to_string() }),
+    }
 }
 
 fn pipeline_layout(device: &wgpu::Device, launch: &Launch) -> wgpu::PipelineLayout {

@@ -2,6 +2,7 @@
 //! against the native executor, whole training runs.
 
 mod contracts;
+mod faults;
 mod iterations;
 mod ops;
 mod parts;

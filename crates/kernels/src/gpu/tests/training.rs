@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{bits, gpu, lane};
 use crate::cpu::CpuExecutor;
 use crate::executor::{Executor, Program, Split};
-use crate::graph::{Graph, Initialiser, Node};
+use crate::graph::{Graph, Initialiser, Node, Parameter};
 use crate::lane::Snapshot;
 use crate::ops::dropout::Masks;
 use crate::ops::gather::{Pixels, Sampling, Source};
@@ -24,12 +24,12 @@ const TRAINING: usize = 0;
 const EVALUATION: usize = 1;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Network {
+pub(super) enum Network {
     FullyConnected,
     Convolutional,
 }
 
-const RULES: [UpdateRule; 4] =
+pub(super) const RULES: [UpdateRule; 4] =
     [UpdateRule::Sgd, UpdateRule::Momentum, UpdateRule::NesterovMomentum, UpdateRule::Adam];
 
 /// Random images, dark or bright by the bits of their labels, so that there is something to
@@ -101,18 +101,30 @@ fn convolution(graph: &mut Graph, x: Node, name: &str, n_in: usize, n_out: usize
 
 /// A training and an evaluation plan, the node of the training loss, and a trial's start.
 fn program(network: Network, rule: UpdateRule) -> (Program, Node) {
+    let (program, loss, _) = whole_program(network, rule);
+    (program, loss)
+}
+
+/// The same with its parameters.
+pub(super) fn named_program(network: Network, rule: UpdateRule) -> (Program, Vec<Parameter>) {
+    let (program, _, parameters) = whole_program(network, rule);
+    (program, parameters)
+}
+
+fn whole_program(network: Network, rule: UpdateRule) -> (Program, Node, Vec<Parameter>) {
     let mut graph = Graph::new();
     let (loss, _) = forward(&mut graph, network, true);
+    let parameters = graph.parameters().to_vec();
     let training = Plan::training(graph, loss, rule, &[loss]).unwrap();
     let mut graph = Graph::new();
     let (evaluation_loss, errors) = forward(&mut graph, network, false);
     let n_chunks = N_EXAMPLES.div_ceil(BATCH);
     let evaluation = Plan::evaluation(&graph, &[evaluation_loss, errors], n_chunks).unwrap();
-    (Program::new(vec![training, evaluation], vec![data()]).unwrap(), loss)
+    (Program::new(vec![training, evaluation], vec![data()]).unwrap(), loss, parameters)
 }
 
 /// A trial named by its seed.
-fn trial(program: &Program, seed: u32) -> Snapshot<f32> {
+pub(super) fn trial(program: &Program, seed: u32) -> Snapshot<f32> {
     let weights: Vec<f32> = random_values(seed, program.n_parameters());
     Snapshot::fresh(lane(seed), weights.iter().map(|weight| 0.3 * weight).collect())
 }
