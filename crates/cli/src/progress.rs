@@ -107,6 +107,11 @@ impl Reporter {
             Event::StudyStarted { lanes, budget_steps, progress } => {
                 self.start_study(*lanes, *budget_steps, progress, now);
             }
+            Event::FewerLanes { meant, taken } => {
+                self.display.line(&format!(
+                    "there is memory for {taken} of {meant} lanes; going on in {taken}"
+                ));
+            }
             Event::LanesFilled => self.begin(Start::Measurement),
             Event::TrainingStarts => self.begin(Start::Training),
             Event::RoundFinished(progress) => self.round(progress, now),

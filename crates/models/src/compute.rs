@@ -133,22 +133,29 @@ impl Compute {
     /// allow. A GPU with the host's memory is bounded as the CPU is. Nobody tells how much memory
     /// other GPUs have, but their drivers refuse what does not fit, which ends the trying.
     pub fn lane_counts(&self, program: &Program) -> Vec<usize> {
-        let bytes = |lanes| self.memory_bytes(program, lanes);
+        let most = self.most_lanes(program);
         match self {
             Compute::Cpu => {
                 let n_threads = n_threads();
-                let most = fitting(budget_bytes(), bytes, n_threads);
                 // As many for each thread, where there is one for each.
                 let even = most - most % n_threads.min(most);
                 doubling(LANES_PER_THREAD * n_threads, even)
             }
+            Compute::Gpu(_) => doubling(FIRST_GPU_LANES, most),
+        }
+    }
+
+    /// The most lanes that fit, as far as it can be known without trying; at least one.
+    pub fn most_lanes(&self, program: &Program) -> usize {
+        let bytes = |lanes| self.memory_bytes(program, lanes);
+        match self {
+            Compute::Cpu => fitting(budget_bytes(), bytes, n_threads()),
             Compute::Gpu(device) => {
                 let most = gpu::max_lanes(device, program).max(1);
-                let most = match device.adapter().shares_host_memory() {
+                match device.adapter().shares_host_memory() {
                     true => most.min(fitting(budget_bytes(), bytes, 1)),
                     false => most,
-                };
-                doubling(FIRST_GPU_LANES, most)
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use critbatch_data::Dataset;
-use critbatch_kernels::{Parameter, Plan, Program, Sampling, Source, Split};
+use critbatch_kernels::{Error, Parameter, Plan, Program, Sampling, Source, Split};
 use critbatch_tuner::{LaneTrainer, TrainerError, TrainerFactory, WorkloadFacts};
 
 use crate::compute::Compute;
@@ -154,6 +154,12 @@ impl Workload {
         &self.compute
     }
 
+    /// The same workload on another device.
+    #[must_use]
+    pub fn moved_to(self, compute: Compute) -> Self {
+        Self { compute, ..self }
+    }
+
     /// The plans of one batch size: training, then one for each evaluated split, then, where it is
     /// measured, the gradient noise.
     ///
@@ -228,7 +234,7 @@ impl Workload {
     }
 
     /// The parameters, those that no gradient changes among them.
-    fn parameters(&self) -> Result<Vec<Parameter>, ModelError> {
+    pub(crate) fn parameters(&self) -> Result<Vec<Parameter>, ModelError> {
         let source = Source { sampling: Sampling::Sequential, ..self.train_source() };
         let network = self.graph(Mode::Evaluate, 1, self.train.examples, source)?;
         Ok(network.graph.parameters().to_vec())
@@ -308,6 +314,27 @@ impl Workload {
     }
 }
 
+/// A batch size as a length in memory.
+pub(crate) fn in_memory(batch_size: u64) -> Result<usize, ModelError> {
+    let limit = u64::from(u32::MAX);
+    let refuse = |_| ModelError::TooLarge { what: "batch size", value: batch_size, limit };
+    usize::try_from(batch_size).map_err(refuse)
+}
+
+/// Makes something with `lanes` lanes, or half as many, and so on, where the device has no memory for
+/// them: its driver knows only when it is asked.
+fn in_as_many_lanes_as_fit<T>(
+    mut lanes: usize,
+    make: impl Fn(usize) -> Result<T, ModelError>,
+) -> Result<T, ModelError> {
+    loop {
+        match make(lanes) {
+            Err(ModelError::Engine(Error::OutOfMemory { .. })) if lanes > 1 => lanes /= 2,
+            made => return made,
+        }
+    }
+}
+
 /// What measuring takes in training steps: operations of the measuring plans, run so many times
 /// each, over those of a step, in so many parts; and one step for the host, which waits for the device.
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
@@ -372,12 +399,33 @@ impl TrainerFactory for Workload {
         batch_size: u64,
         lanes: usize,
     ) -> Result<Box<dyn LaneTrainer + '_>, TrainerError> {
-        let limit = u64::from(u32::MAX);
-        let batch_size = usize::try_from(batch_size).map_err(|_| ModelError::TooLarge {
-            what: "batch size",
-            value: batch_size,
-            limit,
-        })?;
-        Ok(Box::new(self.trainer(batch_size, lanes)?))
+        let batch_size = in_memory(batch_size)?;
+        let lanes = lanes.min(self.compute.most_lanes(&self.program(batch_size)?));
+        let trainer = in_as_many_lanes_as_fit(lanes, |lanes| self.trainer(batch_size, lanes))?;
+        Ok(Box::new(trainer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_are_halved_until_the_device_has_memory_for_them() {
+        let taken = |lanes, most: usize| {
+            in_as_many_lanes_as_fit(lanes, |lanes| match lanes <= most {
+                true => Ok(lanes),
+                false => {
+                    let (device, problem) = ("some GPU".to_owned(), "full".to_owned());
+                    Err(Error::OutOfMemory { device, problem }.into())
+                }
+            })
+        };
+        assert_eq!(
+            [(64, 64), (64, 20), (7, 1), (1, 1)].map(|(n, most)| taken(n, most).unwrap()),
+            [64, 16, 1, 1]
+        );
+        let error = taken(8, 0).unwrap_err().to_string();
+        assert!(error.contains("'some GPU' is out of memory: full"), "{error}");
     }
 }

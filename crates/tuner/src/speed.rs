@@ -81,6 +81,10 @@ impl Measurement<'_> {
         let study_seconds = n_steps as f64 / steps_per_second(&best);
         let limit = SEARCH_LIMIT.as_secs_f64().min(SEARCH_SHARE * study_seconds);
         let search_began = (self.clock)();
+        if best.lanes < counts.first() as u64 {
+            let most_lanes = best.lanes as usize;
+            return Ok(MeasuredSpeed { speed: best, reason: LanesReason::Memory, most_lanes });
+        }
         for &lanes in &counts.counts()[1..] {
             let expected = seconds_of_last * lanes as f64 / best.lanes as f64;
             if self.seconds_since(search_began) + expected > limit {
@@ -89,7 +93,8 @@ impl Measurement<'_> {
             }
             let before = (self.clock)();
             // The device knows better than any plan what fits.
-            let Ok(speed) = self.speed(alone, lanes) else {
+            let fitting = self.speed(alone, lanes).ok().filter(|speed| speed.lanes == lanes as u64);
+            let Some(speed) = fitting else {
                 reason = LanesReason::Memory;
                 break;
             };
@@ -108,8 +113,8 @@ impl Measurement<'_> {
         let mut trainer = start(self.factory, self.space, self.batch_size, lanes)?;
         Ok(Speed {
             seconds_per_step_alone,
-            lanes: lanes as u64,
-            seconds_per_step: match lanes {
+            lanes: trainer.lanes() as u64,
+            seconds_per_step: match trainer.lanes() {
                 1 => seconds_per_step_alone,
                 _ => seconds_per_step(trainer.as_mut(), self.clock)?,
             },
@@ -127,7 +132,7 @@ fn steps_per_second(speed: &Speed) -> f64 {
     speed.lanes as f64 / speed.seconds_per_step
 }
 
-/// A trainer with a trial in every lane.
+/// A trainer with a trial in every lane, which may be fewer than asked for.
 fn start<'factory>(
     factory: &'factory mut dyn TrainerFactory,
     space: &Space,
@@ -136,7 +141,7 @@ fn start<'factory>(
 ) -> Result<Box<dyn LaneTrainer + 'factory>, TrainerError> {
     let mut trainer = factory.build(batch_size, lanes)?;
     let parameters = space.parameters(&vec![0.0; space.n_dimensions()]);
-    for lane in 0..lanes {
+    for lane in 0..trainer.lanes() {
         let trial =
             Trial { batch_size, trial_id: lane as u64, seed: 0, parameters: parameters.clone() };
         trainer.start(lane, &trial)?;
@@ -191,7 +196,7 @@ mod tests {
     use crate::trainer::{Metrics, WorkloadFacts};
 
     /// The noisy quadratic model on a clock of its own: a step of L lanes takes 1 + L units and one
-    /// more for each lane above `n_fast`, an evaluation 5 L. More than `n_fitting` lanes do not fit.
+    /// more for each lane above `n_fast`, an evaluation 5 L. No more than `n_fitting` lanes are made.
     struct Timed {
         inner: NoisyQuadratic,
         unit: Duration,
@@ -231,9 +236,7 @@ mod tests {
             batch_size: u64,
             lanes: usize,
         ) -> Result<Box<dyn LaneTrainer + '_>, TrainerError> {
-            if lanes > self.n_fitting {
-                return Err("out of memory".into());
-            }
+            let lanes = lanes.min(self.n_fitting);
             let (now, n_steps) = (Rc::clone(&self.now), Rc::clone(&self.n_steps));
             let (unit, n_fast) = (self.unit, self.n_fast);
             let inner = self.inner.build(batch_size, lanes)?;
@@ -342,6 +345,8 @@ mod tests {
         assert_eq!(best(slow, u64::MAX), (4, LanesReason::Speed, 8));
         let small = Timed { n_fitting: 8, ..timed(unit) };
         assert_eq!(best(small, u64::MAX), (8, LanesReason::Memory, 8));
+        let tiny = Timed { n_fitting: 3, ..timed(unit) };
+        assert_eq!(best(tiny, u64::MAX), (3, LanesReason::Memory, 3));
         // 1 % of studies of 250 ms and of 1.25 ms.
         assert_eq!(best(timed(unit), 200_000), (8, LanesReason::Time, 8));
         assert_eq!(best(timed(unit), 1_000), (4, LanesReason::Time, 4));

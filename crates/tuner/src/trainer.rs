@@ -128,11 +128,11 @@ pub trait TrainerFactory {
     /// About the bytes of a [`snapshot`](LaneTrainer::snapshot).
     fn snapshot_bytes(&self) -> u64;
 
-    /// Builds a trainer with exactly `lanes` lanes.
+    /// Builds a trainer with `lanes` lanes, or with fewer where the device has no memory for so many.
     ///
     /// # Errors
     ///
-    /// Where the device cannot hold it.
+    /// Where the device cannot hold a single lane.
     fn build(
         &mut self,
         batch_size: u64,

@@ -36,20 +36,30 @@ impl<'run> RunningStudy<'run> {
     pub(super) fn new(
         study: Study<'run>,
         trainer: Box<dyn LaneTrainer + 'run>,
-        lanes: usize,
+        most_lanes: usize,
         options: &'run RunOptions,
     ) -> Result<RunningStudy<'run>, RunError> {
+        let lanes = trainer.lanes();
+        if !(1..=most_lanes).contains(&lanes) {
+            return Err(RunError::TrainerContract {
+                batch_size: study.batch_size,
+                found: format!("{lanes} lanes"),
+                expected: format!("1 to {most_lanes}"),
+            });
+        }
         let spacing = study.experiment.evaluation.relative_spacing;
-        let running = RunningStudy {
+        Ok(RunningStudy {
             grid: EvaluationGrid::new(spacing, study.budget_steps),
             round_length: RoundLength::new(options.max_steps_per_round),
             lanes: (0..lanes).map(|_| None).collect(),
             checkpoints: options.checkpoints.as_ref().map(CheckpointFiles::new),
             trainer,
             study,
-        };
-        running.expect_one_per_lane("lanes", running.trainer.lanes())?;
-        Ok(running)
+        })
+    }
+
+    pub(super) fn n_lanes(&self) -> usize {
+        self.lanes.len()
     }
 
     pub(super) fn has_work(&mut self) -> bool {

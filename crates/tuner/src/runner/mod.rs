@@ -98,6 +98,10 @@ pub fn run(
                 source,
             })?;
             let mut running = RunningStudy::new(study, trainer, lanes, options)?;
+            if running.n_lanes() < lanes {
+                let taken = running.n_lanes();
+                observer.observe(&Event::FewerLanes { meant: lanes, taken });
+            }
             while running.has_work() {
                 if stop.load(Ordering::Relaxed) {
                     running.write_checkpoints(observer)?;

@@ -20,6 +20,13 @@ pub enum Event<'run> {
         /// Where the study stands.
         progress: Progress,
     },
+    /// The device has no memory for as many lanes as were meant; measurements are the same in fewer.
+    FewerLanes {
+        /// Lanes meant.
+        meant: usize,
+        /// Lanes that it trains in.
+        taken: usize,
+    },
     /// Trials were put into free lanes; they are measured before their first step.
     LanesFilled,
     /// Every lane is filled and measured; the steps of a round begin.

@@ -141,6 +141,8 @@ pub(crate) struct Meddler {
     pub(crate) diverged_at: Option<(u64, u64)>,
     /// What a stop costs in steps, where lanes are to wait for each other.
     pub(crate) stop_cost: Option<f64>,
+    /// Lanes that there is memory for.
+    pub(crate) n_fitting: usize,
 }
 
 impl Meddler {
@@ -155,6 +157,7 @@ impl Meddler {
             meddling: Box::new(meddling),
             diverged_at: None,
             stop_cost: None,
+            n_fitting: usize::MAX,
         }
     }
 }
@@ -182,6 +185,7 @@ impl TrainerFactory for Meddler {
         lanes: usize,
     ) -> Result<Box<dyn LaneTrainer + '_>, TrainerError> {
         self.n_builds += 1;
+        let lanes = lanes.min(self.n_fitting);
         Ok(Box::new(MeddledTrainer {
             inner: self.inner.build(batch_size, lanes)?,
             trials: vec![None; lanes],
