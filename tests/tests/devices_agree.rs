@@ -81,3 +81,24 @@ fn two_fully_connected_trials() {
 fn two_convolutional_trials() {
     devices_agree("simple_cnn_narrow");
 }
+
+/// What `critbatch run` does before it trains: all kinds of layers and rules, small and large batches.
+#[test]
+fn every_kernel_passes_its_self_test() {
+    let digits = critbatch_data::load("mnist_5k", None).expect("mnist_5k is built in");
+    let (compute, _) = Compute::choose(DeviceChoice::Wgpu).expect("the device exists");
+    for (model, optimizer, gradient_noise_scale) in [
+        ("fc_64_64_64", Optimizer::Sgd, true),
+        ("fc_64_64_64", Optimizer::AdamW, false),
+        ("simple_cnn_narrow", Optimizer::Momentum, false),
+        ("resnet_8", Optimizer::NesterovMomentum, false),
+    ] {
+        let splits = &[EvaluationSplit::Validation, EvaluationSplit::Train];
+        let measured = Measured { splits, gradient_noise_scale };
+        let known = Model::find(model).expect("the model exists");
+        let workload = Workload::new(&digits, known, optimizer, measured, compute.clone());
+        let workload = workload.expect("the model fits the digits");
+        let tested = workload.self_test([2, 64, 300]);
+        tested.unwrap_or_else(|error| panic!("{model}: {error}"));
+    }
+}

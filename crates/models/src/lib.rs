@@ -27,6 +27,7 @@ mod network;
 mod optimizer;
 mod probe;
 mod resnet;
+mod self_test;
 mod sequence;
 mod simple_cnn;
 mod throughput;

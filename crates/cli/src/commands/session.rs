@@ -56,6 +56,27 @@ pub(crate) fn load_workload(
     Ok(Workload::load(names, measured, data_dir, compute)?)
 }
 
+/// The same workload after its device has shown that it computes what the native executor does; one that
+/// was not asked for by name and fails gives way to the native executor.
+///
+/// # Errors
+///
+/// Where the device that was asked for fails.
+pub(crate) fn self_tested(
+    workload: Workload,
+    batch_sizes: impl IntoIterator<Item = u64>,
+    device: Device,
+) -> anyhow::Result<Workload> {
+    let Err(error) = workload.self_test(batch_sizes) else { return Ok(workload) };
+    if device != Device::Auto {
+        return Err(anyhow::Error::from(error).context("the self-test of the device failed"));
+    }
+    console::line(&format!("the self-test of the device failed: {error}"));
+    let workload = workload.moved_to(Compute::Cpu);
+    console::line(&format!("device: {}: taken instead", workload.compute().description()));
+    Ok(workload)
+}
+
 /// A device as the models name it.
 pub(crate) fn choice(device: Device) -> DeviceChoice {
     match device {

@@ -10,7 +10,7 @@ use critbatch_tuner::{LaneCounts, LanesReason, measure_speed};
 use serde::Serialize;
 
 use crate::args;
-use crate::commands::session::choice;
+use crate::commands::session::{choice, self_tested};
 use crate::console;
 use crate::exit::Exit;
 use crate::plan::{size, why_lanes};
@@ -66,7 +66,9 @@ pub(crate) fn execute(arguments: &args::Throughput) -> anyhow::Result<Exit> {
     let names = [&arguments.dataset, &arguments.model, &arguments.optimizer].map(String::as_str);
     let measured = Measured { splits: &[], gradient_noise_scale: false };
     let data_dir = arguments.data_dir.as_deref();
-    let mut workload = Workload::load(names, measured, data_dir, compute)?;
+    let workload = Workload::load(names, measured, data_dir, compute)?;
+    let device = arguments.training.device;
+    let mut workload = self_tested(workload, [arguments.batch_size.into()], device)?;
     let batch_size = arguments.batch_size as usize;
     let lanes = lanes(arguments, &mut workload)?;
     let planned_memory_bytes = workload.memory_bytes(batch_size, lanes.most)?;

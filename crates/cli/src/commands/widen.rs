@@ -44,6 +44,8 @@ pub(crate) fn execute(arguments: &Widen, verbose: bool) -> anyhow::Result<Exit> 
     let (evaluation, training) = (&experiment.evaluation, arguments.training);
     let data_dir = arguments.data_dir.as_deref();
     let workload = load_workload(&experiment.workload, evaluation, data_dir, training.device)?;
+    let batch_sizes = experiment.budget_steps.keys().copied();
+    let workload = session::self_tested(workload, batch_sizes, training.device)?;
     // Another device or another version gives other bits: the store refuses them.
     provenance.device = workload.facts().device;
     env!("CARGO_PKG_VERSION").clone_into(&mut provenance.version);
