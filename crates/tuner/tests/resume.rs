@@ -5,15 +5,16 @@
 mod support;
 
 use std::cell::Cell;
+use std::fs::File;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use critbatch_tuner::{
-    Event, NoisyQuadratic, Outcome, Progress, RunOptions, Store, TrialRecord, TrialStatus,
-    TunerError,
+    Event, NoisyQuadratic, Outcome, Progress, Provenance, RunOptions, Store, TrialRecord,
+    TrialStatus, TunerError, run,
 };
-use support::{Contents, Meddler, contents, go_on, small};
+use support::{Contents, Meddler, contents, go_on, provenance, small};
 
 const FINISHED: Outcome = Outcome::Finished { short_studies: vec![] };
 
@@ -62,6 +63,56 @@ fn rounds_that_adapt_to_waiting_lanes_change_nothing() {
         }
         assert!(n_evaluations[1] > n_evaluations[3], "cheap stops are many: {n_evaluations:?}");
     }
+}
+
+#[test]
+fn fewer_lanes_are_taken_where_there_is_no_memory_and_change_nothing() {
+    let whole = whole_run("goal", &lanes(5));
+    let directory = tempfile::tempdir().unwrap();
+    let mut factory = Meddler { n_fitting: 2, ..Meddler::new(|_, _, _| Ok(())) };
+    let told = Cell::new(vec![]);
+    let listen = |event: &Event<'_>, _: &AtomicBool| {
+        if let Event::FewerLanes { meant, taken } = *event {
+            told.set([told.take(), vec![(meant, taken)]].concat());
+        }
+    };
+    go_on(directory.path(), &small("goal"), &mut factory, &lanes(5), listen).unwrap();
+    assert_eq!(contents(directory.path()), whole);
+    let n_studies = factory.n_builds;
+    assert_eq!(told.take(), vec![(5, 2); usize::try_from(n_studies).unwrap()]);
+    factory.n_fitting = 0;
+    let directory = tempfile::tempdir().unwrap();
+    let error = go_on(directory.path(), &small("goal"), &mut factory, &lanes(5), quiet);
+    assert!(error.unwrap_err().to_string().contains("0 lanes"), "a trainer without a lane");
+}
+
+/// A run of 2040 goes on in 1970, in files that were changed in the future.
+#[test]
+fn a_clock_that_goes_back_changes_nothing() {
+    let (experiment, options) = (small("goal"), lanes(3));
+    let directory = tempfile::tempdir().unwrap();
+    let mut run_in = |year: &str, last_round: u64| {
+        let notes = [("started".to_owned(), format!("{year}-01-01T00:00:00Z"))].into();
+        let provenance = Provenance { notes, ..provenance() };
+        let mut store = Store::open_or_create(directory.path(), &experiment, &provenance).unwrap();
+        let (stop, mut n_rounds) = (AtomicBool::new(false), 0);
+        let mut stop_then = |event: &Event<'_>| {
+            if let Event::RoundFinished(_) = event {
+                n_rounds += 1;
+                stop.store(n_rounds == last_round, Ordering::Relaxed);
+            }
+        };
+        let mut factory = NoisyQuadratic::default();
+        run(&experiment, &mut factory, &mut store, &options, &mut stop_then, &stop).unwrap()
+    };
+    assert!(matches!(run_in("2040", 4), Outcome::Interrupted { .. }));
+    let future = SystemTime::now() + Duration::from_secs(500_000_000);
+    for file in directory.path().read_dir().unwrap() {
+        let file = File::options().append(true).open(file.unwrap().path()).unwrap();
+        file.set_modified(future).unwrap();
+    }
+    assert_eq!(run_in("1970", u64::MAX), FINISHED);
+    assert_eq!(contents(directory.path()), whole_run("goal", &lanes(3)));
 }
 
 #[test]
