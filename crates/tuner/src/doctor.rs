@@ -132,10 +132,7 @@ fn measured(
     let grid = EvaluationGrid::new(experiment.evaluation.relative_spacing, budget_steps);
     // A trial that diverged need not have been measured where it did.
     let end = trial.steps + u64::from(trial.status != TrialStatus::Infeasible);
-    let mut points = std::iter::successors(Some(0), |step| grid.next_after(*step));
-    if let Some(step) = points.find(|step| *step >= end || !measurements.contains_key(step))
-        && step < end
-    {
+    if let Some(step) = grid.first_missing(end, |step| measurements.contains_key(&step)) {
         return Err(format!("the measurement at step {step} is missing"));
     }
     let goal = &experiment.goal.metric;

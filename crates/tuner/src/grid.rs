@@ -43,10 +43,22 @@ impl EvaluationGrid {
         Some(next.min(self.budget_steps))
     }
 
+    /// All points, ascending, 0 among them.
+    pub fn points(&self) -> impl Iterator<Item = u64> + use<> {
+        let grid = *self;
+        std::iter::successors(Some(0), move |step| grid.next_after(*step))
+    }
+
     /// Number of points: the measurements of a trial that spends its budget.
     #[must_use]
     pub fn n_points(&self) -> u64 {
-        std::iter::successors(Some(0), |step| self.next_after(*step)).count() as u64
+        self.points().count() as u64
+    }
+
+    /// The first point before step `end` that has no measurement.
+    #[must_use]
+    pub fn first_missing(&self, end: u64, is_measured: impl Fn(u64) -> bool) -> Option<u64> {
+        self.points().take_while(|point| *point < end).find(|point| !is_measured(*point))
     }
 
     fn geometric_point(&self, k: u64) -> u64 {
@@ -61,8 +73,7 @@ mod tests {
     use super::*;
 
     fn points(relative_spacing: f64, budget_steps: u64) -> Vec<u64> {
-        let grid = EvaluationGrid::new(relative_spacing, budget_steps);
-        std::iter::successors(Some(0), |step| grid.next_after(*step)).collect()
+        EvaluationGrid::new(relative_spacing, budget_steps).points().collect()
     }
 
     #[test]
@@ -75,7 +86,10 @@ mod tests {
         let points = points(0.25, 14);
         // 4 * 1.25 = 5, 6.25, 7.8125, 9.77, 12.2, then the budget.
         assert_eq!(points, [0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 14]);
-        assert_eq!(EvaluationGrid::new(0.25, 14).n_points(), 11);
+        let grid = EvaluationGrid::new(0.25, 14);
+        assert_eq!(grid.n_points(), 11);
+        assert_eq!(grid.first_missing(9, |point| point != 8), Some(8));
+        assert_eq!(grid.first_missing(8, |point| point != 8), None);
     }
 
     #[test]

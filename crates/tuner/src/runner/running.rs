@@ -1,7 +1,6 @@
 //! One trial in a lane: what it has measured, and what an interrupted run measured on it before.
 
 use std::collections::BTreeMap;
-use std::iter::successors;
 
 use crate::error::RunError;
 use crate::experiment::{CheckedExperiment, StopRule};
@@ -53,9 +52,8 @@ impl Running {
         let next_point = grid
             .next_after(step)
             .ok_or_else(|| format!("it is at step {step}, where its trial has ended"))?;
-        let mut points = successors(Some(0), |step| grid.next_after(*step));
-        let missing = points.find(|point| *point > step || !self.stored.contains_key(point));
-        if let Some(missing) = missing.filter(|point| *point <= step) {
+        let is_measured = |point| self.stored.contains_key(&point);
+        if let Some(missing) = grid.first_missing(step + 1, is_measured) {
             return Err(format!(
                 "it is at step {step}, but the measurement at step {missing} is not in the store"
             ));
