@@ -10,7 +10,7 @@ use critbatch_models::{Compute, DeviceChoice, EvaluationSplit, Measured, Workloa
 use critbatch_report::format;
 use critbatch_tuner::{
     CHECKPOINTS_DIRECTORY_NAME, CheckedExperiment, Checkpoints, Evaluation, Event, GoalAnalysis,
-    Outcome, Plan, RunOptions, Split, Store,
+    Outcome, Plan, RunError, RunOptions, Split, Store,
 };
 
 use crate::args::{Asked, Device, Training};
@@ -143,6 +143,10 @@ pub(crate) fn run(session: Session<'_>) -> anyhow::Result<Exit> {
         &stop,
     );
     display.clear();
+    if let Err(RunError::Trainer { .. }) = outcome {
+        let out = out.display();
+        console::line(&format!("measurements are in {out}; the same command goes on from there"));
+    }
     match outcome? {
         Outcome::Finished { .. } => {
             let has_doubts = finish(&store, out)?;
