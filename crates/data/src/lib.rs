@@ -27,6 +27,9 @@ mod catalogue;
 mod dataset;
 mod download;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod idx;
 mod load;
 mod locate;

@@ -17,6 +17,9 @@ mod error;
 mod examples;
 mod facts;
 mod fully_connected;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gradient_noise;
 mod initialise;
 mod lstm;

@@ -1,5 +1,7 @@
 //! From a file to what a network sees.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader, Seek};
 use std::path::Path;
 
 use fast_image_resize::images::{Image, ImageRef};
@@ -57,9 +59,14 @@ fn unit(bits: u32) -> f64 {
     (f64::from(bits) + 0.5) / 4_294_967_296.0
 }
 
-/// Decodes a file, whatever its name ends in; grey and CMYK become RGB.
+/// Decodes a file, whatever its name ends in.
 pub(super) fn open(path: &Path) -> Result<RgbImage, ImageError> {
-    let mut reader = ImageReader::open(path)?.with_guessed_format()?;
+    decode(BufReader::new(File::open(path)?))
+}
+
+/// Decodes a photograph; grey and CMYK become RGB.
+pub(crate) fn decode(content: impl BufRead + Seek) -> Result<RgbImage, ImageError> {
+    let mut reader = ImageReader::new(content).with_guessed_format()?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
@@ -70,9 +77,13 @@ pub(super) fn open(path: &Path) -> Result<RgbImage, ImageError> {
 
 /// Writes a view of a file, `[SIDE, SIDE, 3]` bytes.
 pub(super) fn read(path: &Path, view: View, bytes: &mut [u8]) -> Result<(), ImageError> {
-    let image = open(path)?;
+    show(&open(path)?, view, bytes)
+}
+
+/// Writes a view of a photograph, `[SIDE, SIDE, 3]` bytes.
+pub(crate) fn show(image: &RgbImage, view: View, bytes: &mut [u8]) -> Result<(), ImageError> {
     let (width, height) = image.dimensions();
-    resize(&image, view.square(width, height), bytes).map_err(|problem| {
+    resize(image, view.square(width, height), bytes).map_err(|problem| {
         ImageError::IoError(std::io::Error::other(format!("{width} by {height} pixels: {problem}")))
     })
 }

@@ -4,7 +4,7 @@
 //! labels (`open_images.rs`); `decode.rs` makes of a file what a network sees. Nothing but names and
 //! labels is in memory, so that the files may be larger than it.
 
-mod decode;
+pub(crate) mod decode;
 mod files;
 mod folders;
 mod load;

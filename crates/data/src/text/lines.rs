@@ -47,6 +47,18 @@ impl Lines {
         Self { files: files.iter().cloned().collect(), is_web, open: None }
     }
 
+    /// The sentences of a single file's content.
+    #[cfg(fuzzing)]
+    pub(crate) fn of_bytes(bytes: Vec<u8>, is_gzip: bool, layout: Layout) -> Self {
+        let bytes = io::Cursor::new(bytes);
+        let reader: Box<dyn BufRead + Send> = match is_gzip {
+            true => Box::new(BufReader::new(MultiGzDecoder::new(bytes))),
+            false => Box::new(bytes),
+        };
+        let open = Open { path: "fuzzed".into(), reader, is_gzip, record: BEFORE_RECORD };
+        Self { open: Some(open), ..Self::new(&[], layout) }
+    }
+
     fn open_next(&mut self) -> Result<bool, DataError> {
         let Some(path) = self.files.pop_front() else { return Ok(false) };
         let file =

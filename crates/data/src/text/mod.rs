@@ -19,6 +19,8 @@ use bytes::Bytes;
 
 pub(crate) use corpus::{Corpus, CorpusFiles, Layout, Long};
 pub(crate) use file::VERSION;
+#[cfg(fuzzing)]
+pub(crate) use lines::Lines;
 pub(crate) use load::{check_corpus, load_text};
 
 /// What fills a row behind the end of its sentence.
