@@ -138,3 +138,11 @@ pub enum Error {
         problem: String,
     },
 }
+
+impl Error {
+    /// Whether the device is at fault: not what was asked of it, nor its size.
+    #[must_use]
+    pub fn is_fault_of_device(&self) -> bool {
+        matches!(self, Self::Kernel { .. } | Self::WrongResults { .. } | Self::Device { .. })
+    }
+}

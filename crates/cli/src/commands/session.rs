@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use critbatch_models::{Compute, DeviceChoice, EvaluationSplit, Measured, Workload};
+use critbatch_models::{Compute, DeviceChoice, EvaluationSplit, Measured, ModelError, Workload};
 use critbatch_report::format;
 use critbatch_tuner::{
     CHECKPOINTS_DIRECTORY_NAME, CheckedExperiment, Checkpoints, Evaluation, Event, GoalAnalysis,
@@ -57,7 +57,7 @@ pub(crate) fn load_workload(
 }
 
 /// The same workload after its device has shown that it computes what the native executor does; one that
-/// was not asked for by name and fails gives way to the native executor.
+/// was not asked for by name and is at fault gives way to the native executor.
 ///
 /// # Errors
 ///
@@ -67,14 +67,16 @@ pub(crate) fn self_tested(
     batch_sizes: impl IntoIterator<Item = u64>,
     device: Device,
 ) -> anyhow::Result<Workload> {
-    let Err(error) = workload.self_test(batch_sizes) else { return Ok(workload) };
-    if device != Device::Auto {
-        return Err(anyhow::Error::from(error).context("the self-test of the device failed"));
+    match workload.self_test(batch_sizes) {
+        Ok(()) => Ok(workload),
+        Err(ModelError::Engine(fault)) if device == Device::Auto && fault.is_fault_of_device() => {
+            console::line(&fault.to_string());
+            let workload = workload.moved_to(Compute::Cpu);
+            console::line(&format!("device: {}: taken instead", workload.compute().description()));
+            Ok(workload)
+        }
+        Err(error) => Err(error.into()),
     }
-    console::line(&format!("the self-test of the device failed: {error}"));
-    let workload = workload.moved_to(Compute::Cpu);
-    console::line(&format!("device: {}: taken instead", workload.compute().description()));
-    Ok(workload)
 }
 
 /// A device as the models name it.
