@@ -91,7 +91,7 @@ fn fewer_lanes_are_taken_where_there_is_no_memory_and_change_nothing() {
 fn a_clock_that_goes_back_changes_nothing() {
     let (experiment, options) = (small("goal"), lanes(3));
     let directory = tempfile::tempdir().unwrap();
-    let mut run_in = |year: &str, last_round: u64| {
+    let run_in = |year: &str, last_round: u64| {
         let notes = [("started".to_owned(), format!("{year}-01-01T00:00:00Z"))].into();
         let provenance = Provenance { notes, ..provenance() };
         let mut store = Store::open_or_create(directory.path(), &experiment, &provenance).unwrap();
