@@ -179,6 +179,40 @@ fn running_again_continues_and_changes_nothing_and_another_experiment_is_refused
 }
 
 #[test]
+fn an_experiment_travels_in_one_file_and_goes_on_with_more_trials() {
+    let directory = tempfile::tempdir().unwrap();
+    let experiment = file(directory.path(), "tiny.toml", TINY);
+    run(directory.path(), &experiment, "out", &[]).success();
+    let critbatch = |arguments: &[&str]| {
+        let mut command = critbatch();
+        command.current_dir(directory.path()).args(arguments).assert()
+    };
+    critbatch(&["export", "out", "--to", "tiny.sqlite.gz"]).success();
+    assert_eq!(table_json(directory.path(), "tiny.sqlite.gz"), table_json(directory.path(), "out"));
+    let line = error_line(&critbatch(&["report", "tiny.sqlite.gz"]).code(2));
+    assert!(line.contains("'tiny.sqlite.gz' is a file; give a directory by --out DIR"), "{line}");
+    critbatch(&["report", "tiny.sqlite.gz", "--out", "page"]).success();
+    assert!(directory.path().join("page/report.html").is_file());
+    let line = error_line(&critbatch(&["import", "tiny.toml", "--out", "new"]).code(1));
+    assert!(line.contains("cannot read the compressed store 'tiny.toml'"), "{line}");
+
+    critbatch(&["import", "tiny.sqlite.gz", "--out", "new"]).success();
+    let larger = TINY.replace("trials = 2", "trials = 3").replace("[8, 64]", "[8, 64, 256]");
+    let larger = file(directory.path(), "larger.toml", &larger);
+    let plan = run(directory.path(), &larger, "new", &["--dry-run", "--lanes", "1"]).success();
+    let plan = String::from_utf8(plan.get_output().stdout.clone()).unwrap();
+    let left: Vec<Vec<&str>> =
+        plan.lines().map(|line| line.split_whitespace().take(2).collect()).collect();
+    for row in [["8", "1"], ["64", "1"], ["256", "3"]] {
+        assert!(left.contains(&row.to_vec()), "trials left of {row:?}:\n{plan}");
+    }
+    assert_eq!(table_json(directory.path(), "new"), table_json(directory.path(), "out"));
+    run(directory.path(), &larger, "new", &[]).success();
+    run(directory.path(), &larger, "at_once", &[]).success();
+    assert_eq!(table_json(directory.path(), "new"), table_json(directory.path(), "at_once"));
+}
+
+#[test]
 fn a_damaged_store_is_refused_and_what_is_whole_goes_on_elsewhere() {
     let directory = tempfile::tempdir().unwrap();
     let experiment = file(directory.path(), "tiny.toml", TINY);

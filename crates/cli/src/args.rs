@@ -38,9 +38,9 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Print the points an experiment would search at a batch size; needs no data and no device
     Sample(Sample),
-    /// Turn workloads of a published archive into experiment directories
+    /// Turn an exported file, or workloads of a published archive, into experiment directories
     Import(Import),
-    /// Write an experiment in the format of the published archive
+    /// Write an experiment as one compressed file, or in the format of the published archive
     Export(Export),
     /// Measure how many examples a second a workload trains on here
     Throughput(Throughput),
@@ -255,7 +255,7 @@ impl Asked {
 /// `critbatch report`.
 #[derive(Debug, Args)]
 pub(crate) struct Report {
-    /// Output directory of a run or an import, or a workload's folder of a published archive
+    /// Output directory of a run or an import, an exported file, or a workload's folder of a published archive
     #[arg(value_name = "DIR")]
     pub(crate) path: PathBuf,
     /// Directory for the report [default: DIR]
@@ -269,7 +269,7 @@ pub(crate) struct Report {
 /// `critbatch compare`.
 #[derive(Debug, Args)]
 pub(crate) struct Compare {
-    /// Output directories of runs or imports, or workloads' folders of a published archive
+    /// Output directories of runs or imports, exported files, or workloads' folders of a published archive
     #[arg(value_name = "DIR", required = true)]
     pub(crate) paths: Vec<PathBuf>,
     /// A name for each, in their order [default: the workload]
@@ -292,7 +292,7 @@ pub(crate) struct Compare {
 /// `critbatch table`.
 #[derive(Debug, Args)]
 pub(crate) struct Table {
-    /// Output directory of a run or an import, or a folder of a published archive
+    /// Output directory of a run or an import, an exported file, or a folder of a published archive
     #[arg(value_name = "DIR")]
     pub(crate) path: PathBuf,
     /// What is asked.
@@ -343,7 +343,8 @@ pub(crate) struct Sample {
 /// `critbatch import`.
 #[derive(Debug, Args)]
 pub(crate) struct Import {
-    /// An archive, or any folder in it that holds one workload or several
+    /// An exported file, whose experiment can then go on, or an archive or any folder in it that holds one
+    /// workload or several
     #[arg(value_name = "ARCHIVE")]
     pub(crate) archive: PathBuf,
     /// Directory for the measurements; several workloads go to DATASET/MODEL/OPTIMIZER below it
@@ -354,11 +355,12 @@ pub(crate) struct Import {
 /// `critbatch export`.
 #[derive(Debug, Args)]
 pub(crate) struct Export {
-    /// Output directory of a run or an import
+    /// Output directory of a run or an import, or an exported file
     #[arg(value_name = "DIR")]
     pub(crate) directory: PathBuf,
-    /// The archive; the workload's folder DATASET/MODEL/OPTIMIZER is made in it
-    #[arg(long, value_name = "ARCHIVE")]
+    /// A file NAME.sqlite.gz with all of it, which table, report, compare and import take; or an archive, in
+    /// which the workload's folder DATASET/MODEL/OPTIMIZER is made
+    #[arg(long, value_name = "FILE|ARCHIVE")]
     pub(crate) to: PathBuf,
 }
 

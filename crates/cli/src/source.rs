@@ -1,5 +1,5 @@
-//! What a path holds that a user gave: an experiment's directory, or a workload of a published
-//! archive. Everything that is printed or drawn starts here.
+//! What a path holds that a user gave: an experiment's directory or compressed store, or a workload of a
+//! published archive. Everything that is printed or drawn starts here.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use critbatch_tuner::archive::{
 };
 use critbatch_tuner::{
     Analysis, CheckedExperiment, Goal, Omission, Origin, Provenance, Question, Record,
-    STORE_FILE_NAME, Store, StudyFacts, StudyOutcomes, Threshold, Workload,
+    STORE_FILE_NAME, Store, StudyFacts, StudyOutcomes, Threshold, TunerError, Workload,
 };
 
 use crate::args::Asked;
@@ -44,22 +44,36 @@ pub(crate) struct Answers {
     pub(crate) max_trials: BTreeMap<u64, u64>,
     /// What could not be read.
     pub(crate) omissions: Vec<Omission>,
+    /// What measured it; `None` for an archive.
+    pub(crate) provenance: Option<Provenance>,
 }
 
-/// Whether a path is an experiment's directory; else it should be an archive's folder.
-fn is_store(path: &Path) -> bool {
-    path.join(STORE_FILE_NAME).is_file()
+/// Whether a path is an archive's folder, and not an experiment's directory or a compressed store.
+fn is_archive(path: &Path) -> bool {
+    path.is_dir() && !path.join(STORE_FILE_NAME).is_file()
+}
+
+/// The store of an experiment's directory, also while a run writes to it, or a compressed one.
+///
+/// # Errors
+///
+/// Where there is none, or one that cannot be read.
+pub(crate) fn open_store(path: &Path) -> Result<Store, TunerError> {
+    match path.is_file() {
+        true => Store::read_compressed(path),
+        false => Store::open_read_only(path),
+    }
 }
 
 impl Source {
-    /// Reads an experiment's directory, also while a run writes to it, or one workload of an archive.
+    /// Reads an experiment's store, also while a run writes to it, or one workload of an archive.
     ///
     /// # Errors
     ///
     /// Where the path holds neither, or several workloads.
     pub(crate) fn open(path: &Path, asked: &Asked) -> anyhow::Result<Source> {
-        if is_store(path) || !path.is_dir() {
-            return Source::of_store(&Store::open_read_only(path)?, asked);
+        if !is_archive(path) {
+            return Source::of_store(&open_store(path)?, asked);
         }
         let (folders, omissions) = find_workloads(path)?;
         let [folder] = &folders[..] else { return Err(several(path, &folders).into()) };
@@ -114,8 +128,8 @@ impl Answers {
     ///
     /// Where the path holds no measurements, or nobody knows a goal.
     pub(crate) fn read(path: &Path, asked: &Asked) -> anyhow::Result<Vec<Answers>> {
-        if is_store(path) || !path.is_dir() {
-            return Answers::of_store(&Store::open_read_only(path)?, asked);
+        if !is_archive(path) {
+            return Answers::of_store(&open_store(path)?, asked);
         }
         let (folders, mut omissions) = find_workloads(path)?;
         let mut answers = Vec::new();
@@ -131,6 +145,7 @@ impl Answers {
                     studies: read.studies,
                     max_trials: BTreeMap::new(),
                     omissions: std::mem::take(&mut omissions),
+                    provenance: None,
                 });
             }
         }
@@ -157,6 +172,7 @@ impl Answers {
             question,
             max_trials: max_trials.clone(),
             omissions: record.omissions.clone(),
+            provenance: source.provenance.clone(),
         };
         Ok(questions.map(answers).collect())
     }

@@ -6,8 +6,8 @@ use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use critbatch_report::format;
 use critbatch_tuner::{
     BatchSizeEstimate, Boundary, Comparison, CurveFit, Determination, FitParameters, GoalAnalysis,
-    Interval, Omission, Regimes, Scale, StepsInterval, StepsQuantile, StudyAnalysis, StudySummary,
-    Workload,
+    Interval, Omission, Provenance, Regimes, Scale, StepsInterval, StepsQuantile, StudyAnalysis,
+    StudySummary, Workload,
 };
 use serde::Serialize;
 
@@ -35,7 +35,16 @@ pub(crate) fn text(answers: &Answers, analysis: &GoalAnalysis) -> String {
     lines.extend(doubts(analysis));
     lines.extend(regimes(&analysis.regimes));
     lines.extend(omissions(&answers.omissions));
+    lines.extend(answers.provenance.as_ref().map(provenance));
     lines.join("\n")
+}
+
+/// On what it was measured, and in how long.
+fn provenance(provenance: &Provenance) -> String {
+    let Provenance { device, version, .. } = provenance;
+    let running = provenance.running_seconds().map(format::seconds);
+    let running = running.map_or_else(String::new, |time| format!(" in {time}"));
+    format!("measured on {device} by critbatch {version}{running}")
 }
 
 /// A table with its cells to the right. A name of two words takes two lines, so that many columns
@@ -344,7 +353,7 @@ mod tests {
         let workload = Workload { dataset: name("d"), model: name("m"), optimizer: name("o") };
         let omission = Omission { path: "a/b.csv".into(), line: Some(3), problem: name("odd") };
         let (max_trials, omissions) = ([(2, 4)].into(), vec![omission; 7]);
-        (Answers { workload, question, studies, max_trials, omissions }, analysis)
+        (Answers { workload, question, studies, max_trials, omissions, provenance: None }, analysis)
     }
 
     #[test]

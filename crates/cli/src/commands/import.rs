@@ -1,4 +1,4 @@
-//! `critbatch import`: workloads of a published archive into experiment directories.
+//! `critbatch import`: a file or workloads of a published archive into experiment directories.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -33,6 +33,11 @@ struct Tally {
 ///
 /// Where there is no workload, or a directory cannot be made or already holds something.
 pub(crate) fn execute(arguments: &Import) -> anyhow::Result<Exit> {
+    if arguments.archive.is_file() {
+        Store::unpack(&arguments.archive, &arguments.out)?;
+        console::print(&format!("unpacked into '{}'", arguments.out.display()))?;
+        return Ok(Exit::Done);
+    }
     let (folders, omissions) = find_workloads(&arguments.archive)?;
     let targets = targets(&folders, &arguments.out)?;
     let mut tally = Tally { omissions, ..Tally::default() };

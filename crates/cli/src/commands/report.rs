@@ -20,14 +20,15 @@ pub(crate) fn execute(arguments: &Report) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// A report goes beside the measurements, but never into somebody's archive.
+/// A report goes beside the measurements, but never into somebody's archive or file.
 fn directory<'a>(arguments: &'a Report, source: &Source) -> Result<&'a Path, UsageError> {
     match (&arguments.out, &source.provenance) {
         (Some(out), _) => Ok(out),
-        (None, Some(_)) => Ok(&arguments.path),
-        (None, None) => {
+        (None, Some(_)) if arguments.path.is_dir() => Ok(&arguments.path),
+        (None, provenance) => {
             let path = arguments.path.display();
-            Err(UsageError(format!("'{path}' is an archive; give a directory by --out DIR")))
+            let what = if provenance.is_some() { "a file" } else { "an archive" };
+            Err(UsageError(format!("'{path}' is {what}; give a directory by --out DIR")))
         }
     }
 }

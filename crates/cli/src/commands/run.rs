@@ -117,7 +117,7 @@ fn existing_store(
     }
     let store = Store::open_read_only(out)?;
     store.expect_to_be_of(experiment, provenance)?;
-    Ok(Some(store))
+    Ok(Some(store.grown_copy(experiment)?))
 }
 
 fn check_names(experiment: &Experiment) -> anyhow::Result<()> {

@@ -136,6 +136,7 @@ pub(crate) fn run(session: Session<'_>) -> anyhow::Result<Exit> {
         every: Duration::from_secs(training.checkpoint_every),
     };
     let options = RunOptions { checkpoints: Some(checkpoints), ..options(training) };
+    let began = Instant::now();
     let outcome = critbatch_tuner::run(
         &experiment,
         &mut workload,
@@ -145,6 +146,9 @@ pub(crate) fn run(session: Session<'_>) -> anyhow::Result<Exit> {
         &stop,
     );
     display.clear();
+    if outcome.is_ok() {
+        store.add_running_seconds(began.elapsed().as_secs_f64())?;
+    }
     if let Err(RunError::Trainer { .. }) = outcome {
         let out = out.display();
         console::line(&format!("measurements are in {out}; the same command goes on from there"));

@@ -1,7 +1,8 @@
 //! How it was measured, how to measure it again, and what was left out.
 
 use critbatch_tuner::{
-    CheckedExperiment, Provenance, Record, SamplerKind, StopRule, StudyRecord, TrialStatus,
+    CheckedExperiment, Provenance, RUNNING_SECONDS, Record, SamplerKind, StopRule, StudyRecord,
+    TrialStatus,
 };
 
 use super::{ReportInput, labels};
@@ -154,9 +155,12 @@ fn origin(provenance: &Provenance) -> Facts {
         vec![fact("device", &provenance.device), fact("critbatch version", &provenance.version)];
     let known = ["commit", "started", "threads"];
     facts.extend(known.map(|key| fact(key, note(key))));
+    let running = provenance.running_seconds();
+    facts.extend(running.map(|seconds| fact("ran for", format::seconds(seconds))));
     // Whatever else a program noted; the experiment file has a place of its own.
     let others = provenance.notes.keys().map(String::as_str);
-    let others = others.filter(|key| !known.contains(key) && *key != "experiment");
+    let others =
+        others.filter(|key| !known.contains(key) && !["experiment", RUNNING_SECONDS].contains(key));
     facts.extend(others.map(|key| fact(key, note(key))));
     facts
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::CheckedExperiment;
+use super::{CheckedExperiment, Search};
 
 /// A key with different values in two experiments.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +30,33 @@ impl CheckedExperiment {
     #[must_use]
     pub fn identity(&self) -> Value {
         serde_json::to_value(self).expect("the fields are numbers, names and maps with text keys")
+    }
+
+    /// Whether this experiment asks for all that another asks for, and for more complete trials or more batch
+    /// sizes beside: every trial of the other is one of this one's.
+    ///
+    /// Not where trials are repeated: the best of more trials may be others.
+    #[must_use]
+    pub fn is_grown_from(&self, other: &CheckedExperiment) -> bool {
+        let has_all = |batch_size: &u64| {
+            self.budget_steps.get(batch_size) == other.budget_steps.get(batch_size)
+                && self.spaces.get(batch_size) == other.spaces.get(batch_size)
+        };
+        let Search { n_trials, max_trials, repeats, .. } = other.search;
+        let same_but_for_size = CheckedExperiment {
+            budget_steps: other.budget_steps.clone(),
+            spaces: other.spaces.clone(),
+            search: Search { n_trials, max_trials, ..self.search },
+            ..self.clone()
+        };
+        let has_more_trials =
+            self.search.n_trials > n_trials || self.search.max_trials > max_trials;
+        same_but_for_size == *other
+            && self != other
+            && other.budget_steps.keys().all(has_all)
+            && self.search.n_trials >= n_trials
+            && self.search.max_trials >= max_trials
+            && !(has_more_trials && repeats.is_some())
     }
 
     /// Where another experiment differs from this one; empty for the same experiment.

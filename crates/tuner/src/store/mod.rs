@@ -11,6 +11,8 @@
 //! A store holds either an experiment that is measured here, or a record from elsewhere, imported
 //! whole; [`Origin`] says which. Both answer the same questions.
 
+mod file;
+mod grow;
 mod import;
 mod open;
 mod rows;
@@ -25,8 +27,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
+pub use file::COMPRESSED_STORE_SUFFIX;
 pub use rows::{Durability, Round};
-pub use studies::{SearchBox, Speed};
+pub use studies::{RUNNING_SECONDS, SearchBox, Speed};
 
 use crate::error::TunerError;
 use crate::experiment::{CheckedExperiment, Workload};
@@ -125,7 +128,8 @@ pub struct Provenance {
     pub device: String,
     /// Version of the program. Bits depend on it.
     pub version: String,
-    /// Anything else worth knowing of the run that made the store; kept, never compared.
+    /// Anything else worth knowing of the run that made the store or asked for more of it; kept, never
+    /// compared.
     pub notes: BTreeMap<String, String>,
 }
 
@@ -168,7 +172,8 @@ pub struct Store {
 
 impl Store {
     /// Opens the store of a directory for a run, and makes directory and store if need be (but not
-    /// the directory's parents).
+    /// the directory's parents). An experiment that has grown by trials or batch sizes is the store's from
+    /// then on.
     ///
     /// # Errors
     ///
@@ -233,7 +238,8 @@ impl Store {
         &self.provenance
     }
 
-    /// Sees to it that an experiment's measurements on a device may be added to these.
+    /// Sees to it that an experiment's measurements on a device may be added to these: that it is the
+    /// store's own, or asks for more trials or batch sizes of it.
     ///
     /// # Errors
     ///
@@ -245,7 +251,7 @@ impl Store {
     ) -> Result<(), TunerError> {
         let directory = || self.path.parent().map(Path::to_owned).unwrap_or_default();
         let differences = self.experiment()?.differences(experiment);
-        if !differences.is_empty() {
+        if !differences.is_empty() && !self.may_grow_to(experiment)? {
             return Err(TunerError::OtherExperiment { directory: directory(), differences });
         }
         let stored = &self.provenance;

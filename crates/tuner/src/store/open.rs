@@ -38,8 +38,9 @@ pub(super) fn open_or_create(
     }
     // FULL: a commit waits for the disk; rounds say for themselves whether theirs does.
     connection.execute_batch(WRITER_PRAGMAS).map_err(failure(&path, "write"))?;
-    let store = with_meta(connection, path, Some(lock))?;
+    let mut store = with_meta(connection, path, Some(lock))?;
     store.expect_to_be_of(experiment, provenance)?;
+    store.grow(experiment, &provenance.notes)?;
     Ok(store)
 }
 
@@ -48,11 +49,16 @@ pub(super) fn open_read_only(directory: &Path) -> Result<Store, TunerError> {
     if !path.is_file() {
         return Err(TunerError::NoStore { path });
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(&path, flags).map_err(failure(&path, "open"))?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(failure(&path, "open"))?;
+    let connection = read_only_connection(&path)?;
     check_version(&connection, &path)?;
     with_meta(connection, path, None)
+}
+
+pub(super) fn read_only_connection(path: &Path) -> Result<Connection, TunerError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failure(path, "open"))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failure(path, "open"))?;
+    Ok(connection)
 }
 
 /// A run writes at the ends of its tables, for which 256 KiB of pages are enough: SQLite's own 2 MB would
@@ -163,7 +169,7 @@ pub(super) fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
 }
 
-fn check_version(connection: &Connection, path: &Path) -> Result<(), TunerError> {
+pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<(), TunerError> {
     let number = |pragma| {
         connection
             .pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))

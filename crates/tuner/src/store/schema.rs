@@ -70,6 +70,15 @@ pub(super) fn create(
     transaction.execute_batch(TABLES)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    put_origin(transaction, origin, provenance)
+}
+
+/// Says whose the tables are, in place of what was said before.
+pub(super) fn put_origin(
+    transaction: &Transaction<'_>,
+    origin: &Origin,
+    provenance: &Provenance,
+) -> rusqlite::Result<()> {
     let origin = serde_json::to_string(origin).expect("numbers, names and maps with text keys");
     let provenance = serde_json::to_string(provenance).expect("all its fields are text");
     put_meta(transaction, "origin", &origin)?;
@@ -81,7 +90,8 @@ pub(super) fn put_meta(
     key: &str,
     value: &str,
 ) -> rusqlite::Result<()> {
-    transaction.execute("INSERT INTO meta (key, value) VALUES (?1, ?2)", [key, value])?;
+    transaction
+        .execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", [key, value])?;
     Ok(())
 }
 

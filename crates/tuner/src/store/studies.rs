@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::open::{in_one_transaction, read_meta};
 use super::rows::{damaged, optional_unsigned, signed, unsigned};
-use super::{Origin, Store, TrialStatus};
+use super::{Origin, Provenance, Store, TrialStatus, schema};
 use crate::error::TunerError;
 use crate::record::{Omission, StudyFacts};
 use crate::search_box::share_of;
@@ -37,6 +37,17 @@ pub struct Speed {
     pub seconds_per_step: f64,
     /// Duration of one evaluation of all of them together, in seconds.
     pub seconds_per_evaluation: f64,
+}
+
+/// The note that says for how long an experiment has been running.
+pub const RUNNING_SECONDS: &str = "running_seconds";
+
+impl Provenance {
+    /// For how many seconds the runs of an experiment have trained in all, those that were killed left out.
+    #[must_use]
+    pub fn running_seconds(&self) -> Option<f64> {
+        self.notes.get(RUNNING_SECONDS)?.parse().ok()
+    }
 }
 
 impl Store {
@@ -228,6 +239,22 @@ impl Store {
             ],
         );
         written.map(|_| ()).map_err(self.failure("write"))
+    }
+
+    /// Adds to the time for which an experiment has been running, in seconds. What a killed run
+    /// trained is not in it.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be written.
+    pub fn add_running_seconds(&mut self, seconds: f64) -> Result<(), TunerError> {
+        let total = self.provenance.running_seconds().unwrap_or(0.0) + seconds;
+        self.provenance.notes.insert(RUNNING_SECONDS.to_owned(), format!("{total:.0}"));
+        let (origin, provenance) = (self.origin.clone(), self.provenance.clone());
+        let failure = self.failure("write");
+        let write =
+            |transaction: &Transaction<'_>| schema::put_origin(transaction, &origin, &provenance);
+        in_one_transaction(&mut self.connection, write).map_err(failure)
     }
 
     /// What an import left out; nothing for an experiment that is run here.

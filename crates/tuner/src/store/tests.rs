@@ -155,10 +155,10 @@ fn a_directory_has_one_run_at_a_time() {
 fn another_experiment_is_refused_by_its_keys() {
     let directory = tempfile::tempdir().unwrap();
     fill(&mut open(directory.path()).unwrap());
-    let other = Store::open_or_create(directory.path(), &experiment(5), &provenance("cpu", "1"));
+    let other = Store::open_or_create(directory.path(), &experiment(3), &provenance("cpu", "1"));
     let message = other.unwrap_err().to_string();
     assert!(
-        message.contains("holds another experiment: search.trials is 4 there and 5 here; choose"),
+        message.contains("holds another experiment: search.trials is 4 there and 3 here; choose"),
         "{message}"
     );
     assert_eq!(open(directory.path()).unwrap().trials(32).unwrap().len(), 2);
@@ -445,4 +445,16 @@ fn an_empty_store_beside_results_is_no_new_one() {
     fs::write(directory.path().join("report.html"), "the curve").unwrap();
     let message = refusal(directory.path());
     assert!(message.contains("is damaged (it is empty, beside 'report.html'); 'critbatch doctor"));
+}
+
+#[test]
+fn running_times_add_up() {
+    let directory = tempfile::tempdir().unwrap();
+    assert_eq!(open(directory.path()).unwrap().provenance().running_seconds(), None);
+    for _ in 0..2 {
+        open(directory.path()).unwrap().add_running_seconds(40.2).unwrap();
+    }
+    let store = Store::open_read_only(directory.path()).unwrap();
+    assert_eq!(store.provenance().running_seconds(), Some(80.0));
+    assert_eq!(store.provenance().notes["host"], "here");
 }

@@ -1,0 +1,137 @@
+//! A whole store in one compressed file: small enough to be sent or kept under version control, and read
+//! like the directory that it came from.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use rusqlite::{Connection, MAIN_DB};
+
+use super::open::{self, claim, with_meta};
+use super::{STORE_FILE_NAME, Store, failure};
+use crate::error::TunerError;
+
+/// How the name of a compressed store ends.
+pub const COMPRESSED_STORE_SUFFIX: &str = ".sqlite.gz";
+
+/// The most that a compressed store may hold: what SQLite takes into memory. A file can say that it is
+/// larger than any machine.
+const LARGEST_STORE_BYTES: u64 = 1 << 30;
+
+/// Where an SQLite file says which versions of the format write and read it: 1, or 2 for a write-ahead log,
+/// which a database in memory does not have.
+const FORMAT_VERSIONS: std::ops::Range<usize> = 18..20;
+
+impl Store {
+    /// Writes all of a store into one file, in place of any that is there. The same store gives the same
+    /// bytes.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read or the file not be written.
+    pub fn write_compressed(&self, path: &Path) -> Result<(), TunerError> {
+        let beside = |what: &str| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            path.with_file_name(format!(".{name}.{}.{what}", std::process::id()))
+        };
+        let (plain, compressed) = (beside("plain"), beside("tmp"));
+        let written = self.vacuum_into(&plain).and_then(|()| {
+            let written =
+                compress(&plain, &compressed).and_then(|()| fs::rename(&compressed, path));
+            written.map_err(file_failure("write the compressed store", path))
+        });
+        for temporary in [&plain, &compressed] {
+            let _ = fs::remove_file(temporary);
+        }
+        written
+    }
+
+    /// Reads a [compressed](Store::write_compressed) store, into memory.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read or holds no store, or one of another version or of more than 1 GiB.
+    pub fn read_compressed(path: &Path) -> Result<Store, TunerError> {
+        in_memory(decompressed(path)?, path)
+    }
+
+    /// Makes the directory that a [compressed](Store::write_compressed) store came from: what it holds can be
+    /// gone on with there. The directory must be new or empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_compressed`](Store::read_compressed), and where the directory holds something or cannot be
+    /// written.
+    pub fn unpack(compressed: &Path, directory: &Path) -> Result<(), TunerError> {
+        let bytes = decompressed(compressed)?;
+        in_memory(bytes.clone(), compressed)?;
+        let (connection, path, _lock) = claim(directory)?;
+        if !open::is_empty(&connection).map_err(failure(&path, "open"))? {
+            return Err(TunerError::NotEmpty { directory: directory.to_owned() });
+        }
+        drop(connection);
+        let write = || -> io::Result<()> {
+            let temporary = path.with_file_name(format!("{STORE_FILE_NAME}.tmp"));
+            let mut file = File::create(&temporary)?;
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            fs::rename(&temporary, &path)
+        };
+        write().map_err(file_failure("write the store", &path))
+    }
+
+    /// The same in memory, with what a run has committed so far.
+    pub(super) fn copy_in_memory(&self) -> Result<Store, TunerError> {
+        let failure = || failure(&self.path, "read");
+        let mut connection = open::read_only_connection(&self.path)?;
+        let bytes = connection.serialize(MAIN_DB).map_err(failure())?.to_vec();
+        in_memory(bytes, &self.path)
+    }
+
+    fn vacuum_into(&self, path: &Path) -> Result<(), TunerError> {
+        let _ = fs::remove_file(path);
+        let name = path.to_string_lossy();
+        let written = self.connection.execute("VACUUM INTO ?1", [name]);
+        written.map(|_| ()).map_err(failure(path, "write"))
+    }
+}
+
+fn file_failure(action: &'static str, path: &Path) -> impl Fn(io::Error) -> TunerError + use<> {
+    let path = path.to_owned();
+    move |source| TunerError::File { action, path: path.clone(), source }
+}
+
+fn compress(plain: &Path, compressed: &Path) -> io::Result<()> {
+    // The header holds neither a time nor a name.
+    let mut encoder = GzEncoder::new(File::create(compressed)?, Compression::best());
+    io::copy(&mut File::open(plain)?, &mut encoder)?;
+    encoder.finish()?.sync_all()
+}
+
+fn decompressed(path: &Path) -> Result<Vec<u8>, TunerError> {
+    let failure = file_failure("read the compressed store", path);
+    let file = File::open(path).map_err(&failure)?;
+    let mut bytes = Vec::new();
+    // One byte more than allowed shows that there are more.
+    let n_read = GzDecoder::new(file).take(LARGEST_STORE_BYTES + 1).read_to_end(&mut bytes);
+    if n_read.map_err(&failure)? as u64 > LARGEST_STORE_BYTES {
+        let problem = "it holds more than 1 GiB; unpack it by gunzip, into a directory";
+        return Err(failure(io::Error::other(problem)));
+    }
+    Ok(bytes)
+}
+
+/// A store of the bytes of its file, which `path` names in error messages.
+fn in_memory(mut bytes: Vec<u8>, path: &Path) -> Result<Store, TunerError> {
+    let not_a_store = || TunerError::NotAStore { path: path.to_owned() };
+    bytes.get_mut(FORMAT_VERSIONS).ok_or_else(not_a_store)?.fill(1);
+    let mut connection = Connection::open_in_memory().map_err(failure(path, "open"))?;
+    connection
+        .deserialize_read_exact(MAIN_DB, bytes.as_slice(), bytes.len(), false)
+        .map_err(failure(path, "open"))?;
+    open::check_version(&connection, path)?;
+    with_meta(connection, PathBuf::from(path), None)
+}
