@@ -2,6 +2,7 @@
 
 pub mod archive;
 mod browser;
+pub mod experiments;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
