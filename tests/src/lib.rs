@@ -3,6 +3,7 @@
 pub mod archive;
 mod browser;
 pub mod experiments;
+pub mod generated;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -9,6 +9,7 @@
 
 use std::collections::HashMap;
 
+use critbatch_tests::generated::Probe;
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -40,6 +41,9 @@ fn expected() -> Value {
 
 /// All tensors of a probe.
 fn probe(expected: &Value, workload: &str, on: On) -> HashMap<String, Vec<f64>> {
+    if let Some(names) = workload.strip_prefix("generated/") {
+        return probe_generated(expected, names, on);
+    }
     let directory = tempfile::tempdir().unwrap();
     let number = |name: &str| expected[name].to_string();
     let momentum = format!("momentum={}", expected["momentum"]);
@@ -74,6 +78,27 @@ fn probe(expected: &Value, workload: &str, on: On) -> HashMap<String, Vec<f64>> 
         }
     };
     tensors.iter().map(|(name, tensor)| (name.to_owned(), values(tensor.data()))).collect()
+}
+
+/// The same of a network on generated images.
+fn probe_generated(expected: &Value, names: &str, on: On) -> HashMap<String, Vec<f64>> {
+    let (model, optimizer) = names.split_once('/').unwrap();
+    let workload = &expected["workloads"][format!("generated/{names}")];
+    let number = |value: &Value| value.as_u64().unwrap();
+    let probe = Probe {
+        model,
+        optimizer,
+        device: match on {
+            On::Double => "f64",
+            On::Cpu => "cpu",
+            On::Wgpu => "wgpu",
+        },
+        batch_size: number(&workload["batch_size"]),
+        seed: number(&expected["seed"]),
+        n_steps: number(&expected["steps"]).try_into().unwrap(),
+    };
+    let tensors = probe.tensors().unwrap();
+    tensors.into_iter().map(|tensor| (tensor.name, tensor.values)).collect()
 }
 
 /// Norm, and projections on `cos(i)` and `sin(i)`.
