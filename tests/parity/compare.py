@@ -66,10 +66,9 @@ ALLOWED_LATER_LOSS = 1e-3
 # In double precision only what critbatch holds in single precision may differ: codes of places, and the
 # powers of Adam's decays, of which 1 - 0.999^t takes a hundred-thousandth.
 ALLOWED_DOUBLE = 1e-5
-# Compared in double precision only. Fifty layers with normalisation magnify rounding errors: PyTorch's own
-# gradients of resnet_50 in f32 are 1.5e-2 off those in f64. In transformer_wide a pre-activation lies within
-# rounding of a ReLU's kink: PyTorch's and critbatch's gradients in f32 are both 3.3e-3 off.
-DOUBLE_ONLY = ("/resnet_50/", "/transformer_wide/")
+# Gradients of networks that rounding moves further in single precision; later steps are not compared there.
+# README.md has the reasons.
+ROUNDED = {"resnet_50": 0.08, "transformer_wide": 0.005}
 # One pre-activation within rounding of 0 takes one side of a ReLU in f32 and the other in f64; with six
 # examples that moves a unit's update by a few percent, in about every fifth of these runs (seen: 0.027).
 # A wrong rule, rate or momentum moves it by tens of percent.
@@ -135,6 +134,15 @@ def train(workload, tensors):
     return losses, gradients, {name: value.detach().numpy() for name, value in parameters.items()}
 
 
+def allowed_errors(workload, device):
+    if device == "f64":
+        return [ALLOWED_DOUBLE] * 4
+    model = workload.split("/")[1]
+    if model in ROUNDED:
+        return [ALLOWED_LOSS, ROUNDED[model], numpy.inf, numpy.inf]
+    return [ALLOWED_LOSS, ALLOWED_GRADIENT, ALLOWED_LATER_LOSS, ALLOWED_CHANGE]
+
+
 def relative_error(got, expected, scale):
     return float(numpy.linalg.norm(got - expected) / max(numpy.linalg.norm(scale), 1e-30))
 
@@ -179,14 +187,17 @@ def main():
     print(f"{'workload':44} {'device':6} {'loss':>9} {'gradient':>9} {'losses':>9} {'change':>9}")
     for workload in arguments.workloads:
         for device in arguments.devices:
-            if device != "f64" and any(model in workload for model in DOUBLE_ONLY):
-                continue
             with tempfile.TemporaryDirectory() as directory:
-                tensors = probe(arguments.binary, workload, device, directory)
+                try:
+                    tensors = probe(arguments.binary, workload, device, directory)
+                except subprocess.CalledProcessError as error:
+                    if b"has bindings of" not in (error.stderr or b""):
+                        raise
+                    print(f"{workload:44} {device:6} larger than the device's bindings", flush=True)
+                    continue
             losses, gradients, final = train(workload, tensors)
             found = errors(tensors, losses, gradients, final)
-            allowed = [ALLOWED_LOSS, ALLOWED_GRADIENT, ALLOWED_LATER_LOSS, ALLOWED_CHANGE]
-            allowed = [ALLOWED_DOUBLE] * 4 if device == "f64" else allowed
+            allowed = allowed_errors(workload, device)
             well = all(error < bound for error, bound in zip(found, allowed))
             all_well &= well
             row = " ".join(f"{error:9.1e}" for error in found)
