@@ -89,6 +89,15 @@ pub enum TunerError {
         /// The directory.
         directory: PathBuf,
     },
+    /// A directory that is not the one any more in which the run began.
+    #[error(
+        "'{}' was removed or replaced while this run wrote into it, so what it measured is lost; \
+         run the same command again", directory.display()
+    )]
+    Replaced {
+        /// The directory.
+        directory: PathBuf,
+    },
     /// A directory that holds another experiment.
     #[error(
         "'{}' holds another experiment: {}; choose another directory or restore the experiment file",

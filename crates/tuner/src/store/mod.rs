@@ -14,13 +14,13 @@
 mod file;
 mod grow;
 mod import;
+mod lock;
 mod open;
 mod rows;
 mod schema;
 mod studies;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ pub use file::COMPRESSED_STORE_SUFFIX;
 pub use rows::{Durability, Round};
 pub use studies::{RUNNING_SECONDS, SearchBox, Speed};
 
+use self::lock::Lock;
 use crate::error::TunerError;
 use crate::experiment::{CheckedExperiment, Workload};
 use crate::record::Record;
@@ -166,8 +167,8 @@ pub struct Store {
     path: PathBuf,
     origin: Origin,
     provenance: Provenance,
-    /// Held while this store may write; the operating system releases it if the process dies.
-    lock: Option<File>,
+    /// Held while this store may write.
+    lock: Option<Lock>,
 }
 
 impl Store {
@@ -282,7 +283,12 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        if self.lock.is_some() {
+        if self.lock.as_ref().is_some_and(|lock| !lock.holds()) {
+            // Another run's files may have these names by now. Closing would remove them, so nothing is closed.
+            if let Ok(nothing) = Connection::open_in_memory() {
+                std::mem::forget(std::mem::replace(&mut self.connection, nothing));
+            }
+        } else if self.lock.is_some() {
             // Leaves one plain file that opens even from a read-only disk. A reader may hold it
             // back, and then the file simply stays as it is: nothing depends on this, and it is
             // not worth waiting for.

@@ -1,6 +1,6 @@
 //! Opening a store: whose is it, may it be written, does it belong to this experiment?
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,12 +8,11 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction};
 use serde::de::DeserializeOwned;
 
+use super::lock::{LOCK_FILE_NAME, Lock};
 use super::schema::{self, APPLICATION_ID, SCHEMA_VERSION};
 use super::{Origin, Provenance, STORE_FILE_NAME, Store, failure};
 use crate::error::TunerError;
 use crate::experiment::CheckedExperiment;
-
-const LOCK_FILE_NAME: &str = "critbatch.lock";
 
 /// How long a reader or writer waits for the moments in which the file is locked.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -67,9 +66,9 @@ const WRITER_PRAGMAS: &str =
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -256;";
 
 /// The file of a directory, perhaps empty, open for this process alone to write.
-pub(super) fn claim(directory: &Path) -> Result<(Connection, PathBuf, File), TunerError> {
+pub(super) fn claim(directory: &Path) -> Result<(Connection, PathBuf, Lock), TunerError> {
     prepare_directory(directory)?;
-    let lock = lock(directory)?;
+    let lock = Lock::take(directory)?;
     let path = directory.join(STORE_FILE_NAME);
     let connection = Connection::open(&path).map_err(failure(&path, "open"))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failure(&path, "open"))?;
@@ -121,7 +120,7 @@ pub(super) fn in_one_transaction(
 pub(super) fn with_meta(
     connection: Connection,
     path: PathBuf,
-    lock: Option<File>,
+    lock: Option<Lock>,
 ) -> Result<Store, TunerError> {
     let (origin, provenance) =
         (read_meta(&connection, &path, "origin")?, read_meta(&connection, &path, "provenance")?);
@@ -148,21 +147,6 @@ fn prepare_directory(directory: &Path) -> Result<(), TunerError> {
         }
     }
     Ok(())
-}
-
-fn lock(directory: &Path) -> Result<File, TunerError> {
-    let path = directory.join(LOCK_FILE_NAME);
-    let failure =
-        |source| TunerError::File { action: "write the lock file", path: path.clone(), source };
-    let mut options = File::options();
-    let lock = options.create(true).truncate(false).write(true).open(&path).map_err(failure)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => {
-            Err(TunerError::Locked { directory: directory.to_owned() })
-        }
-        Err(TryLockError::Error(error)) => Err(failure(error)),
-    }
 }
 
 pub(super) fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {

@@ -458,3 +458,25 @@ fn running_times_add_up() {
     assert_eq!(store.provenance().running_seconds(), Some(80.0));
     assert_eq!(store.provenance().notes["host"], "here");
 }
+
+/// Somebody removes the directory of a run that goes on, and begins another in its place.
+#[cfg(unix)]
+#[test]
+fn a_run_whose_directory_was_replaced_stops_and_spares_the_other() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("out");
+    let mut old = open(&directory).unwrap();
+    fill(&mut old);
+    fs::remove_dir_all(&directory).unwrap();
+    let removed = old.begin(Durability::Process).err().unwrap().to_string();
+    assert!(removed.contains("out' was removed or replaced while this run"), "{removed}");
+    let mut new = open(&directory).unwrap();
+    fill(&mut new);
+    assert!(matches!(old.begin(Durability::Power), Err(TunerError::Replaced { .. })));
+    drop(old);
+    assert!(directory.join("critbatch.sqlite-wal").exists(), "the other's log is there");
+    assert_eq!(Store::open_read_only(&directory).unwrap().trials(32).unwrap().len(), 2);
+    new.begin(Durability::Power).unwrap().commit().unwrap();
+    drop(new);
+    assert_eq!(open(&directory).unwrap().trials(32).unwrap().len(), 2);
+}
