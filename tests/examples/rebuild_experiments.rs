@@ -11,7 +11,6 @@ fn main() -> std::io::Result<()> {
     for folder in published()? {
         let is_named = |name: &String| folder.ends_with(name);
         if names.is_empty() || names.iter().any(is_named) {
-            println!("{}", folder.display());
             rebuild(&folder)?;
         }
     }
