@@ -250,10 +250,9 @@ impl Store {
         experiment: &CheckedExperiment,
         provenance: &Provenance,
     ) -> Result<(), TunerError> {
-        let directory = || self.path.parent().map(Path::to_owned).unwrap_or_default();
         let differences = self.experiment()?.differences(experiment);
         if !differences.is_empty() && !self.may_grow_to(experiment)? {
-            return Err(TunerError::OtherExperiment { directory: directory(), differences });
+            return Err(TunerError::OtherExperiment { directory: self.directory(), differences });
         }
         let stored = &self.provenance;
         let compared = [
@@ -263,12 +262,16 @@ impl Store {
         match compared.into_iter().find(|(_, stored, given)| stored != given) {
             None => Ok(()),
             Some((what, stored, given)) => Err(TunerError::OtherProvenance {
-                directory: directory(),
+                directory: self.directory(),
                 what,
                 stored: stored.clone(),
                 given: given.clone(),
             }),
         }
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.path.parent().map(Path::to_owned).unwrap_or_default()
     }
 
     /// What SQLite finds wrong with its own file, at most so many sentences.

@@ -1,7 +1,6 @@
 //! Rows in and out of the store.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use rusqlite::{Row, Transaction, params};
 
@@ -18,8 +17,7 @@ impl Store {
     /// Where the store cannot be written, or its directory was removed or replaced.
     pub fn begin(&mut self, durability: Durability) -> Result<Round<'_>, TunerError> {
         if self.lock.as_ref().is_some_and(|lock| !lock.holds()) {
-            let directory = self.path.parent().map(Path::to_owned).unwrap_or_default();
-            return Err(TunerError::Replaced { directory });
+            return Err(TunerError::Replaced { directory: self.directory() });
         }
         let failure = Box::new(self.failure("write"));
         // In WAL mode the next flush puts on disk all that was committed before it without one.

@@ -80,9 +80,13 @@ pub(super) fn put_origin(
     provenance: &Provenance,
 ) -> rusqlite::Result<()> {
     let origin = serde_json::to_string(origin).expect("numbers, names and maps with text keys");
-    let provenance = serde_json::to_string(provenance).expect("all its fields are text");
     put_meta(transaction, "origin", &origin)?;
-    put_meta(transaction, "provenance", &provenance)
+    put_meta(transaction, "provenance", &text_of(provenance))
+}
+
+/// Provenance as it is kept.
+pub(super) fn text_of(provenance: &Provenance) -> String {
+    serde_json::to_string(provenance).expect("all its fields are text")
 }
 
 pub(super) fn put_meta(

@@ -250,10 +250,11 @@ impl Store {
     pub fn add_running_seconds(&mut self, seconds: f64) -> Result<(), TunerError> {
         let total = self.provenance.running_seconds().unwrap_or(0.0) + seconds;
         self.provenance.notes.insert(RUNNING_SECONDS.to_owned(), format!("{total:.0}"));
-        let (origin, provenance) = (self.origin.clone(), self.provenance.clone());
+        let provenance = schema::text_of(&self.provenance);
         let failure = self.failure("write");
-        let write =
-            |transaction: &Transaction<'_>| schema::put_origin(transaction, &origin, &provenance);
+        let write = |transaction: &Transaction<'_>| {
+            schema::put_meta(transaction, "provenance", &provenance)
+        };
         in_one_transaction(&mut self.connection, write).map_err(failure)
     }
 
