@@ -1,6 +1,6 @@
 //! Work in pieces that the shape alone decides, on one thread or on all.
 
-use rayon::prelude::*;
+use super::team::for_each_piece;
 
 /// Elements of a piece of elementwise work: less would be done before another thread is awake.
 pub(crate) const ELEMENTWISE: usize = 1 << 16;
@@ -12,11 +12,7 @@ pub(crate) fn for_each<T: Send>(
     len: usize,
     work: impl Fn(usize, &mut [T]) + Sync,
 ) {
-    if parallel && data.len() > len {
-        data.par_chunks_mut(len).enumerate().for_each(|(index, piece)| work(index, piece));
-    } else {
-        data.chunks_mut(len).enumerate().for_each(|(index, piece)| work(index, piece));
-    }
+    for_each_piece(parallel, data.chunks_mut(len), work);
 }
 
 /// As [`for_each`], over two slices of one length.
@@ -27,13 +23,8 @@ pub(crate) fn for_each_pair<T: Send>(
     len: usize,
     work: impl Fn(usize, &mut [T], &mut [T]) + Sync,
 ) {
-    if parallel && first.len() > len {
-        let pairs = first.par_chunks_mut(len).zip(second.par_chunks_mut(len));
-        pairs.enumerate().for_each(|(index, (first, second))| work(index, first, second));
-    } else {
-        let pairs = first.chunks_mut(len).zip(second.chunks_mut(len));
-        pairs.enumerate().for_each(|(index, (first, second))| work(index, first, second));
-    }
+    let pairs = first.chunks_mut(len).zip(second.chunks_mut(len));
+    for_each_piece(parallel, pairs, |index, (first, second)| work(index, first, second));
 }
 
 /// As [`for_each`], over three slices of one length.
@@ -43,13 +34,9 @@ pub(crate) fn for_each_triple<T: Send>(
     len: usize,
     work: impl Fn(usize, [&mut [T]; 3]) + Sync,
 ) {
-    if parallel && first.len() > len {
-        let pairs = first.par_chunks_mut(len).zip(second.par_chunks_mut(len));
-        let triples = pairs.zip(third.par_chunks_mut(len)).enumerate();
-        triples.for_each(|(index, ((first, second), third))| work(index, [first, second, third]));
-    } else {
-        let pairs = first.chunks_mut(len).zip(second.chunks_mut(len));
-        let triples = pairs.zip(third.chunks_mut(len)).enumerate();
-        triples.for_each(|(index, ((first, second), third))| work(index, [first, second, third]));
-    }
+    let pairs = first.chunks_mut(len).zip(second.chunks_mut(len));
+    let triples = pairs.zip(third.chunks_mut(len));
+    for_each_piece(parallel, triples, |index, ((first, second), third)| {
+        work(index, [first, second, third]);
+    });
 }

@@ -10,14 +10,13 @@ pub(crate) mod chunks;
 pub(crate) mod product;
 mod scratch;
 pub(crate) mod simd;
+mod team;
 #[cfg(test)]
 mod tests;
 
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-use rayon::prelude::*;
 
 use crate::error::Error;
 use crate::executor::{Executor, Program, Split, check_lane, check_run, check_snapshot};
@@ -120,7 +119,7 @@ impl<T: Real> Executor<T> for CpuExecutor<T> {
             parallel: n_running < rayon::current_num_threads(),
             poison: self.poison,
         };
-        self.lanes.par_iter_mut().zip(repeats).for_each(|(lane, &repeats)| {
+        team::for_each_lane(n_running, &mut self.lanes, repeats, |lane, &repeats| {
             lane.state.remaining = if lane.state.diverged_at > 0 { 0 } else { repeats };
             lane.state.cursor = 0;
             if lane.state.remaining > 0 {
