@@ -59,8 +59,8 @@ fn own_scratch(plan: &Plan) -> impl Iterator<Item = usize> {
         Op::Conv2dGradFilter(op) => (1 + MAX_FILTER_PARTS.min(op.batch)) * filter_len(op),
         // The right operand in panels.
         Op::MatmulUpdate(op) => op.matmul.k * op.matmul.n,
-        // The result and an operand, transposed.
-        Op::Matmul(op) if op.transpose_rhs => op.m * (op.n + op.k),
+        // The right operand, or the result and the left one, transposed.
+        Op::Matmul(op) if op.transpose_rhs => (op.n * op.k).min(op.m * (op.n + op.k)),
         _ => 0,
     })
 }

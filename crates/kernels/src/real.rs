@@ -2,6 +2,7 @@
 
 use std::fmt::{Debug, Display};
 
+use crate::cpu::exp::{self, exp_f32};
 use crate::cpu::simd::Vectors;
 
 /// f32, which trains, or f64, which checks gradients.
@@ -23,6 +24,9 @@ pub trait Real:
 
     /// This value as f64, exactly.
     fn as_f64(self) -> f64;
+
+    /// `e^x` of a number that is at most 0, and 0 where that is nothing beside 1 (below `e^-64`).
+    fn exp_of_negative(self) -> Self;
 }
 
 impl Real for f32 {
@@ -36,6 +40,11 @@ impl Real for f32 {
     fn as_f64(self) -> f64 {
         f64::from(self)
     }
+
+    #[inline(always)]
+    fn exp_of_negative(self) -> Self {
+        exp_f32(self)
+    }
 }
 
 impl Real for f64 {
@@ -47,5 +56,10 @@ impl Real for f64 {
     #[inline(always)]
     fn as_f64(self) -> f64 {
         self
+    }
+
+    #[inline(always)]
+    fn exp_of_negative(self) -> Self {
+        if self < exp::LOWEST { 0.0 } else { self.exp() }
     }
 }

@@ -7,7 +7,9 @@
 //! on the number of threads. Scratch belongs to the worker, not to the lane.
 
 pub(crate) mod chunks;
+pub(crate) mod exp;
 pub(crate) mod product;
+pub(crate) mod reduce;
 mod scratch;
 pub(crate) mod simd;
 mod team;

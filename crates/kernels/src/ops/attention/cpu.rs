@@ -2,12 +2,11 @@
 //! memory.
 
 use super::Attention;
+use crate::cpu::exp::exp;
+use crate::cpu::reduce::{dot, max, sum};
 use crate::cpu::simd::vectorised;
 use crate::cpu::{CpuContext, chunks};
 use crate::real::Real;
-
-/// Sums that the terms of a dot product go to in turn.
-const N_PARTIAL_SUMS: usize = 16;
 
 /// One head of one sequence within `[T, 3 C]`.
 #[derive(Clone, Copy)]
@@ -106,14 +105,13 @@ impl<'a, T: Real> Head<'a, T> {
         for (j, score) in p[..=i].iter_mut().enumerate() {
             *score = scale * dot(query, self.key(j));
         }
-        // A NaN must show: `max` would drop it, the sum does not.
-        let max = p[..=i].iter().copied().fold(T::neg_infinity(), T::max);
-        let mut sum = T::zero();
-        for p in &mut p[..=i] {
-            *p = (*p - max).exp();
-            sum += *p;
-        }
-        p[..=i].iter_mut().for_each(|p| *p /= sum);
+        let p = &mut p[..=i];
+        // A NaN must show: `max` drops it, the sum does not.
+        let max = max(p);
+        p.iter_mut().for_each(|p| *p -= max);
+        exp(p);
+        let sum = sum(p);
+        p.iter_mut().for_each(|p| *p /= sum);
     }
 
     /// `ds[i, ..=i]`, with the scale.
@@ -136,26 +134,4 @@ fn add_scaled<T: Real>(factor: T, x: &[T], y: &mut [T]) {
             *y += factor * x;
         }
     });
-}
-
-/// Dot product, in an order that the length decides.
-fn dot<T: Real>(x: &[T], y: &[T]) -> T {
-    vectorised(|| {
-        let mut partial = [T::zero(); N_PARTIAL_SUMS];
-        let ((x, x_rest), (y, y_rest)) =
-            (x.as_chunks::<N_PARTIAL_SUMS>(), y.as_chunks::<N_PARTIAL_SUMS>());
-        for (x, y) in x.iter().zip(y) {
-            for i in 0..N_PARTIAL_SUMS {
-                partial[i] += x[i] * y[i];
-            }
-        }
-        for (partial, (&x, &y)) in partial.iter_mut().zip(x_rest.iter().zip(y_rest)) {
-            *partial += x * y;
-        }
-        let mut sum = T::zero();
-        for partial in partial {
-            sum += partial;
-        }
-        sum
-    })
 }

@@ -151,8 +151,8 @@ impl Matmul {
         });
     }
 
-    /// `y^T = rhs op(lhs)^T`, then its transpose: the larger operand is the one that is not
-    /// transposed.
+    /// `y = op(lhs) rhs^T`: whichever takes less copying, `rhs` is transposed, or everything else and
+    /// `y^T = rhs op(lhs)^T`.
     fn transposed_product<T: Real>(
         self,
         context: &CpuContext<'_, T>,
@@ -161,6 +161,12 @@ impl Matmul {
         y: &mut [T],
     ) {
         let Self { m, k, n, .. } = self;
+        if n * k <= m * (n + k) {
+            let mut rhs_transposed = context.scratch.take(k * n);
+            transpose_rows(context.parallel, rhs, [n, k], &mut rhs_transposed);
+            Self { transpose_rhs: false, ..self }.product(context, lhs, &rhs_transposed, y);
+            return context.scratch.give(rhs_transposed);
+        }
         let swapped = Self { m: n, n: m, transpose_lhs: false, transpose_rhs: false, ..self };
         let mut y_transposed = context.scratch.take(n * m);
         if self.transpose_lhs {

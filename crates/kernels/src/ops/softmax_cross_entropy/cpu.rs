@@ -1,29 +1,47 @@
 //! Native kernels of the cross entropy.
 
 use super::SoftmaxCrossEntropy;
+use crate::cpu::exp::exp;
+use crate::cpu::reduce::{max, sum};
+use crate::cpu::simd::vectorised;
 use crate::cpu::{CpuContext, chunks};
 use crate::real::Real;
 
 /// Rows of one parallel piece.
 const ROWS_PER_CHUNK: usize = 128;
 
+/// Elements whose exponentials are made at once: whole vectors of them also where rows are short, and
+/// few enough to stay in a first-level cache.
+const BLOCK_LEN: usize = 1 << 12;
+
 impl SoftmaxCrossEntropy {
     pub(crate) fn cpu<T: Real>(self, context: &CpuContext<'_, T>, inputs: &[&[T]], y: &mut [T]) {
         let (on, off) = self.targets(context);
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52 classes")]
+        let n_classes = T::of(self.classes as f64);
+        let block_rows = self.block_rows();
         chunks::for_each(context.parallel, y, ROWS_PER_CHUNK, |chunk, y| {
-            let start = chunk * ROWS_PER_CHUNK;
-            let rows = inputs[0][start * self.classes..].chunks_exact(self.classes);
-            for ((y, &label), logits) in y.iter_mut().zip(&inputs[1][start..]).zip(rows) {
-                *y = match self.class_of(label) {
-                    Label::LeftOut => T::zero(),
-                    Label::OutOfRange => T::nan(),
-                    Label::Class(class) => {
-                        let lse = log_sum_exp(logits);
-                        let total: T = logits.iter().map(|&z| lse - z).sum();
-                        on * (lse - logits[class]) + off * total
-                    }
-                };
+            let mut exponentials = context.scratch.take(block_rows * self.classes);
+            let first_rows = (chunk * ROWS_PER_CHUNK..).step_by(block_rows);
+            for (first_row, y) in first_rows.zip(y.chunks_mut(block_rows)) {
+                let (logits, labels) = self.rows_of(inputs, first_row, y.len());
+                let exponentials = &mut exponentials[..logits.len()];
+                self.exponentials(logits, exponentials);
+                let rows = logits.chunks_exact(self.classes);
+                let rows = rows.zip(exponentials.chunks_exact(self.classes));
+                for ((y, &label), (logits, exponentials)) in y.iter_mut().zip(labels).zip(rows) {
+                    *y = match self.class_of(label) {
+                        Label::LeftOut => T::zero(),
+                        Label::OutOfRange => T::nan(),
+                        Label::Class(class) => {
+                            let lse = max(logits) + sum(exponentials).ln();
+                            let total = n_classes * lse - sum(logits);
+                            on * (lse - logits[class]) + off * total
+                        }
+                    };
+                }
             }
+            context.scratch.give(exponentials);
         });
     }
 
@@ -34,24 +52,64 @@ impl SoftmaxCrossEntropy {
         grad_logits: &mut [T],
     ) {
         let (on, off) = self.targets(context);
-        let len = ROWS_PER_CHUNK * self.classes;
+        let (len, block_rows) = (ROWS_PER_CHUNK * self.classes, self.block_rows());
         chunks::for_each(context.parallel, grad_logits, len, |chunk, grad_logits| {
-            let grads = grad_logits.chunks_exact_mut(self.classes);
-            for (n, grad) in (chunk * ROWS_PER_CHUNK..).zip(grads) {
-                let logits = &inputs[0][n * self.classes..][..self.classes];
-                match self.class_of(inputs[1][n]) {
-                    Label::LeftOut => grad.fill(T::zero()),
-                    Label::OutOfRange => grad.fill(T::nan()),
-                    Label::Class(class) => {
-                        let lse = log_sum_exp(logits);
-                        for (k, (grad, &z)) in grad.iter_mut().zip(logits).enumerate() {
-                            let target = if k == class { on + off } else { off };
-                            *grad = inputs[2][n] * (exp(z - lse) - target);
+            let first_rows = (chunk * ROWS_PER_CHUNK..).step_by(block_rows);
+            let blocks = grad_logits.chunks_mut(block_rows * self.classes);
+            for (first_row, grads) in first_rows.zip(blocks) {
+                let n_rows = grads.len() / self.classes;
+                let (logits, labels) = self.rows_of(inputs, first_row, n_rows);
+                self.exponentials(logits, grads);
+                let upstream = &inputs[2][first_row..][..n_rows];
+                let rows = grads.chunks_exact_mut(self.classes);
+                for ((grad, &label), &upstream) in rows.zip(labels).zip(upstream) {
+                    match self.class_of(label) {
+                        Label::LeftOut => grad.fill(T::zero()),
+                        Label::OutOfRange => grad.fill(T::nan()),
+                        Label::Class(class) => {
+                            let sum = sum(grad);
+                            let of_label = upstream * (grad[class] / sum - (on + off));
+                            vectorised(|| {
+                                for grad in &mut *grad {
+                                    *grad = upstream * (*grad / sum - off);
+                                }
+                            });
+                            grad[class] = of_label;
                         }
                     }
                 }
             }
         });
+    }
+
+    /// Rows of a block.
+    pub(crate) fn block_rows(self) -> usize {
+        (BLOCK_LEN / self.classes).clamp(1, ROWS_PER_CHUNK)
+    }
+
+    /// Logits and labels of some rows.
+    fn rows_of<'a, T>(
+        self,
+        inputs: &[&'a [T]],
+        first_row: usize,
+        n_rows: usize,
+    ) -> (&'a [T], &'a [T]) {
+        let logits = &inputs[0][first_row * self.classes..][..n_rows * self.classes];
+        (logits, &inputs[1][first_row..][..n_rows])
+    }
+
+    /// `exp(z - max z)` of each row. A NaN logit shows in them, and an infinite one: `max` is that.
+    fn exponentials<T: Real>(self, logits: &[T], exponentials: &mut [T]) {
+        let rows = logits.chunks_exact(self.classes);
+        for (logits, shifted) in rows.zip(exponentials.chunks_exact_mut(self.classes)) {
+            let max = max(logits);
+            vectorised(|| {
+                for (shifted, &z) in shifted.iter_mut().zip(logits) {
+                    *shifted = z - max;
+                }
+            });
+        }
+        exp(exponentials);
     }
 
     /// Weight of the label beyond the even share, and the even share `s / K` of every class.
@@ -78,16 +136,4 @@ enum Label {
     LeftOut,
     OutOfRange,
     Class(usize),
-}
-
-fn log_sum_exp<T: Real>(logits: &[T]) -> T {
-    // A NaN logit must show in the result: `max` would drop it, the sum does not.
-    let max = logits.iter().copied().fold(T::neg_infinity(), T::max);
-    let sum: T = logits.iter().map(|&z| exp(z - max)).sum();
-    max + sum.ln()
-}
-
-/// `exp(x)`, and 0 where that would be subnormal: such numbers are slow and no sum feels them.
-fn exp<T: Real>(x: T) -> T {
-    if x < T::min_positive_value().ln() { T::zero() } else { x.exp() }
 }
