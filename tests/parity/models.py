@@ -175,7 +175,8 @@ def lstm(parameters, tokens):
     return torch.stack(outputs, 1).flatten(0, 1) @ parameters["logits/kernel"]
 
 
-TRANSFORMERS = {"base": (6, 8), "shallow": (2, 8), "narrow_and_shallow": (2, 4), "wide": (6, 16)}
+TRANSFORMERS = {"base": (6, 8), "shallow": (2, 8), "narrow_and_shallow": (2, 4), "tiny": (2, 2),
+                "wide": (6, 16)}
 
 
 def forward(name):

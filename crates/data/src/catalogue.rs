@@ -255,7 +255,7 @@ const TRAIN_LABELS: &str = "train-labels-idx1-ubyte";
 const TEST_IMAGES: &str = "t10k-images-idx3-ubyte";
 const TEST_LABELS: &str = "t10k-labels-idx1-ubyte";
 
-static CATALOGUE: [DatasetInfo; 18] = [
+static CATALOGUE: [DatasetInfo; 19] = [
     DatasetInfo::Images(ImageInfo {
         name: "mnist",
         description: "70,000 handwritten digits",
@@ -437,22 +437,27 @@ static CATALOGUE: [DatasetInfo; 18] = [
             evaluated_lengths: &[16, 32, 64, 128, 256, 476],
         },
     }),
+    text("text", "any text of yours, a sentence or paragraph a line, in 8,192 sub-words", 8_192),
+    text("text_2k", "as text, in 2,048 sub-words, for small networks", 2_048),
+];
+
+const fn text(name: &'static str, description: &'static str, vocabulary: usize) -> DatasetInfo {
     DatasetInfo::Text(TextInfo {
-        name: "text",
-        description: "any text of yours, a sentence or paragraph a line, in 8,192 sub-words",
+        name,
+        description,
         source: "your own",
         how_to_get: "name a folder of text files, or one such file, by --data-dir",
         sizes: None,
         has_test: true,
         corpus: Corpus {
             layout: Layout::Text,
-            vocabulary: 8_192,
+            vocabulary,
             long: Long::Continue,
             train_length: 64,
             evaluated_lengths: &[64],
         },
-    }),
-];
+    })
+}
 
 const fn imagenet(name: &'static str, description: &'static str, part: Part) -> DatasetInfo {
     DatasetInfo::Photos(PhotoInfo {

@@ -434,6 +434,7 @@ mod tests {
             ("transformer_base", lm1b, 35_287_040),
             ("transformer_shallow", lm1b, 22_685_696),
             ("transformer_narrow_and_shallow", lm1b, 9_769_984),
+            ("transformer_tiny", lm1b, 2_147_584),
             ("transformer_wide", lm1b, 108_322_816),
             // Table 32,000 1024; gates (1024 + 512 + 1) 8192; projection 2048 512; logits 512 32,000.
             ("lstm", lm1b, 62_791_680),
