@@ -577,7 +577,7 @@ mod tests {
              mnist_subsets/mnist_27500, mnist_subsets/mnist_13750, mnist_subsets/mnist_6875, \
              solution_quality/mnist, solution_quality/fashion_mnist, imagenet, \
              imagenet_subsets/imagenet_half_images, imagenet_subsets/imagenet_half_classes, \
-             open_images_v4, image_folder, lm1b, common_crawl, text"
+             open_images_v4, image_folder, lm1b, common_crawl, text, text_2k"
         );
     }
 
