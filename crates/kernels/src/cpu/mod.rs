@@ -9,10 +9,11 @@
 pub(crate) mod chunks;
 pub(crate) mod exp;
 pub(crate) mod product;
-pub(crate) mod reduce;
 mod scratch;
 pub(crate) mod simd;
 mod team;
+pub(crate) mod vector;
+
 #[cfg(test)]
 mod tests;
 

@@ -3,8 +3,7 @@
 
 use super::Attention;
 use crate::cpu::exp::exp;
-use crate::cpu::reduce::{dot, max, sum};
-use crate::cpu::simd::vectorised;
+use crate::cpu::vector::{add_scaled, dot, max, sum};
 use crate::cpu::{CpuContext, chunks};
 use crate::real::Real;
 
@@ -126,12 +125,4 @@ impl<'a, T: Real> Head<'a, T> {
             *change = scale * (p * (*change - mean));
         }
     }
-}
-
-fn add_scaled<T: Real>(factor: T, x: &[T], y: &mut [T]) {
-    vectorised(|| {
-        for (y, &x) in y.iter_mut().zip(x) {
-            *y += factor * x;
-        }
-    });
 }

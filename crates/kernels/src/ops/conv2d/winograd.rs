@@ -14,7 +14,8 @@ use super::tiles::{Gradients, Inputs, Outputs};
 use super::transforms::{self, FILTER_SIZES, TILE};
 use crate::cpu::CpuContext;
 use crate::cpu::product::{Lhs, Order, Panels, Rows, multiply};
-use crate::cpu::simd::{dispatch, vectorised};
+use crate::cpu::simd::dispatch;
+use crate::cpu::vector::add_scaled;
 use crate::real::Real;
 
 /// Channels come in multiples of this, the longest vector of f32.
@@ -227,12 +228,4 @@ impl Winograd {
         (0..self.tiles_per_image())
             .map(move |tile| (tile, [tile / columns * self.outputs, tile % columns * self.outputs]))
     }
-}
-
-fn add_scaled<T: Real>(factor: T, x: &[T], y: &mut [T]) {
-    vectorised(|| {
-        for (y, &x) in y.iter_mut().zip(x) {
-            *y += factor * x;
-        }
-    });
 }

@@ -2,8 +2,8 @@
 
 use super::SoftmaxCrossEntropy;
 use crate::cpu::exp::exp;
-use crate::cpu::reduce::{max, sum};
 use crate::cpu::simd::vectorised;
+use crate::cpu::vector::{max, sum};
 use crate::cpu::{CpuContext, chunks};
 use crate::real::Real;
 
@@ -26,7 +26,8 @@ impl SoftmaxCrossEntropy {
             for (first_row, y) in first_rows.zip(y.chunks_mut(block_rows)) {
                 let (logits, labels) = self.rows_of(inputs, first_row, y.len());
                 let exponentials = &mut exponentials[..logits.len()];
-                self.exponentials(logits, exponentials);
+                // The largest logit of a row waits in its place of `y`.
+                self.exponentials(logits, exponentials, |row, max| y[row] = max);
                 let rows = logits.chunks_exact(self.classes);
                 let rows = rows.zip(exponentials.chunks_exact(self.classes));
                 for ((y, &label), (logits, exponentials)) in y.iter_mut().zip(labels).zip(rows) {
@@ -34,7 +35,7 @@ impl SoftmaxCrossEntropy {
                         Label::LeftOut => T::zero(),
                         Label::OutOfRange => T::nan(),
                         Label::Class(class) => {
-                            let lse = max(logits) + sum(exponentials).ln();
+                            let lse = *y + sum(exponentials).ln();
                             let total = n_classes * lse - sum(logits);
                             on * (lse - logits[class]) + off * total
                         }
@@ -59,7 +60,7 @@ impl SoftmaxCrossEntropy {
             for (first_row, grads) in first_rows.zip(blocks) {
                 let n_rows = grads.len() / self.classes;
                 let (logits, labels) = self.rows_of(inputs, first_row, n_rows);
-                self.exponentials(logits, grads);
+                self.exponentials(logits, grads, |_, _| {});
                 let upstream = &inputs[2][first_row..][..n_rows];
                 let rows = grads.chunks_exact_mut(self.classes);
                 for ((grad, &label), &upstream) in rows.zip(labels).zip(upstream) {
@@ -83,7 +84,7 @@ impl SoftmaxCrossEntropy {
     }
 
     /// Rows of a block.
-    pub(crate) fn block_rows(self) -> usize {
+    fn block_rows(self) -> usize {
         (BLOCK_LEN / self.classes).clamp(1, ROWS_PER_CHUNK)
     }
 
@@ -98,11 +99,19 @@ impl SoftmaxCrossEntropy {
         (logits, &inputs[1][first_row..][..n_rows])
     }
 
-    /// `exp(z - max z)` of each row. A NaN logit shows in them, and an infinite one: `max` is that.
-    fn exponentials<T: Real>(self, logits: &[T], exponentials: &mut [T]) {
+    /// `exp(z - max z)` of each row, whose number and maximum `note` is told. A NaN logit shows in
+    /// them, and an infinite one: `max z` is that.
+    fn exponentials<T: Real>(
+        self,
+        logits: &[T],
+        exponentials: &mut [T],
+        mut note: impl FnMut(usize, T),
+    ) {
         let rows = logits.chunks_exact(self.classes);
-        for (logits, shifted) in rows.zip(exponentials.chunks_exact_mut(self.classes)) {
+        let rows = rows.zip(exponentials.chunks_exact_mut(self.classes)).enumerate();
+        for (row, (logits, shifted)) in rows {
             let max = max(logits);
+            note(row, max);
             vectorised(|| {
                 for (shifted, &z) in shifted.iter_mut().zip(logits) {
                     *shifted = z - max;

@@ -2,11 +2,9 @@
 
 use super::Standardise;
 use crate::cpu::simd::vectorised;
+use crate::cpu::vector::sum_of;
 use crate::cpu::{CpuContext, chunks};
 use crate::real::Real;
-
-/// Sums that an example's elements go to in turn.
-const N_PARTIAL_SUMS: usize = 16;
 
 impl Standardise {
     pub(crate) fn cpu<T: Real>(self, context: &CpuContext<'_, T>, x: &[T], y: &mut [T]) {
@@ -16,8 +14,8 @@ impl Standardise {
         chunks::for_each(context.parallel, y, self.columns, |n, y| {
             let x = &x[n * self.columns..][..self.columns];
             vectorised(|| {
-                let mean = sum(x, |x| x) / n_elements;
-                let variance = sum(x, |x| (x - mean) * (x - mean)) / n_elements;
+                let mean = sum_of(x, |x| x) / n_elements;
+                let variance = sum_of(x, |x| (x - mean) * (x - mean)) / n_elements;
                 let deviation = variance.sqrt();
                 // NaN must show: `max` would drop it.
                 let scale = T::one() / if deviation < least { least } else { deviation };
@@ -27,20 +25,4 @@ impl Standardise {
             });
         });
     }
-}
-
-/// Sum of a function of all elements, in an order that the length decides.
-#[inline(always)]
-fn sum<T: Real>(x: &[T], of: impl Fn(T) -> T) -> T {
-    let mut partial = [T::zero(); N_PARTIAL_SUMS];
-    let (blocks, rest) = x.as_chunks::<N_PARTIAL_SUMS>();
-    for block in blocks {
-        for (partial, &x) in partial.iter_mut().zip(block) {
-            *partial += of(x);
-        }
-    }
-    for (partial, &x) in partial.iter_mut().zip(rest) {
-        *partial += of(x);
-    }
-    partial.iter().copied().sum()
 }

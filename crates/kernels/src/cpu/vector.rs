@@ -1,5 +1,5 @@
-//! Sums and maxima of a row: in as many parts as the longest vector of f32 has elements, put together
-//! in order, so that the length alone decides every bit.
+//! What is done with rows of numbers again and again. Sums and maxima are taken in as many parts as the
+//! longest vector of f32 has elements, put together in order, so that the length alone decides every bit.
 
 use super::simd::vectorised;
 use crate::real::Real;
@@ -7,21 +7,34 @@ use crate::real::Real;
 /// Parts that the elements go to in turn.
 const N_PARTS: usize = 16;
 
+/// `y += factor x`.
+pub(crate) fn add_scaled<T: Real>(factor: T, x: &[T], y: &mut [T]) {
+    vectorised(|| {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y += factor * x;
+        }
+    });
+}
+
 /// Sum of the elements.
 pub(crate) fn sum<T: Real>(x: &[T]) -> T {
-    vectorised(|| {
-        let mut parts = [T::zero(); N_PARTS];
-        let (x, rest) = x.as_chunks::<N_PARTS>();
-        for x in x {
-            for i in 0..N_PARTS {
-                parts[i] += x[i];
-            }
+    vectorised(|| sum_of(x, |x| x))
+}
+
+/// Sum of a function of the elements, for loops that are [`vectorised`] as a whole.
+#[inline(always)]
+pub(crate) fn sum_of<T: Real>(x: &[T], term: impl Fn(T) -> T) -> T {
+    let mut parts = [T::zero(); N_PARTS];
+    let (x, rest) = x.as_chunks::<N_PARTS>();
+    for x in x {
+        for i in 0..N_PARTS {
+            parts[i] += term(x[i]);
         }
-        for (part, &x) in parts.iter_mut().zip(rest) {
-            *part += x;
-        }
-        of_parts(parts)
-    })
+    }
+    for (part, &x) in parts.iter_mut().zip(rest) {
+        *part += term(x);
+    }
+    of_parts(parts)
 }
 
 /// Dot product.
