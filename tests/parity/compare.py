@@ -58,7 +58,6 @@ OPTIMIZERS = {
     "adamw": functools.partial(torch.optim.AdamW, betas=(BETA1, BETA2), eps=EPSILON,
                                weight_decay=WEIGHT_DECAY),
 }
-SEED = 4
 # For workloads on other data, such as CIFAR-10.
 DATA_DIR = os.environ.get("CRITBATCH_DATA")
 ALLOWED_LOSS, ALLOWED_GRADIENT = 1e-5, 1e-4
@@ -80,9 +79,14 @@ def batch_size(workload):
     return 32 if "/resnet_50/" in workload else 2 if "/vgg_11/" in workload else 6
 
 
+def seed(workload):
+    """With 4, a unit of vgg_11 lies within rounding of its kink: README.md."""
+    return 2 if "/vgg_11/" in workload else 4
+
+
 def probe_generated(workload, device, directory):
     _, model, optimizer = workload.split("/")
-    arguments = [model, optimizer, batch_size(workload), SEED, STEPS, device, directory]
+    arguments = [model, optimizer, batch_size(workload), seed(workload), STEPS, device, directory]
     subprocess.run(["cargo", "run", "--quiet", "--package", "critbatch-tests", "--example",
                     "probe_generated", "--", *map(str, arguments)], check=True, cwd=HERE)
     return load_file(pathlib.Path(directory) / "probe.safetensors")
@@ -94,7 +98,7 @@ def probe(binary, workload, device, directory):
     shutil.copy(TEXT, pathlib.Path(directory) / "licence.txt")
     command = [binary, "probe", "--workload", workload, "--batch-size", str(batch_size(workload)),
                "--data-dir", DATA_DIR or directory,
-               "--seed", str(SEED), "--steps", str(STEPS), "--out", directory]
+               "--seed", str(seed(workload)), "--steps", str(STEPS), "--out", directory]
     command += ["--double"] if device == "f64" else ["--device", device]
     # Tokens of a text in a folder that goes are not worth keeping.
     environment = {**os.environ, "CRITBATCH_CACHE": ""}
@@ -140,8 +144,6 @@ def allowed_errors(workload, device):
     model = workload.split("/")[1]
     if model in ROUNDED:
         return [ALLOWED_LOSS, ROUNDED[model], numpy.inf, numpy.inf]
-    if model == "vgg_11" and device == "cpu":
-        return [ALLOWED_LOSS, ALLOWED_GRADIENT, ALLOWED_LATER_LOSS, numpy.inf]
     return [ALLOWED_LOSS, ALLOWED_GRADIENT, ALLOWED_LATER_LOSS, ALLOWED_CHANGE]
 
 
@@ -207,10 +209,10 @@ def main():
             change = {name: value - tensors[f"initial/{name}"] for name, value in final.items()}
             # Of the first device, f64: inputs are as exact as weights.
             expected.setdefault(workload, {
-                "batch_size": batch_size(workload), "losses": losses,
+                "batch_size": batch_size(workload), "seed": seed(workload), "losses": losses,
                 "gradients": summary(gradients), "changes": summary(change)})
     if arguments.write:
-        header = {"torch": torch.__version__, "seed": SEED, "steps": STEPS,
+        header = {"torch": torch.__version__, "steps": STEPS,
                   "learning_rate": 0.01, "momentum": 0.9}
         path = HERE / "expected.json"
         known = json.loads(path.read_text())["workloads"] if path.exists() else {}
