@@ -3,14 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use critbatch_report::{ReportInput, format};
 use critbatch_tuner::archive::{
     default_goal, find_workloads, read_outcomes, read_record, read_workload,
 };
 use critbatch_tuner::{
-    Analysis, CheckedExperiment, Goal, Omission, Origin, Provenance, Question, Record,
-    STORE_FILE_NAME, Store, StudyFacts, StudyOutcomes, Threshold, TunerError, Workload,
+    Analysis, AnalysisOptions, CheckedExperiment, Goal, GoalAnalysis, NoiseScales, Omission,
+    Origin, Provenance, Question, Record, STORE_FILE_NAME, Store, StudyFacts, StudyOutcomes,
+    Threshold, TunerError, Workload,
 };
 
 use crate::args::Asked;
@@ -31,7 +33,7 @@ pub(crate) struct Source {
     measure_again: Option<String>,
 }
 
-/// The answers to one question that a path holds, without its curves.
+/// The answers to one question that a path holds.
 #[derive(Debug)]
 pub(crate) struct Answers {
     /// What was trained.
@@ -40,6 +42,8 @@ pub(crate) struct Answers {
     pub(crate) question: Question,
     /// The studies by ascending batch size.
     pub(crate) studies: Vec<StudyOutcomes>,
+    /// The curves behind them; `None` for an archive, which is not kept whole.
+    pub(crate) record: Option<Rc<Record>>,
     /// The most trials that a study may start, by batch size; empty where it was measured elsewhere.
     pub(crate) max_trials: BTreeMap<u64, u64>,
     /// What could not be read.
@@ -143,6 +147,7 @@ impl Answers {
                     workload: workload.clone(),
                     question,
                     studies: read.studies,
+                    record: None,
                     max_trials: BTreeMap::new(),
                     omissions: std::mem::take(&mut omissions),
                     provenance: None,
@@ -159,22 +164,34 @@ impl Answers {
     /// As [`read`](Answers::read).
     pub(crate) fn of_store(store: &Store, asked: &Asked) -> anyhow::Result<Vec<Answers>> {
         let source = Source::of_store(store, asked)?;
-        let Source { record, experiment, .. } = &source;
+        let goal = source.goal();
+        let Source { record, experiment, provenance, .. } = source;
+        let record = Rc::new(record);
         let mut max_trials = BTreeMap::new();
         for study in record.studies.iter().filter(|_| experiment.is_some()) {
             let batch_size = study.facts.batch_size;
             max_trials.insert(batch_size, store.last_box(batch_size)?.max_trials);
         }
-        let questions = asked.questions(source.goal(), &record.workload)?.into_iter();
+        let questions = asked.questions(goal, &record.workload)?.into_iter();
         let answers = |question| Answers {
             workload: record.workload.clone(),
             studies: record.outcomes(&question),
             question,
             max_trials: max_trials.clone(),
             omissions: record.omissions.clone(),
-            provenance: source.provenance.clone(),
+            provenance: provenance.clone(),
+            record: Some(Rc::clone(&record)),
         };
         Ok(questions.map(answers).collect())
+    }
+
+    /// The gradient noise scales, where they were measured.
+    pub(crate) fn noise_scales(
+        &self,
+        analysis: &GoalAnalysis,
+        options: &AnalysisOptions,
+    ) -> Option<NoiseScales> {
+        NoiseScales::of(self.record.as_deref()?, analysis, options)
     }
 }
 

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use critbatch_report::format;
 use critbatch_tuner::{
-    BatchSizeEstimate, Boundary, Comparison, CurveFit, Determination, FitParameters, GoalAnalysis,
-    Interval, Omission, Provenance, Regimes, Scale, StepsInterval, StepsQuantile, StudyAnalysis,
-    StudySummary, Workload,
+    AnalysisOptions, BatchSizeEstimate, Boundary, Comparison, CurveFit, Determination,
+    FitParameters, GoalAnalysis, Interval, NoiseScales, Omission, Provenance, Regimes, Scale,
+    StepsInterval, StepsQuantile, StudyAnalysis, StudySummary, Workload,
 };
 use serde::Serialize;
 
@@ -23,7 +23,11 @@ const RULE: LineStyle = LineStyle::none().fill('─').junction('─');
 const MOST_PRINTED_OMISSIONS: usize = 5;
 
 /// What was measured, the table, and what it says.
-pub(crate) fn text(answers: &Answers, analysis: &GoalAnalysis) -> String {
+pub(crate) fn text(
+    answers: &Answers,
+    analysis: &GoalAnalysis,
+    options: &AnalysisOptions,
+) -> String {
     let mut lines = vec![
         format!(
             "{}, steps to {}",
@@ -34,6 +38,7 @@ pub(crate) fn text(answers: &Answers, analysis: &GoalAnalysis) -> String {
     ];
     lines.extend(doubts(analysis));
     lines.extend(regimes(&analysis.regimes));
+    lines.extend(answers.noise_scales(analysis, options).as_ref().and_then(noise_scales));
     lines.extend(omissions(&answers.omissions));
     lines.extend(answers.provenance.as_ref().map(provenance));
     lines.join("\n")
@@ -204,6 +209,26 @@ fn whole(value: f64) -> u64 {
     value.round() as u64
 }
 
+/// Between which values the gradient noise scale lies, pooled over trials, and how near to B_crit.
+fn noise_scales(scales: &NoiseScales) -> Option<String> {
+    let studies = || scales.studies.iter();
+    let examples = |value: f64| format::count(whole(value));
+    let values = range(studies().filter_map(|study| study.pooled?.noise_scale), examples)?;
+    let ratios = studies().filter_map(|study| study.ratio_to_critical_batch_size);
+    let ratios = range(ratios, format::rounded);
+    let ratios =
+        ratios.map_or(String::new(), |ratios| format!(", {ratios} times the critical batch size"));
+    Some(format!("gradient noise scale tr(Sigma) / |G|^2: {values} over the batch sizes{ratios}"))
+}
+
+/// `206 to 299`, or the only value.
+fn range(values: impl Iterator<Item = f64>, format: impl Fn(f64) -> String) -> Option<String> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let (low, high) = (format(*values.first()?), format(*values.last()?));
+    Some(if low == high { low } else { format!("{low} to {high}") })
+}
+
 /// What could not be read: how much, and the first few.
 fn omissions(omissions: &[Omission]) -> Vec<String> {
     if omissions.is_empty() {
@@ -262,6 +287,8 @@ pub(crate) struct Json<'answers> {
     question: &'answers critbatch_tuner::Question,
     studies: Vec<JsonStudy<'answers>>,
     regimes: &'answers Regimes,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    noise_scales: Option<NoiseScales>,
     omissions: &'answers [Omission],
 }
 
@@ -277,7 +304,11 @@ struct JsonStudy<'answers> {
 
 impl<'answers> Json<'answers> {
     /// From the answers and their analysis, which has one study for each of theirs.
-    pub(crate) fn of(answers: &'answers Answers, analysis: &'answers GoalAnalysis) -> Self {
+    pub(crate) fn of(
+        answers: &'answers Answers,
+        analysis: &'answers GoalAnalysis,
+        options: &AnalysisOptions,
+    ) -> Self {
         let studies = answers.studies.iter().zip(&analysis.studies);
         let study =
             |(outcomes, study): (&critbatch_tuner::StudyOutcomes, &'answers StudyAnalysis)| {
@@ -294,6 +325,7 @@ impl<'answers> Json<'answers> {
             question: &answers.question,
             studies: studies.map(study).collect(),
             regimes: &analysis.regimes,
+            noise_scales: answers.noise_scales(analysis, options),
             omissions: &answers.omissions,
         }
     }
@@ -303,8 +335,8 @@ impl<'answers> Json<'answers> {
 mod tests {
     use super::*;
     use critbatch_tuner::{
-        AnalysisOptions, Goal, Question, Reached, Space, StudyFacts, StudyOutcomes, Threshold,
-        TrialOutcome, TrialRecord, TrialStatus,
+        Goal, NoiseScale, Question, Reached, Space, StudyFacts, StudyNoiseScale, StudyOutcomes,
+        Threshold, TrialOutcome, TrialRecord, TrialStatus,
     };
 
     /// A study in which four trials reached the goal, from `steps` on, or none.
@@ -353,7 +385,11 @@ mod tests {
         let workload = Workload { dataset: name("d"), model: name("m"), optimizer: name("o") };
         let omission = Omission { path: "a/b.csv".into(), line: Some(3), problem: name("odd") };
         let (max_trials, omissions) = ([(2, 4)].into(), vec![omission; 7]);
-        (Answers { workload, question, studies, max_trials, omissions, provenance: None }, analysis)
+        let (record, provenance) = (None, None);
+        (
+            Answers { workload, question, studies, record, max_trials, omissions, provenance },
+            analysis,
+        )
     }
 
     #[test]
@@ -372,22 +408,53 @@ mod tests {
         let curve = [(1, 800), (2, 400), (4, 210), (8, 130), (16, 100), (32, 98)];
         let curve = curve.map(|(batch_size, steps)| (batch_size, Some(steps)));
         let (sure, analysis) = answers(&curve);
-        let sure = text(&sure, &analysis);
+        let sure = text(&sure, &analysis, &AnalysisOptions::default());
         assert!(sure.contains("no point of the curve gives reason for doubt"), "{sure}");
         assert!(sure.contains("end of perfect scaling: 4"), "{sure}");
         assert!(sure.contains("maximum useful batch size: 16"), "{sure}");
         assert!(sure.contains("B_crit / B): 10 (95 % interval"), "{sure}");
         assert!(sure.contains("left out: 7\n  a/b.csv:3: odd") && sure.contains("and 2 more"));
         let (unsure, analysis) = answers(&[(1, Some(800)), (2, None)]);
-        let unsure = text(&unsure, &analysis);
+        let unsure = text(&unsure, &analysis, &AnalysisOptions::default());
         assert!(unsure.contains("cannot be trusted yet:\n  batch size 2: none of 4"), "{unsure}");
         assert!(unsure.contains("1 batch size with a result are too few"), "{unsure}");
     }
 
     #[test]
+    fn noise_scales_are_a_range_beside_the_critical_batch_size() {
+        let study = |noise_scale: Option<f64>, ratio| StudyNoiseScale {
+            batch_size: 2,
+            winner: None,
+            pooled: Some(NoiseScale {
+                gradient_variance: 1.0,
+                squared_gradient_norm: 1.0,
+                noise_scale,
+                interval: None,
+                n_measurements: 1,
+                n_trials: 1,
+            }),
+            ratio_to_critical_batch_size: ratio,
+        };
+        let text = |studies| noise_scales(&NoiseScales { studies, critical_batch_size: None });
+        let (low, high, none) =
+            (study(Some(206.3), Some(1.157)), study(Some(299.0), Some(1.68)), study(None, None));
+        let name = "gradient noise scale tr(Sigma) / |G|^2:";
+        assert_eq!(
+            text(vec![high, none, low]).unwrap(),
+            format!(
+                "{name} 206 to 299 over the batch sizes, 1.2 to 1.7 times the critical batch size"
+            )
+        );
+        let alone = study(Some(206.3), None);
+        assert_eq!(text(vec![alone]).unwrap(), format!("{name} 206 over the batch sizes"));
+        assert_eq!(text(vec![none]), None);
+    }
+
+    #[test]
     fn json_has_the_summary_and_what_to_think_of_it() {
         let (answers, analysis) = answers(&[(2, Some(1_000)), (2048, None)]);
-        let json = serde_json::to_value(Json::of(&answers, &analysis)).unwrap();
+        let json = serde_json::to_value(Json::of(&answers, &analysis, &AnalysisOptions::default()))
+            .unwrap();
         assert_eq!(json["goal"]["below"], 0.08);
         assert_eq!(json["studies"][0]["steps_to_result"], 1000);
         assert_eq!(json["studies"][1]["warnings"].as_array().map(Vec::len), Some(1));

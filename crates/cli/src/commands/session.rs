@@ -191,7 +191,7 @@ fn finish(store: &Store, directory: &Path) -> anyhow::Result<bool> {
         let options = asked.options();
         let analysis = GoalAnalysis::of(&answers.studies, &answers.question, &options);
         has_doubts |= analysis.warnings().next().is_some();
-        console::print(&summary::text(&answers, &analysis))?;
+        console::print(&summary::text(&answers, &analysis, &options))?;
     }
     console::print(&format!("report: {}", report::path(directory).display()))?;
     Ok(has_doubts)

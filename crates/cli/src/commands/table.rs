@@ -20,11 +20,11 @@ pub(crate) fn execute(arguments: &Table) -> anyhow::Result<Exit> {
         let analysis = GoalAnalysis::of(&answers.studies, &answers.question, &options);
         has_doubts |= analysis.warnings().next().is_some();
         if arguments.listing.json {
-            console::print_json(&summary::Json::of(answers, &analysis))?;
+            console::print_json(&summary::Json::of(answers, &analysis, &options))?;
             continue;
         }
         let separator = if index > 0 { "\n" } else { "" };
-        console::print(&format!("{separator}{}", summary::text(answers, &analysis)))?;
+        console::print(&format!("{separator}{}", summary::text(answers, &analysis, &options)))?;
     }
     let path = report::path(&arguments.path);
     if path.is_file() && !arguments.listing.json {
