@@ -69,7 +69,7 @@ ALLOWED_DOUBLE = 1e-5
 # README.md has the reasons.
 ROUNDED = {"resnet_50": 0.08, "transformer_wide": 0.005}
 # One pre-activation within rounding of 0 takes one side of a ReLU in f32 and the other in f64; with six
-# examples that moves a unit's update by a few percent, in about every fifth of these runs (seen: 0.027).
+# examples that moves a unit's update by a few percent, in about every fifth of these runs (seen: 0.049).
 # A wrong rule, rate or momentum moves it by tens of percent.
 ALLOWED_CHANGE = 0.05
 
