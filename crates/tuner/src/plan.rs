@@ -8,7 +8,7 @@ use crate::error::TunerError;
 use crate::experiment::CheckedExperiment;
 use crate::grid::EvaluationGrid;
 use crate::lane_counts::{LaneCounts, LanesReason};
-use crate::runner::RunOptions;
+use crate::runner::{RunOptions, n_repeats_left};
 use crate::space::Space;
 use crate::speed::{MeasuredSpeed, measure_speed};
 use crate::store::{SearchBox, Speed, Store, TrialStatus};
@@ -141,7 +141,6 @@ impl StudyPlan {
     ) -> Result<StudyPlan, TunerError> {
         let searched = last_box(experiment, batch_size, store)?;
         let trials = store.map_or(Ok(vec![]), |store| store.trials(batch_size))?;
-        let repeats = store.map_or(Ok(vec![]), |store| store.repeats(batch_size))?;
         let n_complete =
             trials.iter().filter(|trial| trial.status == TrialStatus::Complete).count() as u64;
         let has_ended = |status: TrialStatus| status != TrialStatus::Incomplete;
@@ -151,12 +150,12 @@ impl StudyPlan {
             true => 0,
             false => searched.n_trials.saturating_sub(n_complete),
         };
-        let asked = experiment.search.repeats.map_or(0, |repeats| {
-            // Fewer if the search has ended and fewer got to the goal, which then is soon found.
-            repeats.n_best.min(searched.n_trials) * repeats.n_seeds
-        });
-        let n_done = repeats.iter().filter(|repeat| has_ended(repeat.status)).count() as u64;
-        let n_repeats_left = asked.saturating_sub(n_done);
+        let asked = experiment
+            .search
+            .repeats
+            .map_or(0, |repeats| repeats.n_best.min(searched.n_trials) * repeats.n_seeds);
+        let n_repeats_left =
+            store.map_or(Ok(asked), |store| n_repeats_left(experiment, batch_size, store))?;
         let budget_steps = experiment.budget_steps.get(&batch_size).copied().unwrap_or(1);
         Ok(StudyPlan {
             batch_size,

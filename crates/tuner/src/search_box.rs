@@ -33,6 +33,11 @@ pub(crate) fn share_of(inner: &Space, outer: &Space) -> Result<f64, String> {
     }
 }
 
+/// Whether a scale has room for new points beside another within it.
+pub(crate) fn has_room(inner: &Scale, outer: &Scale) -> bool {
+    share_of_scale(inner, outer).is_some_and(|share| share <= LARGEST_SHARE)
+}
+
 /// The share of a scale's values in a wider one of the same kind; `None` where it is no such.
 fn share_of_scale(inner: &Scale, outer: &Scale) -> Option<f64> {
     let ((lo, hi), (wide_lo, wide_hi)) = (inner.bounds(), outer.bounds());

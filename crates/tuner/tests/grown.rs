@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use critbatch_tuner::{
-    CheckedExperiment, ExperimentSummary, NoisyQuadratic, Repeats, RunOptions, Scale, Space, Store,
-    StudySummary, TunerError,
+    CheckedExperiment, Durability, ExperimentSummary, NoisyQuadratic, Repeats, RunOptions, Scale,
+    Space, Store, StudySummary, TrialName, TrialStatus, TunerError,
 };
 use support::{check, contents, go_on, open, provenance, text};
 
@@ -114,4 +114,35 @@ fn planning_for_more_writes_nothing() {
     assert_eq!(copy.trials(64).unwrap(), store.trials(64).unwrap());
     drop((store, copy));
     drop(open(directory.path(), &small).unwrap());
+}
+
+/// Trial 0 diverged at step 9 and made room for trial 2, which arrived at 4. With three trials instead of
+/// two the result comes at 4, where trial 0 was still alive: it counts.
+#[test]
+fn a_divergence_that_comes_after_the_result_of_more_trials_counts_as_complete() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open(directory.path(), &experiment("incumbent", "[64]", 2)).unwrap();
+    let metric = "val/cross_entropy_error";
+    let mut round = store.begin(Durability::Power).unwrap();
+    let trials = [
+        (0, [1.0, 1.0], TrialStatus::Infeasible, 9),
+        (1, [1.0, 1.0], TrialStatus::Complete, 4),
+        (2, [1.0, 0.1], TrialStatus::Complete, 4),
+    ];
+    for (trial_id, values, status, steps) in trials {
+        let name = TrialName { batch_size: 64, trial_id, repeat: 0 };
+        round.claim(name, &[("learning_rate".to_owned(), 0.1)].into()).unwrap();
+        for (step, value) in [0, 4].into_iter().zip(values) {
+            round.append(name, step, &[(metric.to_owned(), value)].into()).unwrap();
+        }
+        round.finish(name, status, steps).unwrap();
+    }
+    round.commit().unwrap();
+    drop(store);
+    run(directory.path(), &experiment("incumbent", "[64]", 3));
+    let summary =
+        ExperimentSummary::read(&Store::open_read_only(directory.path()).unwrap()).unwrap();
+    let study = &summary.studies[0];
+    assert_eq!((study.complete, study.infeasible, study.incomplete), (3, 0, 0), "{study:?}");
+    assert_eq!(results(directory.path()), [Some((4, 2))]);
 }

@@ -7,10 +7,11 @@ mod support;
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use critbatch_tuner::{
-    CheckedExperiment, Event, NoisyQuadratic, Question, Record, RunOptions, Store, StudyOutcomes,
-    StudySummary, TrialOutcome, TrialStatus,
+    CheckedExperiment, Event, NoisyQuadratic, Plan, Question, Record, RunOptions, Scale, Space,
+    Store, StudyOutcomes, StudySummary, TrialOutcome, TrialStatus,
 };
 use support::{contents, go_on};
 
@@ -129,10 +130,56 @@ fn repeats_are_resumed() {
 
 #[test]
 fn fewer_are_repeated_where_fewer_reached_the_goal() {
-    let (_, studies) = run("goal", "repeats = { best = 9, seeds = 1 }", 4);
+    let nine = "repeats = { best = 9, seeds = 1 }";
+    let (directory, studies) = run("goal", nine, 4);
     for study in &studies {
         let n_reached = study.trials.iter().filter(|outcome| outcome.reached.is_some()).count();
         assert!(n_reached < 9);
         assert_eq!(study.repeats.len(), n_reached);
     }
+    let plan = plan(directory.path(), &experiment("goal", nine));
+    assert!(plan.studies.iter().all(|study| study.n_left() == 0), "nothing is left: {plan:?}");
+}
+
+/// Rates up to 0.1 at first, where 1 is better: every best trial lies beyond.
+#[test]
+fn repeats_of_trials_that_are_no_longer_the_best_are_not_counted() {
+    let experiment = {
+        let space = "learning_rate = { log = [0.05, 0.1] }";
+        let text = support::text("sgd", "list = [64]", 8, space, "steps = 400\nstop = 'goal'")
+            .replace("below = 0.02", "below = 0.2")
+            .replace("seed = 0", &format!("seed = 1\n{TWO_OF_THREE_SEEDS}"));
+        support::check(&text, &model())
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let options = RunOptions { lanes: Some(4), ..RunOptions::default() };
+    let quiet = |_: &Event<'_>, _: &AtomicBool| ();
+    go_on(directory.path(), &experiment, &mut model(), &options, quiet).unwrap();
+    let n_repeats = || outcomes(directory.path())[0].repeats.len() as u64;
+    assert_eq!(n_repeats(), 6);
+    let wider = Space { scales: [("learning_rate".to_owned(), Scale::Log(0.05, 1.0))].into() };
+    let mut store = support::open(directory.path(), &experiment).unwrap();
+    store.widen(&[(64, wider)].into()).unwrap();
+    drop(store);
+    // Stopped as soon as the search has ended.
+    let interrupt = |event: &Event<'_>, stop: &AtomicBool| {
+        if let Event::RoundFinished(progress) = event {
+            let has_ended = progress.n_complete == progress.n_trials;
+            stop.store(has_ended, Ordering::Relaxed);
+            assert!(!has_ended || progress.n_repeats_done < 6, "{progress:?}");
+        }
+    };
+    go_on(directory.path(), &experiment, &mut model(), &options, interrupt).unwrap();
+    let n_left = plan(directory.path(), &experiment).studies[0].n_left();
+    let n_before = n_repeats();
+    assert!((1..=6).contains(&n_left), "{n_left}");
+    go_on(directory.path(), &experiment, &mut model(), &options, quiet).unwrap();
+    assert!(n_repeats() >= 12 && n_repeats() - n_before <= n_left, "{} {n_left}", n_repeats());
+    assert_eq!(plan(directory.path(), &experiment).studies[0].n_left(), 0);
+}
+
+fn plan(directory: &std::path::Path, experiment: &CheckedExperiment) -> Plan {
+    let store = Store::open_read_only(directory).unwrap();
+    let (options, mut clock) = (RunOptions::default(), || Duration::ZERO);
+    Plan::new(experiment, Some(&store), &mut model(), &options, &mut clock).unwrap()
 }

@@ -109,7 +109,7 @@ impl Height {
         match self {
             Height::OneMinusMomentum => Some(point.one_minus_momentum),
             Height::Steps => Some(point.steps? as f64),
-            Height::Examples => Some((point.steps? * region.batch_size) as f64),
+            Height::Examples => Some(point.steps?.saturating_mul(region.batch_size) as f64),
         }
     }
 }

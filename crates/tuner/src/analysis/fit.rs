@@ -125,17 +125,18 @@ impl CurveFit {
     ) -> CurveFit {
         let curve = positive(curve);
         let n_points = curve.len() as u64;
-        let Some(fitted) = Fitted::of(&curve) else {
+        let search = search_range(&curve);
+        let Some(fitted) = Fitted::of(&curve, search) else {
             let determination = Determination::TooFewPoints;
             return CurveFit { determination, n_points, parameters: None };
         };
+        // In one range for all, so that its ends are known where a resample lacks a point.
         let fits: Vec<Fitted> =
-            resampled.iter().filter_map(|curve| Fitted::of(&positive(curve))).collect();
+            resampled.iter().filter_map(|curve| Fitted::of(&positive(curve), search)).collect();
         let estimate = |of: fn(&Fitted) -> f64| Estimate {
             value: of(&fitted),
             interval: interval(fits.iter().map(of), resampled.len(), options),
         };
-        let search = search_range(&curve);
         let mut critical_batch_size = estimate(|fit| fit.critical_batch_size);
         if let Some(interval) = &mut critical_batch_size.interval {
             // At the ends of the search the number is that of the search, not of the data.
@@ -175,12 +176,12 @@ fn determination(
 }
 
 impl Fitted {
-    /// The least-squares fit; `None` with too few points. All steps are positive.
-    fn of(curve: &[CurvePoint]) -> Option<Fitted> {
+    /// The least-squares fit with B_crit in a range; `None` with too few points. All steps are
+    /// positive.
+    fn of(curve: &[CurvePoint], (low, high): (f64, f64)) -> Option<Fitted> {
         if curve.len() < LEAST_POINTS {
             return None;
         }
-        let (low, high) = search_range(curve);
         let (low, high) = (low.ln(), high.ln());
         let n_cells = ((high - low) / 0.25).ceil() as usize;
         let width = (high - low) / n_cells as f64;
@@ -324,6 +325,17 @@ mod tests {
         assert!(close(found.largest_residual_factor, 1.075_888_563_009), "{found:?}");
     }
 
+    /// A third of the resamples lack the largest batch size; all of them scale perfectly.
+    #[test]
+    fn the_end_of_the_search_is_no_end_of_an_interval() {
+        let whole = model(1.0, 1e9, 0..=6);
+        let resampled: Vec<_> =
+            (0..99).map(|i| whole[..whole.len() - usize::from(i % 3 == 0)].to_vec()).collect();
+        let fit = CurveFit::of(&whole, &resampled, &AnalysisOptions::default());
+        let interval = fit.parameters.unwrap().critical_batch_size.interval.unwrap();
+        assert_eq!(interval.high, None, "{interval:?}");
+    }
+
     #[test]
     fn sweeps_that_end_too_early_or_begin_too_late_say_so() {
         let of = |powers| fit(&model(1e6, 256.0, powers)).determination;
@@ -368,7 +380,7 @@ mod tests {
             let points: Vec<CurvePoint> = (0..).zip(&steps)
                 .map(|(power, steps)| CurvePoint { batch_size: 1 << power, steps: *steps })
                 .collect();
-            let best = Fitted::of(&points).unwrap();
+            let best = Fitted::of(&points, search_range(&points)).unwrap();
             let other = |minimum: f64, critical: f64| points.iter().map(|point| {
                 let predicted = minimum * (1.0 + critical / point.batch_size as f64);
                 (point.steps as f64 / predicted).ln().powi(2)

@@ -105,7 +105,7 @@ impl StudyAnalysis {
             result: outcomes.result(),
             interval: minimum.as_ref().map(interval),
             convergence: minimum.map_or(vec![], |minimum| minimum.convergence(options)),
-            repeats: outcomes.repeat_analysis(),
+            repeats: outcomes.repeat_analysis(question),
             boundaries: outcomes.boundaries(options.tolerances.edge),
             region: Region::of(outcomes),
             warnings: vec![],

@@ -79,7 +79,7 @@ impl BudgetRegions {
         let results = || main.studies.iter().filter_map(|study| study.result.as_ref());
         let twice_median = |values: &mut Vec<u64>| {
             values.sort_unstable();
-            Some(2 * quantile(values, 0.5)?)
+            Some(quantile(values, 0.5)?.saturating_mul(2))
         };
         let max_steps = twice_median(&mut results().map(|result| result.steps).collect());
         let max_examples = twice_median(&mut results().map(|result| result.examples).collect());

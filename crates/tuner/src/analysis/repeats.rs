@@ -4,11 +4,12 @@
 //! chosen (selection bias), and chosen for a run with a lucky seed (seed noise). A repeat trains the
 //! same point with another seed; it is in no minimum, so the median of a point's repeats is a fair
 //! estimate of what the point gives. The original run is not among them: it was chosen for its luck.
+//! Of a repeat that was stopped at another goal it is known only that it would have taken longer.
 
 use serde::Serialize;
 
 use super::uncertainty::StepsQuantile;
-use crate::record::{StudyOutcomes, TrialOutcome};
+use crate::record::{Question, StudyOutcomes, TrialOutcome};
 use crate::store::TrialStatus;
 
 /// Repeated trials of a study.
@@ -51,10 +52,11 @@ pub struct RepeatedPoint {
 impl StudyOutcomes {
     /// What the repeats say; `None` where nothing was repeated.
     #[must_use]
-    pub fn repeat_analysis(&self) -> Option<RepeatAnalysis> {
+    pub fn repeat_analysis(&self, question: &Question) -> Option<RepeatAnalysis> {
         let same_trial = |a: &TrialOutcome, b: &TrialOutcome| a.trial.trial_id == b.trial.trial_id;
-        let points: Vec<RepeatedPoint> =
-            self.repeats.chunk_by(same_trial).map(|repeats| self.repeated_point(repeats)).collect();
+        let end = self.budget_end(question).unwrap_or(0);
+        let point = |repeats: &[TrialOutcome]| self.repeated_point(repeats, end);
+        let points: Vec<RepeatedPoint> = self.repeats.chunk_by(same_trial).map(point).collect();
         if points.is_empty() {
             return None;
         }
@@ -73,18 +75,20 @@ impl StudyOutcomes {
         })
     }
 
-    /// One trial and its repeats, of which there is one at least.
-    fn repeated_point(&self, repeats: &[TrialOutcome]) -> RepeatedPoint {
+    /// One trial and its repeats, of which there is one at least; trials may train up to `end`.
+    fn repeated_point(&self, repeats: &[TrialOutcome], end: u64) -> RepeatedPoint {
         let trial_id = repeats[0].trial.trial_id;
         let original = self.trials.iter().find(|outcome| outcome.trial.trial_id == trial_id);
-        let ended = repeats.iter().filter(|o| o.trial.status != TrialStatus::Incomplete);
-        let repeat_steps: Vec<Option<u64>> = ended
-            .map(|outcome| steps(outcome).filter(|_| outcome.trial.status == TrialStatus::Complete))
-            .collect();
+        let ended = || repeats.iter().filter(|o| o.trial.status != TrialStatus::Incomplete);
+        let is_complete = |outcome: &TrialOutcome| outcome.trial.status == TrialStatus::Complete;
+        let repeat_steps: Vec<Option<u64>> =
+            ended().map(|outcome| steps(outcome).filter(|_| is_complete(outcome))).collect();
+        let stopped = ended().filter(|outcome| is_complete(outcome) && steps(outcome).is_none());
+        let stopped = stopped.map(|outcome| outcome.trial.steps).filter(|steps| *steps < end);
         RepeatedPoint {
             trial_id,
             original_steps: original.and_then(steps),
-            median: StepsQuantile::of_runs(&repeat_steps, 0.5),
+            median: StepsQuantile::of_runs(&repeat_steps, stopped, 0.5),
             repeat_steps,
         }
     }
@@ -97,7 +101,7 @@ fn steps(outcome: &TrialOutcome) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::{Outcome, study};
+    use crate::analysis::testing::{Outcome, question, study};
 
     #[test]
     fn the_lucky_best_gives_way_to_the_best_median() {
@@ -113,7 +117,7 @@ mod tests {
         ];
         study.repeats =
             repeats.iter().map(|(id, repeat, outcome)| outcome.trial(8, *id, *repeat)).collect();
-        let found = study.repeat_analysis().unwrap();
+        let found = study.repeat_analysis(&question()).unwrap();
         assert_eq!(found.best_of_search, Some(40));
         assert_eq!(found.best_of_search_repeated, Some(StepsQuantile::Steps(70)));
         assert_eq!(found.best_median, Some(BestMedian { trial_id: 0, steps: 49 }));
@@ -130,12 +134,12 @@ mod tests {
     #[test]
     fn repeats_that_fail_have_no_median_steps() {
         let mut study = study(8, &[Outcome::reached(50)]);
-        assert_eq!(study.repeat_analysis(), None);
+        assert_eq!(study.repeat_analysis(&question()), None);
         study.repeats = vec![Outcome::missed().trial(8, 0, 1), Outcome::diverged().trial(8, 0, 2)];
-        let found = study.repeat_analysis().unwrap();
+        let found = study.repeat_analysis(&question()).unwrap();
         assert_eq!(found.points[0].median, Some(StepsQuantile::NotReached));
         assert_eq!(found.best_median, None);
         study.repeats = vec![Outcome::running().trial(8, 0, 1)];
-        assert_eq!(study.repeat_analysis().unwrap().points[0].median, None);
+        assert_eq!(study.repeat_analysis(&question()).unwrap().points[0].median, None);
     }
 }

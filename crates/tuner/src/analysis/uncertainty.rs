@@ -76,13 +76,19 @@ impl StepsQuantile {
         }
     }
 
-    /// The p-quantile of single runs, where `None` is a run that did not reach the goal; `None` for
-    /// no runs.
-    pub(super) fn of_runs(runs: &[Option<u64>], probability: f64) -> Option<StepsQuantile> {
+    /// The p-quantile of single runs, where `None` is a run that did not reach the goal, of which some
+    /// were `stopped` at a step before the end; `None` for no runs.
+    pub(super) fn of_runs(
+        runs: &[Option<u64>],
+        stopped: impl Iterator<Item = u64>,
+        probability: f64,
+    ) -> Option<StepsQuantile> {
+        let reached = || runs.iter().copied().flatten();
+        let would_be = stopped.map(|step| step.saturating_add(1));
         let minimum = MinimumOfDraws {
             n_trials: runs.len(),
-            latest: sorted(runs.iter().copied().flatten()),
-            earliest: sorted(runs.iter().copied().flatten()),
+            latest: sorted(reached()),
+            earliest: sorted(reached().chain(would_be)),
         };
         (!runs.is_empty()).then(|| minimum.quantile(1, probability))
     }

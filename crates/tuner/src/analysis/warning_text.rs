@@ -12,7 +12,10 @@ impl fmt::Display for Warning {
 
 fn sentence(warning: &Warning) -> String {
     match warning {
-        Warning::NoResult { n_complete, n_infeasible, budget_steps } => {
+        Warning::NoResult { is_under_way: true, .. } => {
+            "no trial that has ended reached the goal yet: continue the run".to_owned()
+        }
+        Warning::NoResult { n_complete, n_infeasible, budget_steps, .. } => {
             no_result(*n_complete, *n_infeasible, *budget_steps)
         }
         Warning::TooFewComplete { n_complete, n_wanted, n_incomplete, n_infeasible } => format!(
@@ -94,9 +97,10 @@ fn no_result(n_complete: u64, n_infeasible: u64, budget_steps: Option<u64>) -> S
 }
 
 fn repeats_disagree(steps: u64, median: StepsQuantile, n_repeats: u64) -> String {
-    let median = match median.steps() {
-        Some(median) => format!("takes a median of {median}"),
-        None => "in the median misses the goal".to_owned(),
+    let median = match median {
+        StepsQuantile::Steps(median) => format!("takes a median of {median}"),
+        StepsQuantile::After(median) => format!("takes a median of more than {median}"),
+        StepsQuantile::NotReached => "in the median misses the goal".to_owned(),
     };
     format!(
         "the best point took {} in the search but {median} in {} with fresh seeds: trust the median \
@@ -122,10 +126,15 @@ mod tests {
 
     #[test]
     fn every_warning_is_one_plain_sentence() {
+        let no_result = |n_complete, n_infeasible, budget_steps| {
+            let is_under_way = false;
+            Warning::NoResult { n_complete, n_infeasible, is_under_way, budget_steps }
+        };
+        let (steps, n_repeats, median) = (7, 3, StepsQuantile::After(9));
         let warnings = [
-            Warning::NoResult { n_complete: 0, n_infeasible: 0, budget_steps: None },
-            Warning::NoResult { n_complete: 0, n_infeasible: 4, budget_steps: None },
-            Warning::NoResult { n_complete: 1, n_infeasible: 4, budget_steps: Some(9) },
+            no_result(0, 0, None),
+            no_result(0, 4, None),
+            no_result(1, 4, Some(9)),
             Warning::TooFewComplete {
                 n_complete: 3,
                 n_wanted: 5,
@@ -141,6 +150,13 @@ mod tests {
             Warning::StoppedBeforeResult { n_stopped: 2, steps: None },
             Warning::RepeatsDisagree { steps: 7, median: StepsQuantile::Steps(9), n_repeats: 3 },
             Warning::RepeatsDisagree { steps: 7, median: StepsQuantile::NotReached, n_repeats: 1 },
+            Warning::RepeatsDisagree { steps, median, n_repeats },
+            Warning::NoResult {
+                n_complete: 0,
+                n_infeasible: 4,
+                is_under_way: true,
+                budget_steps: None,
+            },
         ];
         let texts = warnings.map(|warning| warning.to_string());
         for text in &texts {

@@ -21,6 +21,8 @@ pub enum Warning {
         n_complete: u64,
         /// Trials that diverged.
         n_infeasible: u64,
+        /// Whether some trial has not ended.
+        is_under_way: bool,
         /// The most steps a trial may train.
         budget_steps: Option<u64>,
     },
@@ -106,8 +108,9 @@ impl Warning {
     ) -> Vec<Warning> {
         let budget_steps = outcomes.budget_end(question);
         let steps = study.result.as_ref().map(|result| result.steps);
-        let TrialCounts { n_complete, n_infeasible, .. } = study.counts;
-        let no_result = Warning::NoResult { n_complete, n_infeasible, budget_steps };
+        let TrialCounts { n_complete, n_infeasible, n_incomplete, .. } = study.counts;
+        let is_under_way = n_incomplete > 0;
+        let no_result = Warning::NoResult { n_complete, n_infeasible, is_under_way, budget_steps };
         let mut warnings: Vec<Warning> = steps.is_none().then_some(no_result).into_iter().collect();
         warnings.extend(too_few_complete(&study.counts));
         warnings.extend(stopped_before(outcomes, question, steps));
@@ -185,9 +188,15 @@ fn repeats_disagree(study: &StudyAnalysis, result: &StudyResult, factor: f64) ->
     let points = &study.repeats.as_ref()?.points;
     let point = points.iter().find(|point| point.trial_id == result.trial_id)?;
     let (steps, median) = (result.steps, point.median?);
-    let agrees = median
-        .steps()
-        .is_some_and(|median| median.max(steps) as f64 <= factor * median.min(steps).max(1) as f64);
+    let most = factor * steps.max(1) as f64;
+    let agrees = match median {
+        StepsQuantile::Steps(median) if median < steps => {
+            steps as f64 <= factor * median.max(1) as f64
+        }
+        // As far as repeats that were stopped early tell.
+        StepsQuantile::Steps(median) | StepsQuantile::After(median) => median as f64 <= most,
+        StepsQuantile::NotReached => false,
+    };
     let n_repeats = point.repeat_steps.len() as u64;
     (!agrees).then_some(Warning::RepeatsDisagree { steps, median, n_repeats })
 }
@@ -256,9 +265,13 @@ mod tests {
 
     #[test]
     fn no_result_is_said_first() {
-        let expected =
-            Warning::NoResult { n_complete: 1, n_infeasible: 1, budget_steps: Some(BUDGET_STEPS) };
-        assert_eq!(warnings(&[Outcome::missed(), Outcome::diverged()]), [expected]);
+        let expected = |is_under_way| {
+            let budget_steps = Some(BUDGET_STEPS);
+            Warning::NoResult { n_complete: 1, n_infeasible: 1, is_under_way, budget_steps }
+        };
+        let [missed, diverged] = [Outcome::missed(), Outcome::diverged()];
+        assert_eq!(warnings(&[missed.clone(), diverged.clone()]), [expected(false)]);
+        assert_eq!(warnings(&[missed, diverged, Outcome::running()]), [expected(true)]);
     }
 
     #[test]
@@ -314,5 +327,18 @@ mod tests {
             n_repeats: 3,
         };
         assert_eq!(of([90, 121, 400]), [expected]);
+    }
+
+    #[test]
+    fn repeats_that_were_stopped_for_another_goal_do_not_disagree() {
+        let of = |stopped_at: u64| {
+            let mut study = study(8, &sound(Outcome::reached(100)));
+            let repeats = (1..4).map(|n| Outcome::stopped(stopped_at).trial(8, 0, n));
+            study.repeats = repeats.collect();
+            warnings_on(study)
+        };
+        assert_eq!(of(110), []);
+        let median = StepsQuantile::After(300);
+        assert_eq!(of(300), [Warning::RepeatsDisagree { steps: 100, median, n_repeats: 3 }]);
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Bound;
 
 use super::boundary::{Boundary, Verdict};
 use super::natural_limits::natural_limits;
+use crate::search_box::has_room;
 use crate::space::{Scale, Space};
 use crate::trainer::Range;
 
@@ -24,9 +25,9 @@ const NEAREST_TO_LIMIT: f64 = 0.1;
 ///
 /// Linear and integer: hi + f (hi - lo). Log: hi (hi / lo)^f. Reverse log: 1 - hi becomes
 /// (1 - hi) ((1 - hi) / (1 - lo))^f. The lower ends alike. No end moves beyond the natural limit of
-/// its metaparameter; a log scale stays above 0 and a reverse log scale below 1. A discrete scale
-/// cannot be extended, since nobody but its author knows what the next point would be:
-/// [`not_widened`] names those.
+/// its metaparameter; a log scale stays above 0 and a reverse log scale below 1. A scale with hardly any
+/// room to its limit cannot be extended, nor a discrete one, since nobody but its author knows what
+/// the next point would be: [`not_widened`] names those.
 #[must_use]
 pub fn widened_space(
     space: &Space,
@@ -97,7 +98,7 @@ fn widened(scale: &Scale, verdict: Verdict, limits: Range, factor: f64) -> Optio
             Scale::Integer(lo.ceil() as i64, hi.floor() as i64)
         }
     };
-    (widened != *scale && widened.broken_requirement().is_none()).then_some(widened)
+    has_room(scale, &widened).then_some(widened)
 }
 
 /// How far down a lower end moves that would move beyond its limit: to it, or, if the limit itself
@@ -145,6 +146,17 @@ mod tests {
         let ((a, b), (c, d)) = (found.bounds(), expected.bounds());
         assert!((a - c).abs() < 1e-9 * c.abs() && (b - d).abs() < 1e-9 * d.abs(), "{found}");
         assert_eq!(std::mem::discriminant(&found), std::mem::discriminant(expected));
+    }
+
+    /// What is left to the limit is less than a widened box has to have in new points.
+    #[test]
+    fn a_scale_with_hardly_any_room_stays() {
+        let stays = |name, scale, verdict| assert_eq!(widen(name, scale, verdict), None, "{name}");
+        stays("warmup_steps", Scale::Integer(1, 1_000), Verdict::EdgeLow);
+        stays("learning_rate", Scale::Linear(1e-4, 0.1), Verdict::EdgeLow);
+        stays("momentum", Scale::ReverseLog(0.001, 0.999), Verdict::EdgeLow);
+        let wider = widen("warmup_steps", Scale::Integer(1, 900), Verdict::EdgeLow);
+        assert_eq!(wider, Some(Scale::Integer(0, 900)));
     }
 
     #[test]

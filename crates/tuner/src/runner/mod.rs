@@ -40,6 +40,7 @@ use crate::trainer::TrainerFactory;
 use checkpoints::CheckpointFiles;
 use lanes::RunningStudy;
 use study::Study;
+pub(crate) use study::n_repeats_left;
 
 /// How to run; changes no measurement.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

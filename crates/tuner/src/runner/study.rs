@@ -6,11 +6,11 @@ use super::RunOptions;
 use super::box_sampler::BoxSampler;
 use super::observer::{Event, Observer, Progress};
 use super::tally::{Standing, Tally};
-use crate::error::RunError;
+use crate::error::{RunError, TunerError};
 use crate::experiment::{CheckedExperiment, StopRule};
 use crate::hash::hash;
 use crate::lane_counts::LaneCounts;
-use crate::store::{Store, TrialName, TrialRecord, TrialStatus};
+use crate::store::{Durability, Store, TrialName, TrialRecord, TrialStatus};
 use crate::trainer::{TrainerFactory, Trial};
 
 /// What has ended of a study, and what runs next.
@@ -35,24 +35,16 @@ impl<'run> Study<'run> {
         store: &'run mut Store,
     ) -> Result<Study<'run>, RunError> {
         let boxes = store.boxes(batch_size)?;
-        let searched = store.last_box(batch_size)?;
-        let n_best = (experiment.stop == StopRule::Incumbent)
-            .then(|| experiment.search.repeats.map_or(1, |repeats| repeats.n_best));
-        let mut tally = Tally::new(searched.n_trials, searched.max_trials, n_best);
-        let mut beyond = store.metric(batch_size, &experiment.goal.metric)?;
-        beyond.retain(|row| experiment.goal.is_reached_by(row.value));
-        tally.restore(&store.trials(batch_size)?, &beyond);
-        let has_ended = |trial: &&TrialRecord| trial.status != TrialStatus::Incomplete;
-        let repeats = store.repeats(batch_size)?;
-        let ended = repeats.iter().filter(has_ended).map(|trial| (trial.trial_id, trial.repeat));
+        let mut tally = tally(experiment, batch_size, store)?;
+        forgive(&mut tally, batch_size, store)?;
         let mut study = Study {
             experiment,
             batch_size,
             budget_steps: experiment.budget_steps.get(&batch_size).copied().unwrap_or(1),
             tally,
-            n_trials: searched.n_trials,
+            n_trials: store.last_box(batch_size)?.n_trials,
             sampler: BoxSampler::new(&experiment.search, boxes, batch_size),
-            ended_repeats: ended.collect(),
+            ended_repeats: ended_repeats(store, batch_size)?,
             due_repeats: None,
             store,
         };
@@ -138,7 +130,8 @@ impl<'run> Study<'run> {
     }
 
     fn n_repeats_done(&self) -> u64 {
-        (self.ended_repeats.len() as u64).min(self.n_repeats())
+        let n_best = self.experiment.search.repeats.map_or(0, |repeats| repeats.n_best);
+        n_of_best(&self.ended_repeats, &self.tally.best(n_best)).min(self.n_repeats())
     }
 
     pub(super) fn progress(&self, n_running: u64, steps_running: f64, n_examples: u64) -> Progress {
@@ -172,4 +165,67 @@ impl<'run> Study<'run> {
             experiment_fraction: ((before + study_fraction * this) / total).min(1.0),
         }
     }
+}
+
+/// What the store knows of a search.
+fn tally(
+    experiment: &CheckedExperiment,
+    batch_size: u64,
+    store: &Store,
+) -> Result<Tally, TunerError> {
+    let searched = store.last_box(batch_size)?;
+    let n_best = (experiment.stop == StopRule::Incumbent)
+        .then(|| experiment.search.repeats.map_or(1, |repeats| repeats.n_best));
+    let mut tally = Tally::new(searched.n_trials, searched.max_trials, n_best);
+    let mut beyond = store.metric(batch_size, &experiment.goal.metric)?;
+    beyond.retain(|row| experiment.goal.is_reached_by(row.value));
+    tally.restore(&store.trials(batch_size)?, &beyond);
+    Ok(tally)
+}
+
+/// Takes the trials that diverged after the horizon as complete: it may be an earlier one than when they
+/// did, in a search that has been asked for more trials since.
+fn forgive(tally: &mut Tally, batch_size: u64, store: &mut Store) -> Result<(), TunerError> {
+    let Some(horizon) = tally.horizon() else { return Ok(()) };
+    let forgiven = tally.forgive_divergences_after(horizon);
+    if forgiven.is_empty() {
+        return Ok(());
+    }
+    let mut round = store.begin(Durability::Power)?;
+    for trial_id in forgiven {
+        round.finish_at_last_measurement(batch_size, trial_id)?;
+    }
+    round.commit()
+}
+
+/// Repeats that have ended, as (trial id, repeat).
+fn ended_repeats(store: &Store, batch_size: u64) -> Result<BTreeSet<(u64, u64)>, TunerError> {
+    let has_ended = |trial: &&TrialRecord| trial.status != TrialStatus::Incomplete;
+    let repeats = store.repeats(batch_size)?;
+    Ok(repeats.iter().filter(has_ended).map(|trial| (trial.trial_id, trial.repeat)).collect())
+}
+
+/// How many repeats are those of the best trials, given as (step, id): a trial that was among them before
+/// the box was widened need not be now.
+fn n_of_best(repeats: &BTreeSet<(u64, u64)>, best: &[(u64, u64)]) -> u64 {
+    let is_of_best =
+        |(trial_id, _): &&(u64, u64)| best.iter().any(|(_, best_id)| best_id == trial_id);
+    repeats.iter().filter(is_of_best).count() as u64
+}
+
+/// Repeats that are still to be run: a bound, until the search has ended and its best trials are known.
+pub(crate) fn n_repeats_left(
+    experiment: &CheckedExperiment,
+    batch_size: u64,
+    store: &Store,
+) -> Result<u64, TunerError> {
+    let Some(repeats) = experiment.search.repeats else { return Ok(0) };
+    let tally = tally(experiment, batch_size, store)?;
+    let best = tally.best(repeats.n_best);
+    let n_repeated = match tally.next() {
+        Some(_) => repeats.n_best.min(store.last_box(batch_size)?.n_trials),
+        None => best.len() as u64,
+    };
+    let n_done = n_of_best(&ended_repeats(store, batch_size)?, &best);
+    Ok((n_repeated * repeats.n_seeds).saturating_sub(n_done))
 }
