@@ -45,7 +45,9 @@ pub(super) fn for_each_lane<L: Send, I: Sync>(
         for _ in n_running..rayon::current_num_threads() {
             scope.spawn(|_| poll_while(|| n_ended.load(Ordering::Acquire) < n_lanes));
         }
-        lanes.par_iter_mut().zip(items).for_each(|(lane, item)| {
+        // One by one: lanes of a longer piece would wait for each other beside idle threads, and not
+        // begin at all, nor be counted, after one that panics.
+        lanes.par_iter_mut().zip(items).with_max_len(1).for_each(|(lane, item)| {
             let _job = Job::begin(&n_ended);
             work(lane, item);
         });
@@ -160,6 +162,30 @@ mod tests {
                         assert_eq!(index, 0, "the second piece fails");
                     });
                 });
+            }))
+        });
+        assert!(result.is_err());
+    }
+
+    #[test]
+    fn lanes_side_by_side_run_on_threads_of_their_own() {
+        let n_begun = AtomicUsize::new(0);
+        on_threads(2, || {
+            for_each_lane(2, &mut [(); 8], &[1, 1, 0, 0, 0, 0, 0, 0], |(), &is_running| {
+                // Each running lane waits for the other, so two threads must be at work.
+                n_begun.fetch_add(is_running, Ordering::Release);
+                spin_while(|| is_running == 1 && n_begun.load(Ordering::Acquire) < 2);
+            });
+        });
+        assert_eq!(n_begun.into_inner(), 2);
+    }
+
+    #[test]
+    fn a_panic_in_one_of_many_lanes_ends_the_call() {
+        let result = on_threads(2, || {
+            catch_unwind(AssertUnwindSafe(|| {
+                let items = [0, 1, 2, 3, 4, 5, 6, 7];
+                for_each_lane(1, &mut [(); 8], &items, |(), &lane| assert_ne!(lane, 0, "it fails"));
             }))
         });
         assert!(result.is_err());
