@@ -47,6 +47,7 @@ fn receive(url: &str, part: &Path) -> anyhow::Result<()> {
         .http_status_as_error(false)
         .timeout_connect(Some(PATIENCE))
         .timeout_recv_response(Some(PATIENCE))
+        .timeout_per_read(Some(PATIENCE))
         .build()
         .into();
     let have = fs::metadata(part).map_or(0, |metadata| metadata.len());
