@@ -193,6 +193,8 @@ fn an_experiment_travels_in_one_file_and_goes_on_with_more_trials() {
     assert!(line.contains("'tiny.sqlite.gz' is a file; give a directory by --out DIR"), "{line}");
     critbatch(&["report", "tiny.sqlite.gz", "--out", "page"]).success();
     assert!(directory.path().join("page/report.html").is_file());
+    let line = error_line(&critbatch(&["doctor", "tiny.sqlite.gz"]).code(1));
+    assert!(line.contains("is a file") && line.contains("import tiny.sqlite.gz --out"), "{line}");
     let line = error_line(&critbatch(&["import", "tiny.toml", "--out", "new"]).code(1));
     assert!(line.contains("cannot read the compressed store 'tiny.toml'"), "{line}");
 
@@ -280,10 +282,17 @@ fn a_search_that_ended_on_an_edge_goes_on_in_a_wider_box() {
     let table = || -> Value { serde_json::from_str(&table_json(directory.path(), "out")).unwrap() };
     let trials = |table: &Value, index: usize| table["studies"][index]["complete"].as_u64();
     let before = table();
+    // One command measures it again, until the boxes are no longer those of the file.
+    let says_how = || {
+        let page = fs::read_to_string(directory.path().join("out/report.html")).unwrap();
+        page.contains("critbatch run experiment.toml")
+    };
+    assert!(says_how());
     let assert = widen(&["--factor", "1"]).success();
     let stderr = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
     let words = "is on an edge of { log = [0.002, 0.004] }, widened to { log = [0.002, 0.00";
     assert!(stderr.contains(words), "{stderr}");
+    assert!(!says_how());
     let after = table();
     assert_eq!((trials(&after, 0), trials(&after, 1)), (Some(4), Some(8)));
     let steps = |table: &Value| table["studies"][1]["steps_to_result"].as_u64().unwrap();
@@ -374,6 +383,46 @@ fn unknown_names_are_answered_with_the_known_ones() {
         assert!(line.contains(wrong) && line.contains(listed), "{line}");
         assert!(line.contains("wrong.toml: "), "{line}");
     }
+}
+
+#[test]
+fn a_metric_that_was_not_measured_is_answered_with_those_that_were() {
+    let directory = tempfile::tempdir().unwrap();
+    let experiment = file(directory.path(), "tiny.toml", TINY);
+    run(directory.path(), &experiment, "out", &[]).success();
+    let mut command = critbatch();
+    let asked = ["table", "out", "--metric", "val/clasification_error", "--below", "0.1"];
+    let line = error_line(&command.current_dir(directory.path()).args(asked).assert().code(2));
+    let expected = "'val/clasification_error' was not measured; what was: ";
+    assert!(line.contains(expected) && line.contains("val/classification_error"), "{line}");
+}
+
+#[test]
+fn workloads_of_an_archive_without_a_known_goal_do_not_hide_the_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let experiment = file(directory.path(), "tiny.toml", TINY);
+    run(directory.path(), &experiment, "out", &[]).success();
+    let critbatch = |arguments: &[&str]| {
+        let mut command = critbatch();
+        command.current_dir(directory.path()).args(arguments).assert()
+    };
+    critbatch(&["export", "out", "--to", "archive"]).success();
+    let line = error_line(&critbatch(&["table", "archive"]).code(2));
+    assert!(line.contains("no goal is known for mnist_5k / fc_64_64_64"), "{line}");
+    // Another workload, of which the paper has a goal.
+    critbatch(&["export", "out", "--to", "again"]).success();
+    let again = directory.path().join("again/mnist_5k");
+    for batch_size in ["8", "64"] {
+        let study = again.join(format!("fc_64_64_64/nesterov_momentum/{batch_size}/study.json"));
+        let text = fs::read_to_string(&study).unwrap().replace("mnist_5k", "mnist");
+        fs::write(&study, text.replace("fc_64_64_64", "simple_cnn_base")).unwrap();
+    }
+    fs::rename(again, directory.path().join("archive/mnist")).unwrap();
+    let found = critbatch(&["table", "archive"]).success();
+    let stdout = String::from_utf8(found.get_output().stdout.clone()).unwrap();
+    assert!(stdout.contains("mnist / simple_cnn_base / nesterov_momentum"), "{stdout}");
+    let stderr = String::from_utf8(found.get_output().stderr.clone()).unwrap();
+    assert!(stderr.contains("left out: no goal is known for mnist_5k / fc_64_64_64"), "{stderr}");
 }
 
 #[test]

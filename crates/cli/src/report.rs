@@ -24,7 +24,7 @@ pub(crate) fn write(
     directory: &Path,
 ) -> anyhow::Result<Vec<PathBuf>> {
     let record = &source.record;
-    let mut questions = asked.questions(source.goal(), &record.workload)?;
+    let mut questions = source.questions(asked)?;
     if let ([only], true) = (&questions[..], asked.names_no_goal()) {
         let easier = easier_goals(&only.goal).into_iter();
         let easier: Vec<Question> =

@@ -1,7 +1,7 @@
 //! What a path holds that a user gave: an experiment's directory or compressed store, or a workload of a
 //! published archive. Everything that is printed or drawn starts here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -16,6 +16,7 @@ use critbatch_tuner::{
 };
 
 use crate::args::Asked;
+use crate::console;
 use crate::exit::UsageError;
 
 /// Workloads that an error message lists.
@@ -98,13 +99,40 @@ impl Source {
             Origin::Imported { .. } => None,
         };
         let provenance = Some(store.provenance().clone());
-        let measure_again = experiment.as_ref().map(|experiment| {
+        let mut record = Record::of_store(store)?;
+        let mut is_widened = false;
+        for study in &record.studies {
+            is_widened |= store.boxes(study.facts.batch_size)?.len() > 1;
+        }
+        // One command does not lead to boxes that were widened by hand.
+        let measure_again = experiment.as_ref().filter(|_| !is_widened).map(|experiment| {
             let seed = experiment.search.seed;
             format!("critbatch run experiment.toml --seed {seed} --out DIRECTORY")
         });
-        let mut record = Record::of_store(store)?;
         asked.limit(record.studies.iter_mut().map(|study| &mut study.facts));
         Ok(Source { record, experiment, provenance, measure_again })
+    }
+
+    /// One question for each goal that was asked for, or that of the experiment.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no goal, or none of the measurements has the metric that was asked for.
+    pub(crate) fn questions(&self, asked: &Asked) -> Result<Vec<Question>, UsageError> {
+        let questions = asked.questions(self.goal(), &self.record.workload)?;
+        if let Some(metric) = &asked.metric {
+            let trials = self.record.studies.iter().flat_map(|study| &study.trials);
+            let recorded = trials.flat_map(|trial| trial.curve.metrics.keys());
+            let recorded: BTreeSet<&str> = recorded.map(String::as_str).collect();
+            if !recorded.is_empty() && !recorded.contains(metric.as_str()) {
+                let recorded: Vec<String> = recorded.into_iter().map(str::to_owned).collect();
+                let recorded = format::list(&recorded);
+                return Err(UsageError(format!(
+                    "'{metric}' was not measured; what was: {recorded}"
+                )));
+            }
+        }
+        Ok(questions)
     }
 
     /// The goal of the experiment, or the paper's for its workload.
@@ -136,10 +164,18 @@ impl Answers {
             return Answers::of_store(&open_store(path)?, asked);
         }
         let (folders, mut omissions) = find_workloads(path)?;
-        let mut answers = Vec::new();
+        let (mut answers, mut without_goal) = (Vec::new(), Vec::new());
         for folder in &folders {
             let workload = read_workload(folder)?;
-            for question in asked.questions(default_goal(&workload), &workload)? {
+            let questions = match asked.questions(default_goal(&workload), &workload) {
+                Ok(questions) => questions,
+                // One of several: the others have their answers all the same.
+                Err(error) => {
+                    without_goal.push(error);
+                    continue;
+                }
+            };
+            for question in questions {
                 let mut read = read_outcomes(folder, &question)?;
                 asked.limit(read.studies.iter_mut().map(|study| &mut study.facts));
                 omissions.extend(read.omissions);
@@ -154,6 +190,12 @@ impl Answers {
                 });
             }
         }
+        if answers.is_empty()
+            && let Some(error) = without_goal.pop()
+        {
+            return Err(error.into());
+        }
+        without_goal.iter().for_each(|error| console::line(&format!("left out: {error}")));
         Ok(answers)
     }
 
@@ -164,7 +206,7 @@ impl Answers {
     /// As [`read`](Answers::read).
     pub(crate) fn of_store(store: &Store, asked: &Asked) -> anyhow::Result<Vec<Answers>> {
         let source = Source::of_store(store, asked)?;
-        let goal = source.goal();
+        let questions = source.questions(asked)?.into_iter();
         let Source { record, experiment, provenance, .. } = source;
         let record = Rc::new(record);
         let mut max_trials = BTreeMap::new();
@@ -172,7 +214,6 @@ impl Answers {
             let batch_size = study.facts.batch_size;
             max_trials.insert(batch_size, store.last_box(batch_size)?.max_trials);
         }
-        let questions = asked.questions(goal, &record.workload)?.into_iter();
         let answers = |question| Answers {
             workload: record.workload.clone(),
             studies: record.outcomes(&question),

@@ -50,6 +50,16 @@ pub enum TunerError {
         /// The missing file.
         path: PathBuf,
     },
+    /// A file where a directory is needed.
+    #[error(
+        "'{path}' is a file; expected the output directory of a run; if 'critbatch export' wrote it, \
+         'critbatch import {path} --out DIR' makes a directory of it",
+        path = path.display()
+    )]
+    NotADirectory {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file that is not a store.
     #[error("'{}' is not a store of critbatch; choose another directory", path.display())]
     NotAStore {

@@ -22,7 +22,7 @@ pub(crate) fn execute(arguments: &Compare) -> anyhow::Result<Exit> {
     let options = arguments.asked.options();
     let mut analyses = Vec::new();
     for source in &sources {
-        let questions = arguments.asked.questions(source.goal(), &source.record.workload)?;
+        let questions = source.questions(&arguments.asked)?;
         let [_] = &questions[..] else {
             return Err(UsageError(
                 "compare takes one goal; give one --below X or --above X".into(),

@@ -44,6 +44,9 @@ pub(super) fn open_or_create(
 }
 
 pub(super) fn open_read_only(directory: &Path) -> Result<Store, TunerError> {
+    if directory.is_file() {
+        return Err(TunerError::NotADirectory { path: directory.to_owned() });
+    }
     let path = directory.join(STORE_FILE_NAME);
     if !path.is_file() {
         return Err(TunerError::NoStore { path });
