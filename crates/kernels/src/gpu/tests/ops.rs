@@ -328,6 +328,28 @@ fn label_sets() {
     }
 }
 
+/// Logits far below 0, as those of thousands of classes that a photograph does not show.
+#[test]
+fn small_terms_of_label_sets_are_not_lost() {
+    let n = 1_000;
+    let mut graph = Graph::new();
+    let logits = parameter(&mut graph, "logits", &[1, n]).unwrap();
+    let split = Arc::new(Split::resident(0_u16.to_le_bytes().to_vec(), vec![0]));
+    let source = Source { split: 0, n_examples: 1, sampling: Sampling::Sequential };
+    let sets = graph.gather_tokens(source, 1, 1, [0, 1]).unwrap();
+    let losses = graph.sigmoid_cross_entropy(logits, sets, false).unwrap();
+    let program =
+        Program::new(vec![Plan::forward(&graph, &[losses]).unwrap()], vec![split]).unwrap();
+    let mut start = vec![-12.0_f32; n];
+    start[0] = 0.0;
+    let mut tested = gpu(&program, 1);
+    tested.load(0, &Snapshot::fresh(lane(1), start)).unwrap();
+    tested.run(0, &[1]).unwrap();
+    let loss = f64::from(tested.read(0, 0, losses).unwrap()[0]);
+    let expected = 2.0_f64.ln() + (n - 1) as f64 * (-12.0_f64).exp().ln_1p();
+    assert!((loss / expected - 1.0).abs() < 2e-6, "{loss}, expected {expected}");
+}
+
 /// The update's copy of a shared gradient: a kernel that would read and write one buffer.
 #[test]
 fn gradients_that_two_parameters_share() {
