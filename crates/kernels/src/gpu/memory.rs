@@ -149,6 +149,15 @@ fn upload(
     [images_bytes, labels_bytes]: [u64; 2],
 ) -> Result<[wgpu::Buffer; 2], Error> {
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
+    // Kernels count bytes of images, or tokens, in 32 bits.
+    let reach = u64::from(u32::MAX);
+    if images_bytes > reach {
+        return Err(Error::TooLarge {
+            what: "the examples of a split".to_owned(),
+            needed_bytes: images_bytes,
+            limit: format!("kernels reach {reach} bytes; train on the CPU"),
+        });
+    }
     let images = create(device, "images", images_bytes, usage)?;
     let labels = create(device, "labels", labels_bytes, usage)?;
     let (words, rest) = split.bytes().as_chunks::<4>();
