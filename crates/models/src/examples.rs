@@ -112,7 +112,7 @@ impl Parts {
             n_classes: dataset.n_classes,
             train: Part::of_photos(train, true),
             validation: vec![Part::of_photos(validation, false)],
-            first_train: vec![Part::of_photos(&train.first(validation.len()), false)],
+            first_train: vec![Part::of_photos(&train.spread(validation.len()), false)],
             test: test.iter().map(|test| Part::of_photos(test, false)).collect(),
         }
     }

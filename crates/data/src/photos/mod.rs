@@ -133,10 +133,11 @@ impl Photos {
         CheckedFile { path, problem: problem.map(|error| format!("cannot be decoded: {error}")) }
     }
 
-    /// The first `n` at most.
+    /// `n` at most, spread evenly: photographs lie class by class.
     #[must_use]
-    pub fn first(&self, n: usize) -> Self {
-        let places: Vec<usize> = (0..n.min(self.len())).collect();
+    pub fn spread(&self, n: usize) -> Self {
+        let n = n.min(self.len());
+        let places: Vec<usize> = (0..n).map(|index| index * self.len() / n).collect();
         self.select(&places)
     }
 

@@ -170,7 +170,8 @@ fn folders_are_classes_in_order_of_name() {
     };
     assert_eq!(labels(&dataset.train), [0, 1, 1, 1, 2, 2]);
     assert_eq!(labels(&dataset.validation), [0, 0, 2]);
-    assert_eq!(labels(&dataset.train.first(2)), [0, 1]);
+    assert_eq!(labels(&dataset.train.spread(3)), [0, 1, 2], "photographs of every class");
+    assert_eq!(labels(&dataset.train.spread(9)), labels(&dataset.train));
     assert!((0..6).all(|index| dataset.train.check(index).problem.is_none()));
     classes_folder(folder.path(), &[("val", &[("emu", 1)])]);
     let message = load("image_folder", folder.path()).unwrap_err().to_string();
@@ -234,7 +235,7 @@ fn open_images_has_sets_of_frequent_classes() {
     };
     // Seven of the hundred are there; a photograph of a rare class alone is not used.
     assert_eq!(dataset.train.len(), 7);
-    assert_eq!(sets(&dataset.train.first(2)), (2, vec![0, 1, 0, 1]));
+    assert_eq!(sets(&dataset.train.spread(1)), (2, vec![0, 1]));
     assert_eq!((dataset.validation.len(), sets(&dataset.validation)), (1, (1, vec![0])));
     let table = folder.path().join("train-annotations-human-imagelabels.csv");
     fs::write(&table, format!("{header}0,verification,/m/a,yes\n")).unwrap();
