@@ -1,5 +1,6 @@
 //! Which files a corpus has, and how its text becomes rows.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -106,6 +107,13 @@ impl Layout {
             let mut train = vec![];
             collect(path, suffixes, &mut train)?;
             train.sort();
+            // A file and its compressed copy have the same sentences; twins of what is held out would be
+            // trained on.
+            let plain: HashSet<PathBuf> = train.iter().cloned().collect();
+            train.retain(|file| {
+                file.extension().is_none_or(|kind| kind != "gz")
+                    || !plain.contains(&file.with_extension(""))
+            });
             return match train.is_empty() {
                 true => is_none(what),
                 false => Ok(Ok(CorpusFiles { train, ..CorpusFiles::default() })),
@@ -144,11 +152,15 @@ impl Layout {
     }
 }
 
-/// The files below a path whose names end so.
+/// The files below a path whose names end so. Links to folders are not followed: they lead to what is
+/// there already, or round in circles.
 fn collect(path: &Path, suffixes: &[&str], found: &mut Vec<PathBuf>) -> io::Result<()> {
     if path.is_dir() {
         for entry in fs::read_dir(path)? {
-            collect(&entry?.path(), suffixes, found)?;
+            let entry = entry?;
+            if !(entry.file_type()?.is_symlink() && entry.path().is_dir()) {
+                collect(&entry.path(), suffixes, found)?;
+            }
         }
         return Ok(());
     }
@@ -181,6 +193,18 @@ mod tests {
         assert_eq!(files, CorpusFiles { train: names.to_vec(), ..CorpusFiles::default() });
         let single = Layout::Text.files(&names[1]).unwrap().unwrap();
         assert_eq!(single.train, names[1..]);
+    }
+
+    #[test]
+    fn no_sentence_is_read_twice() {
+        let folder = folder_with(&["a.txt", "a.txt.gz", "b.txt.gz", "c/d.txt"]);
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("c/round")).unwrap();
+        let files = Layout::Text.files(folder.path()).unwrap().unwrap();
+        assert_eq!(
+            files.train,
+            ["a.txt", "b.txt.gz", "c/d.txt"].map(|name| folder.path().join(name))
+        );
     }
 
     #[test]

@@ -59,7 +59,14 @@ pub(crate) fn load_text(
             return load_uncached(info, &files, &key);
         }
     };
-    write(made.as_file_mut(), info, &files, &key)?;
+    match write(made.as_file_mut(), info, &files, &key) {
+        Err(DataError::Write { source, .. }) => {
+            unwritable(&source);
+            drop(made);
+            return load_uncached(info, &files, &key);
+        }
+        written => written?,
+    }
     let dataset = reopen(made.as_file_mut(), info, &key, &path)?;
     if let Err(error) = made.persist(&path) {
         unwritable(&error);
