@@ -3,6 +3,7 @@
 use critbatch_tuner::{GRADIENT_NOISE_METRICS, WorkloadFacts};
 
 use crate::error::ModelError;
+use crate::gradient_noise::MICRO_BATCH_SIZE;
 use crate::model::Model;
 use crate::optimizer::Optimizer;
 use crate::workload::Measured;
@@ -39,7 +40,10 @@ pub(crate) fn facts(
         let quality = if has_sets { "average_precision" } else { "classification_error" };
         [format!("{name}/cross_entropy_error"), format!("{name}/{quality}")]
     });
-    let noise = GRADIENT_NOISE_METRICS.iter().filter(|_| measured.gradient_noise_scale);
+    // Batch norms take moments of groups, into which a micro-batch must fall.
+    let is_grouped = model.group().is_some_and(|group| !MICRO_BATCH_SIZE.is_multiple_of(group));
+    let has_noise = measured.gradient_noise_scale && !is_grouped;
+    let noise = GRADIENT_NOISE_METRICS.iter().filter(|_| has_noise);
     WorkloadFacts {
         dataset: dataset.to_owned(),
         model: model.name().to_owned(),
@@ -71,6 +75,16 @@ mod tests {
             assert_eq!(known.metrics.len(), if gradient_noise_scale { 6 } else { 4 });
             assert_eq!(known, WorkloadFacts { device: String::new(), ..loaded });
         }
+    }
+
+    /// The check of an experiment then says that this workload has no such metrics.
+    #[test]
+    fn a_network_whose_norms_need_larger_groups_has_no_gradient_noise() {
+        let measured = Measured { splits: &[], gradient_noise_scale: true };
+        let n_metrics = |model| {
+            workload_facts(["imagenet", model, "momentum"], measured).unwrap().metrics.len()
+        };
+        assert_eq!((n_metrics("resnet_50"), n_metrics("vgg_11")), (0, 2));
     }
 
     #[test]
