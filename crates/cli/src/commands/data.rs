@@ -1,6 +1,7 @@
 //! `critbatch data`: where data sets are, whether their files are sound, and how they come here.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -150,9 +151,29 @@ fn fetch_archive(base: &str, folder: &Path, name: &str) -> anyhow::Result<()> {
     }
     let archive =
         fs::File::open(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
-    let unpacked = tar::Archive::new(GzDecoder::new(archive)).unpack(folder);
-    fs::remove_file(&path).with_context(|| format!("{}: cannot be removed", path.display()))?;
+    // Aside at first: a fetch that is killed leaves no half of a data set where one is looked for.
+    let aside = folder.join(format!("{name}.unpacked"));
+    let removed = |path: &Path| format!("{}: cannot be removed", path.display());
+    if aside.exists() {
+        fs::remove_dir_all(&aside).with_context(|| removed(&aside))?;
+    }
+    let unpacked = tar::Archive::new(GzDecoder::new(archive)).unpack(&aside);
+    fs::remove_file(&path).with_context(|| removed(&path))?;
     unpacked.with_context(|| {
         format!("{}: cannot be unpacked and was removed; fetch it again", path.display())
-    })
+    })?;
+    move_all(&aside, folder).with_context(|| format!("{}: cannot be moved", aside.display()))
+}
+
+/// Moves what a folder has into another one, in place of what is there by the same names, and removes it.
+fn move_all(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if target.is_dir() {
+            fs::remove_dir_all(&target)?;
+        }
+        fs::rename(entry.path(), target)?;
+    }
+    fs::remove_dir(from)
 }
