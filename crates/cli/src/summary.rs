@@ -139,7 +139,13 @@ fn doubts(analysis: &GoalAnalysis) -> Vec<String> {
 /// Where the curve bends.
 fn regimes(regimes: &Regimes) -> Vec<String> {
     let named = |name: &str, estimate: Option<BatchSizeEstimate>| {
-        estimate.map(|estimate| format!("{name}: {}", batch_size(estimate)))
+        let estimate = estimate?;
+        Some(match estimate.determination {
+            Determination::TooFewPoints => {
+                format!("{name}: not determined, {} with a result are too few", points(1))
+            }
+            _ => format!("{name}: {}", batch_size(estimate)),
+        })
     };
     let end = named("end of perfect scaling", regimes.end_of_perfect_scaling);
     let useful = named("maximum useful batch size", regimes.maximum_useful_batch_size);

@@ -61,7 +61,7 @@ pub(crate) fn sentences(input: &ReportInput<'_>, goal: &GoalAnalysis) -> String 
         true => ("", format!("beyond {} there is no gain", format::count(useful.value))),
         false => (
             " at least",
-            "the largest batch size measured still saves steps, so where the gain ends is not \
+            "the largest batch size with a result still saves steps, so where the gain ends is not \
              determined"
                 .to_owned(),
         ),

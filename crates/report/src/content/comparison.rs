@@ -1,7 +1,8 @@
 //! Several experiments on one axis.
 
 use critbatch_tuner::{
-    ComparedExperiment, ComparedPoint, Comparison, Determination, FitParameters, Regimes,
+    BatchSizeEstimate, ComparedExperiment, ComparedPoint, Comparison, Determination, FitParameters,
+    Regimes,
 };
 
 use super::{ReportInput, answer, labels};
@@ -31,7 +32,8 @@ pub(crate) fn page(input: &ComparisonInput<'_>) -> Page {
             "Where the curves bend",
             vec![Listing::block(
                 regimes(input),
-                "Batch sizes at which the regimes end; empty where these data do not say.",
+                "Batch sizes at which the regimes end, whether the data determine them or only bound \
+                 them, and B_crit where it is determined.",
             )],
         ),
         Section::of("answers", "Each experiment's own answer", vec![Block::Facts(answers(input))]),
@@ -60,6 +62,7 @@ fn lead(comparison: &Comparison) -> String {
         .filter_map(|experiment| {
             let useful = experiment.regimes.maximum_useful_batch_size?;
             let bound = match useful.determination {
+                Determination::TooFewPoints => return None,
                 Determination::OnlyLowerBound => "at least ",
                 _ => "",
             };
@@ -70,7 +73,7 @@ fn lead(comparison: &Comparison) -> String {
     useful.sort_by_key(|(value, _)| std::cmp::Reverse(*value));
     let texts: Vec<String> = useful.into_iter().map(|(_, text)| text).collect();
     match texts.is_empty() {
-        true => "No experiment has a result yet, so there is nothing to compare.".to_owned(),
+        true => "No experiment has a curve yet, so there is nothing to compare.".to_owned(),
         false => format!("Larger batches save steps in {}.", format::list(&texts)),
     }
 }
@@ -111,8 +114,13 @@ fn determined(regimes: &Regimes) -> Option<FitParameters> {
 
 fn regimes(input: &ComparisonInput<'_>) -> Table {
     let rows = || input.comparison.experiments.iter();
-    let end = |regimes: &Regimes| Some(regimes.end_of_perfect_scaling?.value);
-    let useful = |regimes: &Regimes| Some(regimes.maximum_useful_batch_size?.value);
+    let is_curve =
+        |estimate: &BatchSizeEstimate| estimate.determination != Determination::TooFewPoints;
+    let end = |regimes: &Regimes| regimes.end_of_perfect_scaling.filter(is_curve);
+    let useful = |regimes: &Regimes| regimes.maximum_useful_batch_size.filter(is_curve);
+    let says = |estimate: Option<BatchSizeEstimate>| {
+        estimate.map(|estimate| labels::determination(estimate.determination).to_owned())
+    };
     let fewest =
         |experiment: &ComparedExperiment| experiment.points.iter().map(|point| point.steps).min();
     let workloads = input.experiments.iter().map(|experiment| labels::workload(experiment.record));
@@ -121,8 +129,10 @@ fn regimes(input: &ComparisonInput<'_>) -> Table {
         .texts("experiment", rows().map(|experiment| experiment.label.clone()))
         .texts("workload", workloads)
         .texts("goal", rows().map(|experiment| format::question(&experiment.question)))
-        .counts("end_of_perfect_scaling", rows().map(|experiment| end(&experiment.regimes)))
-        .counts("maximum_useful", rows().map(|experiment| useful(&experiment.regimes)))
+        .counts("end_of_perfect_scaling", rows().map(|e| Some(end(&e.regimes)?.value)))
+        .texts("end_is", rows().map(|e| says(end(&e.regimes))))
+        .counts("maximum_useful", rows().map(|e| Some(useful(&e.regimes)?.value)))
+        .texts("maximum_is", rows().map(|e| says(useful(&e.regimes))))
         .numbers(
             "B_crit",
             rows()

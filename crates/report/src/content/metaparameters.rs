@@ -196,7 +196,7 @@ fn cost_figure(goal: &GoalAnalysis, scores: &HeuristicScores) -> Figure {
             Some(Point { x: point.batch_size as f64, y: factor, tooltip })
         });
         series.extend(Series::joined(labels::heuristic(rule), color, lost.collect(), marker));
-        let failed = points.iter().filter(|p| p.steps.is_none() && p.best_steps.is_some());
+        let failed = points.iter().filter(|point| point.has_failed());
         let failed = failed.map(|point| Point {
             tooltip: vec![
                 format!("{} rule, batch size {}", labels::heuristic(rule), {

@@ -17,7 +17,7 @@ mod time;
 mod trials;
 mod trust;
 
-use critbatch_tuner::{Analysis, CheckedExperiment, Goal, GoalAnalysis, Provenance, Record};
+use critbatch_tuner::{Analysis, CheckedExperiment, GoalAnalysis, Provenance, Question, Record};
 
 pub use comparison::ComparisonInput;
 pub(crate) use comparison::page as comparison_page;
@@ -43,7 +43,8 @@ pub struct ReportInput<'a> {
 /// The report: the answer, the curve, whether to trust it, everything else, how it was measured.
 pub(crate) fn page(input: &ReportInput<'_>) -> Page {
     let ReportInput { record, analysis, .. } = *input;
-    let goals: Vec<Goal> = analysis.goals.iter().map(|goal| goal.question.goal.clone()).collect();
+    let questions: Vec<Question> =
+        analysis.goals.iter().map(|goal| goal.question.clone()).collect();
     let names = analysis.goals.iter().map(|goal| format::question(&goal.question));
     let sections = [
         per_goal(input, "curve", "Steps against batch size", curve::blocks),
@@ -56,7 +57,7 @@ pub(crate) fn page(input: &ReportInput<'_>) -> Page {
         smoothing::section(input),
         noise_scale::section(input),
         time::section(input),
-        trials::section(record, &goals),
+        trials::section(record, &questions),
         measured::section(input),
         measured::omissions(record),
     ];

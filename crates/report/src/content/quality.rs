@@ -14,8 +14,8 @@ pub(super) fn section(input: &ReportInput<'_>) -> Option<Section> {
     for (index, quality) in input.analysis.quality.iter().enumerate() {
         let suffix = if index == 0 { String::new() } else { format!("_{}", index + 1) };
         if let Some(figure) = figure(input, quality, &suffix, n_train) {
-            let caption = "The best single measurement of any trial within a budget. With equal \
-                           steps large batches look better, with equal examples small ones do.";
+            let caption = "The best single measurement of any trial within a budget. In the paper large \
+                           batches look better with equal steps, and small ones with equal examples.";
             blocks.push(Plot::block(figure, caption));
             let note = "cut_short: some trial ended before the budget did, at the goal or because \
                         it could not win any more, so the best value might be better.";

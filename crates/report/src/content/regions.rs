@@ -15,8 +15,9 @@ const MOST_TOOLTIPS: usize = 1_500;
 /// The axis of steps goes on to so many times the most.
 const ROOM_FOR_TICKS: f64 = 1.25;
 
-const CLASSES: [(RegionClass, &str, Color, Marker); 4] = [
+const CLASSES: [(RegionClass, &str, Color, Marker); 5] = [
     (RegionClass::Infeasible, "diverged", Color::Vermilion, Marker::Cross),
+    (RegionClass::StoppedEarly, "stopped before it was known", Color::Sky, Marker::Dot),
     (RegionClass::NotReached, "not reached", Color::Muted, Marker::Triangle),
     (RegionClass::Reached, "reached", Color::Blue, Marker::Disc),
     (RegionClass::Best, "best", Color::Amber, Marker::Star),
@@ -34,8 +35,9 @@ pub(super) fn section(input: &ReportInput<'_>) -> Option<Section> {
     if !blocks.is_empty() {
         blocks.push(Listing::folded(
             shares(regions),
-            "Share of the trials that reached the goal. Under a budget of steps the good region \
-             grows with the batch size; under one of examples it shrinks.",
+            "Share of the trials that reached the goal, of those of which it is known. In the paper the \
+             good region grows with the batch size under a budget of steps and shrinks under one of \
+             examples.",
         ));
     }
     Section::of("good-regions", "Good regions", blocks)
@@ -132,10 +134,14 @@ fn panel(region: &Region, height: Height, [x, y]: [&Axis; 2], has_tooltips: bool
             y: height.value(region, point).unwrap_or(0.0),
             tooltip: if has_tooltips { tooltip(region, point, label) } else { vec![] },
         });
-        let is_beyond = matches!(class, RegionClass::NotReached | RegionClass::Infeasible);
-        let shape = match height.has_ticks() && is_beyond {
-            true => Shape::MarginTicks(points.collect()),
-            false => Shape::Points(points.collect(), marker),
+        let points: Vec<Point> = points.collect();
+        if points.is_empty() && class == RegionClass::StoppedEarly {
+            continue;
+        }
+        let has_reached = matches!(class, RegionClass::Reached | RegionClass::Best);
+        let shape = match height.has_ticks() && !has_reached {
+            true => Shape::MarginTicks(points),
+            false => Shape::Points(points, marker),
         };
         series.push(Series::new(label, color, shape));
     }

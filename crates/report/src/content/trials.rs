@@ -19,17 +19,18 @@ const N_POINTS: usize = 60;
 /// Rows of the table that the page shows.
 const N_ROWS: usize = 1_000;
 
-/// Learning curves of the best trials under the first goal, and the table of all trials.
-pub(super) fn section(record: &Record, goals: &[Goal]) -> Option<Section> {
+/// Learning curves of the best trials under the first question, and the table of all trials.
+pub(super) fn section(record: &Record, questions: &[Question]) -> Option<Section> {
     let mut blocks = vec![];
-    if let Some(figure) = goals.first().and_then(|goal| learning_curves(record, goal)) {
+    if let Some(figure) = questions.first().and_then(|asked| learning_curves(record, asked)) {
         blocks.push(Plot::block(
             figure,
-            "The five best trials at each batch size. The dashed line is the goal: steps to result \
-             is where the first curve crosses it.",
+            "The five best of the trials that count at each batch size. The dashed line is the goal: \
+             steps to result is where the first curve crosses it.",
         ));
     }
-    let table = table(record, goals);
+    let goals: Vec<Goal> = questions.iter().map(|question| question.goal.clone()).collect();
+    let table = table(record, &goals);
     if table.n_rows() > 0 {
         blocks.push(Block::Table(Listing {
             table,
@@ -41,11 +42,10 @@ pub(super) fn section(record: &Record, goals: &[Goal]) -> Option<Section> {
     Section::of("trials", "Trials", blocks)
 }
 
-/// A trial's rank: the step at which it reached the goal, else how near it came.
-fn rank(study: &StudyRecord, trial: &TrialCurve, goal: &Goal) -> (u64, f64) {
-    let question = Question::of_goal(goal.clone());
-    let rows = trial.curve.rows(&goal.metric);
-    let reached = question.first_reached(study.facts.batch_size, rows);
+/// A trial's rank: the step at which it reached the goal within the budget, else how near it came.
+fn rank(study: &StudyRecord, trial: &TrialCurve, question: &Question) -> (u64, f64) {
+    let goal = &question.goal;
+    let reached = question.first_reached(study.facts.batch_size, trial.curve.rows(&goal.metric));
     let sign = match goal.threshold {
         Threshold::Below(_) => 1.0,
         Threshold::Above(_) => -1.0,
@@ -55,19 +55,20 @@ fn rank(study: &StudyRecord, trial: &TrialCurve, goal: &Goal) -> (u64, f64) {
     (reached.map_or(u64::MAX, |reached| reached.step), nearest)
 }
 
-fn learning_curves(record: &Record, goal: &Goal) -> Option<Figure> {
+fn learning_curves(record: &Record, question: &Question) -> Option<Figure> {
     let panels: Vec<Panel> =
-        record.studies.iter().filter_map(|study| curves_of(study, goal)).collect();
+        record.studies.iter().filter_map(|study| curves_of(study, question)).collect();
     let title = "Learning curves of the best trials";
     (!panels.is_empty())
         .then(|| Figure::multiples("learning_curves", title, &labels::workload(record), panels))
 }
 
-fn curves_of(study: &StudyRecord, goal: &Goal) -> Option<Panel> {
-    let mut trials: Vec<&TrialCurve> = study.trials.iter().collect();
+fn curves_of(study: &StudyRecord, question: &Question) -> Option<Panel> {
+    let goal = &question.goal;
+    let mut trials: Vec<&TrialCurve> = study.counted().collect();
     trials.retain(|trial| trial.curve.rows(&goal.metric).any(|(step, _)| step > 0));
     trials.sort_by(|a, b| {
-        let (a, b) = (rank(study, a, goal), rank(study, b, goal));
+        let (a, b) = (rank(study, a, question), rank(study, b, question));
         a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
     });
     trials.truncate(N_CURVES);
@@ -154,7 +155,7 @@ fn table(record: &Record, goals: &[Goal]) -> Table {
     }
     for goal in distinct_metrics(goals) {
         let best = rows.iter().map(|(study, trial)| {
-            let (_, value) = rank(study, trial, goal);
+            let (_, value) = rank(study, trial, &Question::of_goal(goal.clone()));
             let sign = if matches!(goal.threshold, Threshold::Below(_)) { 1.0 } else { -1.0 };
             value.is_finite().then_some(sign * value)
         });
@@ -172,4 +173,44 @@ fn distinct_metrics(goals: &[Goal]) -> Vec<&Goal> {
         }
     }
     distinct
+}
+
+#[cfg(test)]
+mod tests {
+    use critbatch_tuner::TrialStatus;
+
+    use super::*;
+    use crate::testing;
+
+    /// Curves of the first study, as many points as are drawn of each.
+    fn drawn(record: &Record, question: &Question) -> Vec<Vec<(f64, f64)>> {
+        let panel = curves_of(&record.studies[0], question).expect("there are curves");
+        let lines = panel.series.into_iter().filter_map(|series| match series.shape {
+            Shape::Line(points, _) => Some(points),
+            _ => None,
+        });
+        lines.collect()
+    }
+
+    #[test]
+    fn only_trials_that_count_are_drawn_and_the_first_is_the_result() {
+        let mut record = testing::record();
+        let question = Question::of_goal(testing::goal(0.1));
+        let winner = |record: &Record| {
+            let id = record.outcomes(&question)[0].winner().expect("a result").trial.trial_id;
+            let trials = &record.studies[0].trials;
+            trials.iter().position(|trial| trial.trial.trial_id == id).expect("it is there")
+        };
+        let index = winner(&record);
+        let curve = |record: &Record, index: usize| {
+            thinned(&record.studies[0].trials[index], &question.goal.metric)
+        };
+        // The best is drawn last, on top.
+        assert_eq!(drawn(&record, &question).pop(), Some(curve(&record, index)));
+        record.studies[0].trials[index].trial.status = TrialStatus::Infeasible;
+        let next = winner(&record);
+        let lines = drawn(&record, &question);
+        assert_eq!(lines.last(), Some(&curve(&record, next)));
+        assert!(!lines.contains(&curve(&record, index)), "it diverged");
+    }
 }

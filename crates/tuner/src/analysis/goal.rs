@@ -68,7 +68,7 @@ impl GoalAnalysis {
             question: question.clone(),
             studies: studies.iter().map(|s| StudyAnalysis::of(s, question, options)).collect(),
             regimes: Regimes::of(studies, question, options),
-            heuristics: HeuristicScores::of(studies, options),
+            heuristics: HeuristicScores::of(studies, question, options),
             time: TimeToResult::of(studies, options),
         }
     }
@@ -107,7 +107,7 @@ impl StudyAnalysis {
             convergence: minimum.map_or(vec![], |minimum| minimum.convergence(options)),
             repeats: outcomes.repeat_analysis(question),
             boundaries: outcomes.boundaries(options.tolerances.edge),
-            region: Region::of(outcomes),
+            region: Region::of(outcomes, question),
             warnings: vec![],
         };
         study.warnings = Warning::of(outcomes, question, &study, &options.tolerances);

@@ -18,8 +18,10 @@ pub enum RegionClass {
     Best,
     /// Reached the goal.
     Reached,
-    /// Trained to its end without reaching the goal.
+    /// Trained to the end of the budget without reaching the goal.
     NotReached,
+    /// Stopped before, as by the rule `incumbent`: whether it would have reached the goal is not known.
+    StoppedEarly,
     /// Diverged.
     Infeasible,
 }
@@ -31,11 +33,12 @@ pub struct Region {
     pub batch_size: u64,
     /// The trials that ended and have a learning rate, by ascending id.
     pub points: Vec<RegionPoint>,
-    /// Share of the points that reached the goal, the best among them; `None` without points.
+    /// Of the points of which it is known: the share that reached the goal, the best among them; `None`
+    /// without such points.
     pub share_reached: Option<f64>,
-    /// Share of the points that did not reach it.
+    /// The share that did not reach it.
     pub share_not_reached: Option<f64>,
-    /// Share of the points that diverged.
+    /// The share that diverged.
     pub share_infeasible: Option<f64>,
 }
 
@@ -67,7 +70,8 @@ impl BudgetRegions {
     /// The regions of a record under a question.
     #[must_use]
     pub fn of(record: &Record, question: &Question) -> BudgetRegions {
-        let studies = record.outcomes(question).iter().map(Region::of).collect();
+        let outcomes = record.outcomes(question);
+        let studies = outcomes.iter().map(|study| Region::of(study, question)).collect();
         BudgetRegions { question: question.clone(), studies }
     }
 
@@ -94,9 +98,10 @@ impl BudgetRegions {
 }
 
 impl Region {
-    /// The region of a study.
+    /// The region of a study under a question.
     #[must_use]
-    pub fn of(outcomes: &StudyOutcomes) -> Region {
+    pub fn of(outcomes: &StudyOutcomes, question: &Question) -> Region {
+        let end = outcomes.budget_end(question).unwrap_or(0);
         let winner = outcomes.winner().map(|winner| winner.trial.trial_id);
         let point = |outcome: &TrialOutcome| {
             let trial = &outcome.trial;
@@ -106,6 +111,7 @@ impl Region {
                 (TrialStatus::Infeasible, _) => RegionClass::Infeasible,
                 (TrialStatus::Complete, _) if winner == Some(trial.trial_id) => RegionClass::Best,
                 (TrialStatus::Complete, Some(_)) => RegionClass::Reached,
+                (TrialStatus::Complete, None) if trial.steps < end => RegionClass::StoppedEarly,
                 (TrialStatus::Complete, None) => RegionClass::NotReached,
             };
             Some(RegionPoint {
@@ -117,9 +123,11 @@ impl Region {
             })
         };
         let points: Vec<RegionPoint> = outcomes.trials.iter().filter_map(point).collect();
+        let known = || points.iter().filter(|point| point.class != RegionClass::StoppedEarly);
+        let n_known = known().count();
         let share = |classes: &[RegionClass]| {
-            let n = points.iter().filter(|point| classes.contains(&point.class)).count();
-            (!points.is_empty()).then(|| n as f64 / points.len() as f64)
+            let n = known().filter(|point| classes.contains(&point.class)).count();
+            (n_known > 0).then(|| n as f64 / n_known as f64)
         };
         Region {
             batch_size: outcomes.facts.batch_size,
@@ -134,7 +142,7 @@ impl Region {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::{Outcome, study};
+    use crate::analysis::testing::{BUDGET_STEPS, Outcome, question, study};
 
     #[test]
     fn trials_have_a_class_and_classes_a_share() {
@@ -148,7 +156,7 @@ mod tests {
             Outcome::reached(30),
         ];
         let mut study = study(8, &outcomes);
-        let region = Region::of(&study);
+        let region = Region::of(&study, &question());
         let classes: Vec<RegionClass> = region.points.iter().map(|point| point.class).collect();
         let expected = [
             RegionClass::Reached,
@@ -163,15 +171,29 @@ mod tests {
         // Trials beyond those that count are shown, but cannot be the best.
         study.facts.n_trials = Some(1);
         let classes: Vec<RegionClass> =
-            Region::of(&study).points.iter().map(|point| point.class).collect();
+            Region::of(&study, &question()).points.iter().map(|point| point.class).collect();
         assert_eq!(classes[..2], [RegionClass::Best, RegionClass::Reached]);
         study.trials.clear();
-        assert_eq!(Region::of(&study).share_reached, None);
+        assert_eq!(Region::of(&study, &question()).share_reached, None);
     }
 
     #[test]
     fn without_momentum_one_minus_it_is_one() {
-        let region = Region::of(&study(8, &[Outcome::reached(1).at("learning_rate", 0.5)]));
+        let study = study(8, &[Outcome::reached(1).at("learning_rate", 0.5)]);
+        let region = Region::of(&study, &question());
         assert_eq!(region.points[0].one_minus_momentum, 1.0);
+    }
+
+    #[test]
+    fn nobody_knows_what_a_trial_that_was_stopped_early_would_have_reached() {
+        let outcomes = [Outcome::reached(20), Outcome::stopped(20), Outcome::missed()];
+        let study = study(8, &outcomes.map(|outcome| outcome.at("learning_rate", 0.1)));
+        let region = Region::of(&study, &question());
+        assert_eq!(region.points[1].class, RegionClass::StoppedEarly);
+        assert_eq!((region.share_reached, region.share_not_reached), (Some(0.5), Some(0.5)));
+        // Under a budget that ends where it was stopped it is known.
+        let short = Question { max_steps: Some(20), ..question() };
+        let class = Region::of(&study, &short).points[1].class;
+        assert_eq!((class, BUDGET_STEPS > 20), (RegionClass::NotReached, true));
     }
 }
