@@ -2,6 +2,8 @@
 //! last-level cache, several times that across two. Threads that share one lane's work pay it for every
 //! line that the other wrote; `cargo run --release -p critbatch-benches --example handover`.
 
+#![expect(clippy::print_stdout, reason = "what it measures is what it is for")]
+
 use std::hint;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
