@@ -173,7 +173,7 @@ fn follow(
             let rate = effective_learning_rate(&outcome.trial.parameters)?;
             let is_complete = outcome.trial.status == TrialStatus::Complete;
             let steps = outcome.reached.filter(|_| is_complete).map(|reached| reached.step);
-            let is_stopped = is_complete && steps.is_none() && outcome.trial.steps < end;
+            let is_stopped = outcome.stopped_before(end).is_some();
             Some(((rate / predicted_rate).ln().abs(), steps, is_stopped))
         })
         .collect();

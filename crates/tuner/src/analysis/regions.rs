@@ -111,7 +111,9 @@ impl Region {
                 (TrialStatus::Infeasible, _) => RegionClass::Infeasible,
                 (TrialStatus::Complete, _) if winner == Some(trial.trial_id) => RegionClass::Best,
                 (TrialStatus::Complete, Some(_)) => RegionClass::Reached,
-                (TrialStatus::Complete, None) if trial.steps < end => RegionClass::StoppedEarly,
+                (TrialStatus::Complete, None) if outcome.stopped_before(end).is_some() => {
+                    RegionClass::StoppedEarly
+                }
                 (TrialStatus::Complete, None) => RegionClass::NotReached,
             };
             Some(RegionPoint {

@@ -83,8 +83,7 @@ impl StudyOutcomes {
         let is_complete = |outcome: &TrialOutcome| outcome.trial.status == TrialStatus::Complete;
         let repeat_steps: Vec<Option<u64>> =
             ended().map(|outcome| steps(outcome).filter(|_| is_complete(outcome))).collect();
-        let stopped = ended().filter(|outcome| is_complete(outcome) && steps(outcome).is_none());
-        let stopped = stopped.map(|outcome| outcome.trial.steps).filter(|steps| *steps < end);
+        let stopped = ended().filter_map(|outcome| outcome.stopped_before(end));
         RepeatedPoint {
             trial_id,
             original_steps: original.and_then(steps),

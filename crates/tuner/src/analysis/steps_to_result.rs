@@ -11,7 +11,7 @@
 use serde::Serialize;
 
 use crate::record::{Question, Reached, StudyOutcomes, TrialOutcome};
-use crate::store::TrialStatus;
+use crate::store::{TrialRecord, TrialStatus};
 use crate::trainer::Parameters;
 
 /// The measurement that is a study's result, and the trial that it is of.
@@ -130,8 +130,17 @@ impl StudyOutcomes {
     /// the end of the budget.
     pub(super) fn stopped_early(&self, question: &Question) -> impl Iterator<Item = u64> {
         let end = self.budget_end(question).unwrap_or(0);
-        let missed = self.counted().filter(|outcome| outcome.reached.is_none());
-        missed.map(|outcome| outcome.trial.steps).filter(move |steps| *steps < end)
+        self.counted().filter_map(move |outcome| outcome.stopped_before(end))
+    }
+}
+
+impl TrialOutcome {
+    /// The step at which a trial was stopped, short of the goal and of the end of its budget, so that
+    /// nobody knows whether it would have reached it; `None` where that is known.
+    pub(super) fn stopped_before(&self, end: u64) -> Option<u64> {
+        let TrialRecord { status, steps, .. } = self.trial;
+        let is_stopped = status == TrialStatus::Complete && self.reached.is_none() && steps < end;
+        is_stopped.then_some(steps)
     }
 }
 
