@@ -45,9 +45,13 @@ fn run(directory: &Path, experiment: &str, out: &str, more: &[&str]) -> Assert {
     command.args(more).assert()
 }
 
+fn critbatch_in(directory: &Path, arguments: &[&str]) -> Assert {
+    critbatch().current_dir(directory).args(arguments).assert()
+}
+
 /// What `critbatch table --json` prints, as text.
 fn table_json(directory: &Path, out: &str) -> String {
-    let assert = critbatch().current_dir(directory).args(["table", out, "--json"]).assert();
+    let assert = critbatch_in(directory, &["table", out, "--json"]);
     String::from_utf8(assert.success().get_output().stdout.clone()).expect("JSON is UTF-8")
 }
 
@@ -183,10 +187,7 @@ fn an_experiment_travels_in_one_file_and_goes_on_with_more_trials() {
     let directory = tempfile::tempdir().unwrap();
     let experiment = file(directory.path(), "tiny.toml", TINY);
     run(directory.path(), &experiment, "out", &[]).success();
-    let critbatch = |arguments: &[&str]| {
-        let mut command = critbatch();
-        command.current_dir(directory.path()).args(arguments).assert()
-    };
+    let critbatch = |arguments: &[&str]| critbatch_in(directory.path(), arguments);
     critbatch(&["export", "out", "--to", "tiny.sqlite.gz"]).success();
     assert_eq!(table_json(directory.path(), "tiny.sqlite.gz"), table_json(directory.path(), "out"));
     let line = error_line(&critbatch(&["report", "tiny.sqlite.gz"]).code(2));
@@ -390,9 +391,8 @@ fn a_metric_that_was_not_measured_is_answered_with_those_that_were() {
     let directory = tempfile::tempdir().unwrap();
     let experiment = file(directory.path(), "tiny.toml", TINY);
     run(directory.path(), &experiment, "out", &[]).success();
-    let mut command = critbatch();
     let asked = ["table", "out", "--metric", "val/clasification_error", "--below", "0.1"];
-    let line = error_line(&command.current_dir(directory.path()).args(asked).assert().code(2));
+    let line = error_line(&critbatch_in(directory.path(), &asked).code(2));
     let expected = "'val/clasification_error' was not measured; what was: ";
     assert!(line.contains(expected) && line.contains("val/classification_error"), "{line}");
 }
@@ -402,10 +402,7 @@ fn workloads_of_an_archive_without_a_known_goal_do_not_hide_the_others() {
     let directory = tempfile::tempdir().unwrap();
     let experiment = file(directory.path(), "tiny.toml", TINY);
     run(directory.path(), &experiment, "out", &[]).success();
-    let critbatch = |arguments: &[&str]| {
-        let mut command = critbatch();
-        command.current_dir(directory.path()).args(arguments).assert()
-    };
+    let critbatch = |arguments: &[&str]| critbatch_in(directory.path(), arguments);
     critbatch(&["export", "out", "--to", "archive"]).success();
     let line = error_line(&critbatch(&["table", "archive"]).code(2));
     assert!(line.contains("no goal is known for mnist_5k / fc_64_64_64"), "{line}");
