@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use critbatch_kernels::cpu::CpuExecutor;
+use critbatch_kernels::cpu::{CpuExecutor, vector_bits};
 use critbatch_kernels::gpu::{
     self, Adapter, Device, GpuExecutor, Selection, adapters, memory_bytes,
 };
@@ -62,7 +62,7 @@ pub struct DeviceInfo {
 pub fn devices() -> Vec<DeviceInfo> {
     let cpu = DeviceInfo {
         choice: "cpu",
-        name: format!("{} threads, {}", n_threads(), std::env::consts::ARCH),
+        name: format!("{} threads, {}", n_threads(), instructions()),
         backend: "native".to_owned(),
         kind: "cpu",
         driver: String::new(),
@@ -106,7 +106,7 @@ impl Compute {
     /// One line that names the device; part of what a measurement's bits depend on.
     pub fn description(&self) -> String {
         match self {
-            Compute::Cpu => format!("cpu ({})", std::env::consts::ARCH),
+            Compute::Cpu => format!("cpu ({})", instructions()),
             Compute::Gpu(device) => {
                 let Adapter { name, backend, driver, .. } = device.adapter();
                 format!("wgpu ({name}, {backend}, {driver})")
@@ -176,6 +176,11 @@ impl Compute {
     }
 }
 
+/// What the bits of a training run on the CPU depend on.
+fn instructions() -> String {
+    format!("{}, {}-bit vectors", std::env::consts::ARCH, vector_bits())
+}
+
 /// Threads that train on the CPU.
 pub fn n_threads() -> usize {
     rayon::current_num_threads()
@@ -233,7 +238,8 @@ mod tests {
     fn the_cpu_is_always_there() {
         assert!(devices().iter().any(|device| device.choice == "cpu"));
         let (compute, why) = Compute::choose(DeviceChoice::Cpu).unwrap();
-        assert!(compute.description().starts_with("cpu ("));
+        let bits = vector_bits();
+        assert!(compute.description().ends_with(&format!(", {bits}-bit vectors)")));
         assert_eq!(why, "as asked for");
     }
 }

@@ -30,6 +30,7 @@ use crate::plan::{Buffer, Dispatch, Plan, View};
 use crate::real::Real;
 
 pub(crate) use scratch::ScratchPool;
+pub use simd::vector_bits;
 
 /// What an op sees beside its operands.
 pub(crate) struct CpuContext<'a, T> {

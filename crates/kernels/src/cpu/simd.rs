@@ -17,6 +17,22 @@ pub(crate) fn vectorised<R>(work: impl NullaryFnOnce<Output = R>) -> R {
     Arch::new().dispatch(work)
 }
 
+/// Bits of the vectors that products are computed with: 512, 256 or 128, all with fused multiply-add,
+/// or 32 where the machine has none of these. Sums over a vector's elements, and whether a product
+/// is rounded before it is added, depend on it, and so do a measurement's bits.
+pub fn vector_bits() -> usize {
+    struct Bits;
+    impl WithSimd for Bits {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            8 * size_of::<S::f32s>()
+        }
+    }
+    dispatch(Bits)
+}
+
 /// Vectors of an element type; see [`pulp::Simd`].
 #[doc(hidden)]
 pub trait Vectors: Copy {
@@ -137,3 +153,24 @@ vectors!(
     as_simd_f64s,
     as_mut_simd_f64s
 );
+
+#[cfg(test)]
+mod tests {
+    use super::vector_bits;
+
+    #[test]
+    fn vectors_are_the_widest_of_the_machine() {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let fused = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            let expected = match (is_x86_feature_detected!("avx512f"), fused) {
+                (true, _) => 512,
+                (false, true) => 256,
+                (false, false) => 32,
+            };
+            assert_eq!(vector_bits(), expected);
+        }
+        #[cfg(target_arch = "aarch64")]
+        assert_eq!(vector_bits(), 128);
+    }
+}
