@@ -4,21 +4,15 @@
 //! A lane holds what outlives a step; scratch belongs to the threads that work, and its buffers go
 //! round by length, so that each length is held as often as it was ever in use at once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
+use crate::cpu::ScratchLens;
 use crate::executor::Program;
 use crate::ops::Op;
-use crate::ops::conv2d::Conv2d;
-use crate::plan::{Dispatch, Plan};
+use crate::plan::Plan;
 
-/// Elements of the pieces that products copy at a time: half of a second-level cache in f32.
-const PIECE_LEN: usize = 1 << 18;
-
-/// Points of a transformed filter.
-const FILTER_POINTS: usize = 36;
-
-/// Parts that a filter gradient is summed in at most.
-const MAX_FILTER_PARTS: usize = 8;
+/// How many buffers there are of each length.
+pub(crate) type Buffers = HashMap<usize, usize>;
 
 impl Program {
     /// Bytes that so many lanes take in f32 on the native executor with so many threads, once every
@@ -27,47 +21,60 @@ impl Program {
     /// that are never written, so they take nothing). The data, which the program already holds, are
     /// not among them.
     ///
-    /// What an op takes for itself is estimated from its shape: it is off by up to 1 MB a thread.
+    /// Products and convolutions count what they take for themselves; other ops take little.
     pub fn native_memory_bytes(&self, lanes: usize, n_threads: usize) -> u64 {
-        let n_working = lanes.min(n_threads);
-        let mut buffers: HashMap<usize, usize> = HashMap::new();
-        for plan in self.plans() {
-            let mut of_plan: HashMap<usize, usize> = HashMap::new();
-            for &len in &plan.slots {
-                *of_plan.entry(len).or_default() += n_working;
-            }
-            for (len, count) in of_plan {
-                let most = buffers.entry(len).or_default();
-                *most = count.max(*most);
-            }
-        }
-        let slots_len: usize = buffers.iter().map(|(len, count)| len * count).sum();
-        let own_lens: HashSet<usize> = self.plans().iter().flat_map(own_scratch).collect();
-        let own_len: usize = own_lens.into_iter().sum();
-        let scratch_len = slots_len + n_working * own_len + n_threads * PIECE_LEN;
+        let buffers = self.scratch_buffers(lanes.min(n_threads), n_threads);
+        let scratch_len: usize = buffers.iter().map(|(len, count)| len * count).sum();
         let len = lanes * self.lane_len() + scratch_len + self.n_parameters();
         (len * size_of::<f32>()) as u64
     }
+
+    /// Scratch buffers once every plan has run, with so many lanes at work at the same time.
+    pub(crate) fn scratch_buffers(&self, n_working: usize, n_threads: usize) -> Buffers {
+        let mut buffers = Buffers::new();
+        for plan in self.plans() {
+            let mut of_plan = of_ops(plan, n_working, n_threads);
+            plan.slots.iter().for_each(|&len| *of_plan.entry(len).or_default() += n_working);
+            keep_most(&mut buffers, of_plan);
+        }
+        buffers
+    }
 }
 
-/// Elements that the dispatches of a plan take beside their operands and pieces of them, about.
-fn own_scratch(plan: &Plan) -> impl Iterator<Item = usize> {
-    plan.dispatches.iter().map(|Dispatch { op, .. }| match op {
-        // The filter, turned and transformed.
-        Op::Conv2d(op) | Op::Conv2dGradInput(op) => 2 * filter_len(op),
-        // Its gradient in parts, and their sum.
-        Op::Conv2dGradFilter(op) => (1 + MAX_FILTER_PARTS.min(op.batch)) * filter_len(op),
-        // The right operand in panels.
-        Op::MatmulUpdate(op) => op.matmul.k * op.matmul.n,
-        // The right operand, or the result and the left one, transposed.
-        Op::Matmul(op) if op.transpose_rhs => (op.n * op.k).min(op.m * (op.n + op.k)),
-        _ => 0,
-    })
+/// What the dispatches of a plan take beside its slots, one after the other.
+fn of_ops(plan: &Plan, n_working: usize, n_threads: usize) -> Buffers {
+    let mut most = Buffers::new();
+    for dispatch in &plan.dispatches {
+        let ScratchLens { of_op, of_piece } = scratch(&dispatch.op);
+        let copies = dispatch.inputs.iter().filter(|view| dispatch.writes_to(view));
+        let mut buffers = Buffers::new();
+        for len in of_op.into_iter().chain(copies.map(|view| view.len)) {
+            *buffers.entry(len).or_default() += n_working;
+        }
+        of_piece.into_iter().for_each(|len| *buffers.entry(len).or_default() += n_threads);
+        keep_most(&mut most, buffers);
+    }
+    most
 }
 
-/// Elements of a filter, or of its transform if that is larger.
-fn filter_len(op: &Conv2d) -> usize {
-    FILTER_POINTS.max(op.window.len()) * op.in_channels * op.out_channels
+/// Buffers enough for either.
+fn keep_most(most: &mut Buffers, buffers: Buffers) {
+    for (len, count) in buffers {
+        let most = most.entry(len).or_default();
+        *most = count.max(*most);
+    }
+}
+
+/// What a dispatch takes for itself.
+fn scratch(op: &Op) -> ScratchLens {
+    match op {
+        Op::Conv2d(op) => op.scratch::<f32>(),
+        Op::Conv2dGradInput(op) => op.grad_input_scratch::<f32>(),
+        Op::Conv2dGradFilter(op) => op.grad_filter_scratch::<f32>(),
+        Op::Matmul(op) => op.scratch::<f32>(),
+        Op::MatmulUpdate(op) => op.scratch::<f32>(),
+        _ => ScratchLens::default(),
+    }
 }
 
 #[cfg(test)]

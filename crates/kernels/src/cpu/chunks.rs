@@ -5,6 +5,12 @@ use super::team::for_each_piece;
 /// Elements of a piece of elementwise work: less would be done before another thread is awake.
 pub(crate) const ELEMENTWISE: usize = 1 << 16;
 
+/// Lengths of the pieces of `len` that a total is cut into: of the first, and of the last if that is
+/// shorter, else 0.
+pub(crate) fn lens(total: usize, len: usize) -> [usize; 2] {
+    [len.min(total), if total > len { total % len } else { 0 }]
+}
+
 /// Calls `work(i, piece)` for the `i`-th piece of `len` elements; the last may be shorter.
 pub(crate) fn for_each<T: Send>(
     parallel: bool,

@@ -29,7 +29,7 @@ use crate::ops::Op;
 use crate::plan::{Buffer, Dispatch, Plan, View};
 use crate::real::Real;
 
-pub(crate) use scratch::ScratchPool;
+pub(crate) use scratch::{ScratchLens, ScratchPool};
 pub use simd::vector_bits;
 
 /// What an op sees beside its operands.
@@ -294,13 +294,12 @@ impl<T: Real> Worker<'_, T> {
 
     /// Copies of the inputs that lie in a buffer which the op also writes: two gradients, say.
     fn copies(&self, dispatch: &Dispatch, lane: &Lane<T>, slots: &[Vec<T>]) -> Vec<Option<Vec<T>>> {
-        let is_written = |view: &View| dispatch.outputs.iter().any(|o| o.buffer == view.buffer);
         let copy = |view: &View| {
             let mut copy = self.scratch.take(view.len);
             copy.copy_from_slice(self.part(lane, slots, view));
             copy
         };
-        dispatch.inputs.iter().map(|view| is_written(view).then(|| copy(view))).collect()
+        dispatch.inputs.iter().map(|view| dispatch.writes_to(view).then(|| copy(view))).collect()
     }
 
     fn part<'b>(&self, lane: &'b Lane<T>, slots: &'b [Vec<T>], view: &View) -> &'b [T] {

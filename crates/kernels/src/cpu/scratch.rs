@@ -10,6 +10,16 @@ pub(crate) struct ScratchPool<T> {
     free: Mutex<HashMap<usize, Vec<Vec<T>>>>,
 }
 
+/// Lengths of the buffers that an op's kernel takes beside its operands, once for each that is in
+/// use at the same time.
+#[derive(Default)]
+pub(crate) struct ScratchLens {
+    /// Of the whole op, in each lane that runs.
+    pub(crate) of_op: Vec<usize>,
+    /// Of each of its pieces, of which one a thread is worked on.
+    pub(crate) of_piece: Vec<usize>,
+}
+
 impl<T: Real> ScratchPool<T> {
     pub(crate) fn new() -> Self {
         Self { free: Mutex::new(HashMap::new()) }
@@ -25,5 +35,12 @@ impl<T: Real> ScratchPool<T> {
     pub(crate) fn give(&self, buffer: Vec<T>) {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         free.entry(buffer.len()).or_default().push(buffer);
+    }
+
+    /// How many free buffers there are of each length.
+    #[cfg(test)]
+    pub(crate) fn counts(&self) -> HashMap<usize, usize> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        free.iter().map(|(&len, buffers)| (len, buffers.len())).collect()
     }
 }

@@ -2,8 +2,9 @@
 
 use super::CpuExecutor;
 use crate::executor::{Executor, Program};
-use crate::graph::{Graph, Initialiser};
+use crate::graph::{Graph, Initialiser, Node};
 use crate::lane::{LaneState, Snapshot};
+use crate::ops::conv2d::Padding;
 use crate::ops::update::UpdateRule;
 use crate::plan::Plan;
 
@@ -23,6 +24,62 @@ fn two_parameters_may_share_a_gradient() {
     executor.load(0, &Snapshot::fresh(state, vec![3.0; 8])).unwrap();
     executor.run(0, &[2]).unwrap();
     assert_eq!(executor.save(0).unwrap().parameters, [1.0; 8]);
+}
+
+/// Trains a lane alone on one thread, with the gradients of both operands, and compares the buffers
+/// that it leaves behind with those that were planned.
+fn check_scratch(shapes: [&[usize]; 2], op: impl Fn(&mut Graph, [Node; 2]) -> Node) {
+    let mut graph = Graph::new();
+    let [lhs, rhs] = shapes;
+    let lhs = graph.parameter("lhs", lhs, Initialiser::Zeros).unwrap();
+    let rhs = graph.parameter("rhs", rhs, Initialiser::Zeros).unwrap();
+    let y = op(&mut graph, [lhs, rhs]);
+    let loss = graph.sum(y, 1.0).unwrap();
+    let plan = Plan::training(graph, loss, UpdateRule::Momentum, &[]).unwrap();
+    let program = Program::new(vec![plan], vec![]).unwrap();
+    let mut executor = CpuExecutor::<f32>::new(&program, 1).unwrap();
+    let values = vec![0.5; program.n_parameters()];
+    executor.load(0, &Snapshot::fresh(LaneState::default(), values)).unwrap();
+    let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    one_thread.install(|| executor.run(0, &[2]).unwrap());
+    let mut planned = program.scratch_buffers(1, 1);
+    planned.retain(|&len, _| len > 0);
+    assert_eq!(executor.scratch.counts(), planned, "{shapes:?}");
+}
+
+#[test]
+fn products_take_the_scratch_that_they_plan() {
+    // One panel; more columns than panels hold of all terms; dots; few rows in place, and few columns.
+    let sizes =
+        [[4, 3, 5], [40, 300, 1_100], [8, 64, 64], [3, 100, 128], [300, 20, 3], [2, 4, 2_000]];
+    for [m, k, n] in sizes {
+        for (lhs, transpose_lhs) in [([m, k], false), ([k, m], true)] {
+            for (rhs, transpose_rhs) in [([k, n], false), ([n, k], true)] {
+                check_scratch([&lhs, &rhs], |graph, [lhs, rhs]| {
+                    graph.matmul_transposed(lhs, rhs, transpose_lhs, transpose_rhs).unwrap()
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn convolutions_take_the_scratch_that_they_plan() {
+    // Plain sums, one image and several parts of a filter gradient; tiles of few images and of groups
+    // with a rest, in filters of 5 and 3.
+    let cases = [
+        ([1, 5, 7, 3], [3, 3, 3, 4], 1),
+        ([19, 8, 6, 2], [3, 2, 2, 5], 2),
+        ([2, 14, 14, 16], [5, 5, 16, 32], 1),
+        ([19, 7, 5, 32], [5, 5, 32, 16], 1),
+        ([3, 12, 9, 16], [3, 3, 16, 48], 1),
+        ([200, 6, 6, 16], [3, 3, 16, 16], 1),
+    ];
+    for (images, filter, stride) in cases {
+        check_scratch([&images, &filter], |graph, [images, filter]| {
+            graph.conv2d(images, filter, stride, Padding::Same).unwrap()
+        });
+    }
 }
 
 #[test]

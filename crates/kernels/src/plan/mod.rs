@@ -60,6 +60,11 @@ pub(crate) struct Dispatch {
 }
 
 impl Dispatch {
+    /// Whether an output lies in the same buffer.
+    pub(crate) fn writes_to(&self, view: &View) -> bool {
+        self.outputs.iter().any(|output| output.buffer == view.buffer)
+    }
+
     /// As [`Plan::bytes`], of one dispatch.
     fn bytes(&self) -> u64 {
         let read: usize = self.inputs.iter().map(|view| view.len).sum();

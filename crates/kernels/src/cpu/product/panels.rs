@@ -52,23 +52,11 @@ impl<'a, T: Real> Panels<'a, T> {
         Self { data, term_stride: width, panel_stride: n_terms * width, n_columns }
     }
 
-    /// A row-major matrix where it lies, if its last panel is whole: vectors must not reach beyond.
-    pub(crate) fn in_place(source: &Source<'a, T>) -> Option<Self> {
-        let width = column_width::<T>();
-        let is_whole = source.n_columns.is_multiple_of(width);
-        is_whole.then_some(Self {
-            data: source.data,
-            term_stride: source.stride,
-            panel_stride: width,
-            n_columns: source.n_columns,
-        })
-    }
-
     /// A row-major matrix where it lies, of a multiple of half a tile's columns: the last panel may
-    /// be a single vector wide.
-    pub(crate) fn narrow(data: &'a [T], n_columns: usize) -> Self {
-        debug_assert!(n_columns.is_multiple_of(column_width::<T>() / 2), "{n_columns} columns");
+    /// be a single vector wide, and vectors must not reach beyond it.
+    pub(crate) fn in_place(data: &'a [T], n_columns: usize) -> Self {
         let width = column_width::<T>();
+        debug_assert!(n_columns.is_multiple_of(width / 2), "{n_columns} columns");
         Self { data, term_stride: n_columns, panel_stride: width, n_columns }
     }
 

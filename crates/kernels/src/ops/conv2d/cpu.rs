@@ -8,13 +8,12 @@ use super::direct::{self, Packed};
 use super::frame::Frame;
 use super::winograd::Winograd;
 use super::{Conv2d, Epilogue};
-use crate::cpu::product::transpose;
+use crate::cpu::product::{packed_len, transpose};
 use crate::cpu::simd::vectorised;
-use crate::cpu::{CpuContext, chunks};
+use crate::cpu::{CpuContext, ScratchLens, chunks};
 use crate::real::Real;
 
-/// Parts that a filter gradient is summed in at most; fixed, so that bits do not depend on
-/// threads.
+/// Parts that a filter gradient is summed in at most.
 const MAX_PARTS: usize = 8;
 
 /// A filter moved over images in frames.
@@ -81,16 +80,57 @@ impl Conv2d {
         }
     }
 
-    /// Sums the images in parts that the batch alone decides: `work(part, images per part, sum)`
-    /// makes one, and they are added in order.
+    /// What [`Conv2d::cpu`] takes.
+    pub(crate) fn scratch<T: Real>(self) -> ScratchLens {
+        self.forward().scratch::<T>(self.batch)
+    }
+
+    /// What [`Conv2d::grad_input_cpu`] takes.
+    pub(crate) fn grad_input_scratch<T: Real>(self) -> ScratchLens {
+        let mut lens = self.backward_to_input().scratch::<T>(self.batch);
+        lens.of_op.push(self.filter_len());
+        lens
+    }
+
+    /// What [`Conv2d::grad_filter_cpu`] takes.
+    pub(crate) fn grad_filter_scratch<T: Real>(self) -> ScratchLens {
+        let (images_per_part, n_parts) = self.parts();
+        let parts = |len| (n_parts > 1).then_some(n_parts * len);
+        let forward = self.forward();
+        match Winograd::of(forward) {
+            Some(winograd) => {
+                let sum = winograd.spectrum_len();
+                let of_op = [sum].into_iter().chain(parts(sum)).collect();
+                let parts = chunks::lens(self.batch, images_per_part);
+                ScratchLens { of_op, of_piece: winograd.group_scratch(&parts) }
+            }
+            None => ScratchLens {
+                of_op: parts(self.filter_len()).into_iter().collect(),
+                of_piece: direct::sum_scratch::<T>(&forward),
+            },
+        }
+    }
+
+    fn filter_len(self) -> usize {
+        self.window.len() * self.in_channels * self.out_channels
+    }
+
+    /// Images of a part of a filter gradient's sum, and the parts; the batch alone decides, so that
+    /// bits do not depend on threads.
+    fn parts(self) -> (usize, usize) {
+        let images_per_part = self.batch.div_ceil(MAX_PARTS);
+        (images_per_part, self.batch.div_ceil(images_per_part))
+    }
+
+    /// Sums the images in parts: `work(part, images per part, sum)` makes one, and they are added
+    /// in order.
     fn in_parts<T: Real>(
         self,
         context: &CpuContext<'_, T>,
         sum: &mut [T],
         work: impl Fn(usize, usize, &mut [T]) + Sync,
     ) {
-        let images_per_part = self.batch.div_ceil(MAX_PARTS);
-        let n_parts = self.batch.div_ceil(images_per_part);
+        let (images_per_part, n_parts) = self.parts();
         let len = sum.len();
         if n_parts == 1 {
             return work(0, images_per_part, sum);
@@ -194,6 +234,21 @@ impl Correlation {
             let filter = Packed::new(context, filter, n_terms, self.out_channels);
             in_groups(1, &|x, y| direct::correlate(context, self, x, &filter, y));
             filter.give(context);
+        }
+    }
+
+    /// What [`Correlation::run`] takes.
+    fn scratch<T: Real>(&self, n_images: usize) -> ScratchLens {
+        match Winograd::of(*self) {
+            Some(winograd) => ScratchLens {
+                of_op: winograd.filter_scratch::<T>(),
+                of_piece: winograd.group_scratch(&[n_images]),
+            },
+            None => {
+                let n_terms = self.filter[0] * self.filter[1] * self.frame.channels;
+                let filter = packed_len::<T>(n_terms, self.out_channels);
+                ScratchLens { of_op: vec![filter], of_piece: vec![self.frame.len()] }
+            }
         }
     }
 

@@ -85,6 +85,12 @@ pub(super) fn sum_images<T: Real>(
     context.scratch.give(padded);
 }
 
+/// Lengths of the buffers that [`sum_images`] takes.
+pub(super) fn sum_scratch<T: Real>(correlation: &Correlation) -> Vec<usize> {
+    let &Correlation { frame, out, out_channels, .. } = correlation;
+    vec![frame.len(), packed_len::<T>(out[0] * out[1], out_channels)]
+}
+
 /// A right operand in panels, in scratch memory.
 pub(super) struct Packed<T> {
     data: Vec<T>,

@@ -8,14 +8,17 @@
 //! # Source
 //! Lavin and Gray 2016; the filter gradient is the transpose of the forward map.
 
+use std::collections::BTreeSet;
+use std::iter;
+
 use super::cpu::Correlation;
 use super::direct::Packed;
 use super::tiles::{Gradients, Inputs, Outputs};
 use super::transforms::{self, FILTER_SIZES, TILE};
-use crate::cpu::CpuContext;
-use crate::cpu::product::{Lhs, Order, Panels, Rows, multiply};
+use crate::cpu::product::{Lhs, Order, Panels, Rows, multiply, packed_len};
 use crate::cpu::simd::dispatch;
 use crate::cpu::vector::add_scaled;
+use crate::cpu::{CpuContext, chunks};
 use crate::real::Real;
 
 /// Channels come in multiples of this, the longest vector of f32.
@@ -75,6 +78,24 @@ impl Winograd {
     /// Elements of a filter gradient before it is transformed back.
     pub(super) fn spectrum_len(&self) -> usize {
         N_POINTS * self.correlation.frame.channels * self.correlation.out_channels
+    }
+
+    /// Lengths of the buffers that [`Winograd::transform_filter`] takes.
+    pub(super) fn filter_scratch<T: Real>(&self) -> Vec<usize> {
+        let (c, o) = (self.correlation.frame.channels, self.correlation.out_channels);
+        iter::repeat_n(packed_len::<T>(c, o), N_POINTS).chain([c * o]).collect()
+    }
+
+    /// Lengths of the buffers for one of these runs of images at a time: a frame, and the tiles of each
+    /// size of group, before and after their products.
+    pub(super) fn group_scratch(&self, n_images: &[usize]) -> Vec<usize> {
+        let (c, o) = (self.correlation.frame.channels, self.correlation.out_channels);
+        let groups = n_images.iter().flat_map(|&n_images| chunks::lens(n_images, self.group()));
+        let groups: BTreeSet<usize> = groups.collect();
+        let points =
+            groups.into_iter().map(|n_images| N_POINTS * n_images * self.tiles_per_image());
+        let tiles = points.flat_map(|points| [points * c, points * o]);
+        tiles.chain([self.correlation.frame.len()]).collect()
     }
 
     fn tiles_per_image(&self) -> usize {
@@ -175,7 +196,7 @@ impl Winograd {
             let matrices = points.chunks_exact(n_tiles * c).zip(grads.chunks_exact(n_tiles * o));
             for ((lhs, rhs), sum) in matrices.zip(sum.chunks_exact_mut(c * o)) {
                 let lhs = Lhs::matrix(lhs, Order::RowsInside, c, n_tiles);
-                let rhs = Panels::narrow(rhs, o);
+                let rhs = Panels::in_place(rhs, o);
                 multiply(&lhs, &rhs, Rows { y: sum, stride: o, n_rows: c }, index > 0);
             }
             context.scratch.give(grads);

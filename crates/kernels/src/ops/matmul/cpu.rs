@@ -8,7 +8,7 @@ use crate::cpu::product::{
     Lhs, Order, Panels, Rows, Source, column_width, dots, multiply, pack, packed_len, transpose,
 };
 use crate::cpu::simd::vectorised;
-use crate::cpu::{CpuContext, chunks};
+use crate::cpu::{CpuContext, ScratchLens, chunks};
 use crate::ops::relu::relu;
 use crate::real::Real;
 
@@ -46,15 +46,26 @@ const MAX_DOT_ROWS: usize = 15;
 /// ... of at least so many terms: shorter ones cost more to put together than to sum.
 const MIN_DOT_TERMS: usize = 64;
 
+/// How a product is made; its shape alone decides.
+enum Way {
+    /// `op(lhs) rhs`.
+    AsItStands,
+    /// Dot products of rows of `lhs` and `rhs`.
+    Dots,
+    /// `rhs` is transposed first, which takes less copying than everything else ...
+    TransposedRhs,
+    /// ... or everything else is.
+    TransposedResult,
+}
+
 impl Matmul {
     pub(crate) fn cpu<T: Real>(self, context: &CpuContext<'_, T>, inputs: &[&[T]], y: &mut [T]) {
         let (lhs, rhs) = (inputs[0], inputs[1]);
-        if !self.transpose_rhs {
-            self.product(context, lhs, rhs, y);
-        } else if !self.transpose_lhs && self.m <= MAX_DOT_ROWS && self.k >= MIN_DOT_TERMS {
-            self.dot_products(context, lhs, rhs, y);
-        } else {
-            self.transposed_product(context, lhs, rhs, y);
+        match self.way() {
+            Way::AsItStands => self.product(context, lhs, rhs, y),
+            Way::Dots => self.dot_products(context, lhs, rhs, y),
+            Way::TransposedRhs => self.with_transposed_rhs(context, lhs, rhs, y),
+            Way::TransposedResult => self.transposed_result(context, lhs, rhs, y),
         }
         if self.epilogue != Epilogue::default() {
             let len = MIN_CHUNK_ROWS * self.n;
@@ -63,14 +74,69 @@ impl Matmul {
         }
     }
 
+    /// What [`Matmul::cpu`] takes where lanes run side by side; few lanes on many threads take as much
+    /// again as the result for its parts.
+    pub(crate) fn scratch<T: Real>(self) -> ScratchLens {
+        let Self { m, k, n, .. } = self;
+        let mut lens = vec![];
+        let product = match self.way() {
+            Way::AsItStands => self,
+            Way::Dots => return ScratchLens::default(),
+            Way::TransposedRhs => {
+                lens.push(k * n);
+                self
+            }
+            Way::TransposedResult => {
+                lens.push(n * m);
+                lens.extend((!self.transpose_lhs).then_some(k * m));
+                self.swapped()
+            }
+        };
+        if !product.is_streamed::<T>() {
+            lens.push(packed_len::<T>(product.packed_terms::<T>(), product.n));
+        }
+        ScratchLens { of_op: lens, of_piece: vec![] }
+    }
+
+    fn way(self) -> Way {
+        let Self { m, k, n, .. } = self;
+        if !self.transpose_rhs {
+            Way::AsItStands
+        } else if !self.transpose_lhs && m <= MAX_DOT_ROWS && k >= MIN_DOT_TERMS {
+            Way::Dots
+        } else if n * k <= m * (n + k) {
+            Way::TransposedRhs
+        } else {
+            Way::TransposedResult
+        }
+    }
+
+    /// Whether `rhs` of `y = op(lhs) rhs` is read where it lies.
+    fn is_streamed<T: Real>(self) -> bool {
+        self.m < MIN_PACKED_ROWS && self.n.is_multiple_of(column_width::<T>())
+    }
+
+    /// Terms of `rhs` that are in panels at a time.
+    fn packed_terms<T: Real>(self) -> usize {
+        let n = self.n.next_multiple_of(column_width::<T>());
+        (PACKED_LEN / n).max(PASS_TERMS).min(self.k)
+    }
+
+    /// `y^T = rhs op(lhs)^T`, both as they stand.
+    fn swapped(self) -> Self {
+        let Self { m, n, .. } = self;
+        Self { m: n, n: m, transpose_lhs: false, transpose_rhs: false, ..self }
+    }
+
     /// `y = op(lhs) rhs`.
     fn product<T: Real>(self, context: &CpuContext<'_, T>, lhs: &[T], rhs: &[T], y: &mut [T]) {
-        let Self { m, k, n, .. } = self;
+        let Self { k, n, .. } = self;
         let lhs = self.lhs(lhs);
-        let rhs = Source { data: rhs, stride: n, n_terms: k, n_columns: n };
-        match Panels::in_place(&rhs) {
-            Some(rhs) if m < MIN_PACKED_ROWS => self.streamed_product(context, lhs, rhs, y),
-            _ => self.packed_product(context, lhs, &rhs, y),
+        if self.is_streamed::<T>() {
+            self.streamed_product(context, lhs, Panels::in_place(rhs, n), y);
+        } else {
+            let rhs = Source { data: rhs, stride: n, n_terms: k, n_columns: n };
+            self.packed_product(context, lhs, &rhs, y);
         }
     }
 
@@ -116,7 +182,7 @@ impl Matmul {
     ) {
         let Self { k, n, .. } = self;
         let width = column_width::<T>();
-        let block = (PACKED_LEN / n.next_multiple_of(width)).max(PASS_TERMS).min(k);
+        let block = self.packed_terms::<T>();
         let chunk_rows = (CHUNK_WORK / (k * n).max(1)).max(MIN_CHUNK_ROWS);
         let mut packed = context.scratch.take(packed_len::<T>(block, n));
         for first in (0..k).step_by(block) {
@@ -151,9 +217,23 @@ impl Matmul {
         });
     }
 
-    /// `y = op(lhs) rhs^T`: whichever takes less copying, `rhs` is transposed, or everything else and
-    /// `y^T = rhs op(lhs)^T`.
-    fn transposed_product<T: Real>(
+    /// `y = op(lhs) rhs^T` by way of a copy of `rhs`.
+    fn with_transposed_rhs<T: Real>(
+        self,
+        context: &CpuContext<'_, T>,
+        lhs: &[T],
+        rhs: &[T],
+        y: &mut [T],
+    ) {
+        let Self { k, n, .. } = self;
+        let mut rhs_transposed = context.scratch.take(k * n);
+        transpose_rows(context.parallel, rhs, [n, k], &mut rhs_transposed);
+        self.product(context, lhs, &rhs_transposed, y);
+        context.scratch.give(rhs_transposed);
+    }
+
+    /// `y^T = rhs op(lhs)^T`: everything but `rhs` is transposed.
+    fn transposed_result<T: Real>(
         self,
         context: &CpuContext<'_, T>,
         lhs: &[T],
@@ -161,20 +241,13 @@ impl Matmul {
         y: &mut [T],
     ) {
         let Self { m, k, n, .. } = self;
-        if n * k <= m * (n + k) {
-            let mut rhs_transposed = context.scratch.take(k * n);
-            transpose_rows(context.parallel, rhs, [n, k], &mut rhs_transposed);
-            Self { transpose_rhs: false, ..self }.product(context, lhs, &rhs_transposed, y);
-            return context.scratch.give(rhs_transposed);
-        }
-        let swapped = Self { m: n, n: m, transpose_lhs: false, transpose_rhs: false, ..self };
         let mut y_transposed = context.scratch.take(n * m);
         if self.transpose_lhs {
-            swapped.product(context, rhs, lhs, &mut y_transposed);
+            self.swapped().product(context, rhs, lhs, &mut y_transposed);
         } else {
             let mut lhs_transposed = context.scratch.take(k * m);
             transpose_rows(context.parallel, lhs, [m, k], &mut lhs_transposed);
-            swapped.product(context, rhs, &lhs_transposed, &mut y_transposed);
+            self.swapped().product(context, rhs, &lhs_transposed, &mut y_transposed);
             context.scratch.give(lhs_transposed);
         }
         transpose_rows(context.parallel, &y_transposed, [n, m], y);

@@ -1,8 +1,8 @@
 //! Native kernel: blocks of rows of the gradient in scratch memory that stays in the cache.
 
-use super::MatmulUpdate;
-use crate::cpu::CpuContext;
+use super::{Matmul, MatmulUpdate};
 use crate::cpu::product::{Lhs, Panels, Rows, Source, multiply, pack, packed_len};
+use crate::cpu::{CpuContext, ScratchLens, chunks};
 use crate::ops::matmul::PASS_TERMS;
 use crate::real::Real;
 
@@ -30,7 +30,7 @@ impl MatmulUpdate {
         let mut packed = context.scratch.take(packed_len::<T>(k, n));
         pack(&Source { data: inputs[1], stride: n, n_terms: k, n_columns: n }, &mut packed);
         let rhs = Panels::packed(&packed, k, n);
-        let block_rows = (BLOCK_LEN / n / MIN_BLOCK_ROWS).max(1) * MIN_BLOCK_ROWS;
+        let block_rows = self.block_rows();
         let parallel = context.parallel && self.update.len * (k + UPDATE_WORK) >= MIN_PARALLEL_WORK;
         self.update.in_blocks(context, parallel, outputs, block_rows * n, |block, update| {
             let n_rows = block_rows.min(self.matmul.m - block * block_rows);
@@ -40,6 +40,18 @@ impl MatmulUpdate {
             context.scratch.give(grads);
         });
         context.scratch.give(packed);
+    }
+
+    /// What [`MatmulUpdate::cpu`] takes.
+    pub(crate) fn scratch<T: Real>(self) -> ScratchLens {
+        let Matmul { m, k, n, .. } = self.matmul;
+        let of_piece = chunks::lens(m, self.block_rows()).map(|n_rows| n_rows * n);
+        ScratchLens { of_op: vec![packed_len::<T>(k, n)], of_piece: of_piece.to_vec() }
+    }
+
+    /// Rows whose gradient is in scratch memory at a time.
+    fn block_rows(self) -> usize {
+        (BLOCK_LEN / self.matmul.n / MIN_BLOCK_ROWS).max(1) * MIN_BLOCK_ROWS
     }
 }
 
