@@ -239,7 +239,7 @@ impl Op {
             (Op::SigmoidCrossEntropy(op), [y]) => op.cpu(context, inputs, y),
             (Op::SigmoidCrossEntropyGrad(op), [y]) => op.grad_cpu(context, inputs, y),
             (Op::ScoreHistogram(op), [y]) => op.cpu(inputs[0], inputs[1], y),
-            (Op::ErrorCount(op), [y]) => op.cpu(inputs[0], inputs[1], y),
+            (Op::ErrorCount(op), [y]) => op.cpu(context, inputs, y),
             (Op::Sum(op), [y]) => op.cpu(inputs[0], y),
             (Op::SquaredNorm(op), [y]) => op.cpu(context, inputs[0], y),
             (Op::SquaredNormGrad(op), [y]) => op.grad_cpu(inputs[0], inputs[1], y),

@@ -1,5 +1,6 @@
 //! Whether the largest logit belongs to another class than the label.
 
+mod cpu;
 mod gpu;
 #[cfg(test)]
 mod tests;
@@ -7,7 +8,6 @@ mod tests;
 use crate::error::Error;
 use crate::graph::{Graph, Node};
 use crate::ops::Op;
-use crate::real::Real;
 
 /// Dimensions of an error count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,26 +50,4 @@ impl Graph {
         }
         Ok((rows, classes))
     }
-}
-
-impl ErrorCount {
-    pub(crate) fn cpu<T: Real>(self, logits: &[T], labels: &[T], y: &mut [T]) {
-        for ((y, &label), row) in y.iter_mut().zip(labels).zip(logits.chunks_exact(self.classes)) {
-            let wrong = label >= T::zero() && is_error(row, label);
-            *y = if wrong { T::one() } else { T::zero() };
-        }
-    }
-}
-
-fn is_error<T: Real>(logits: &[T], label: T) -> bool {
-    let mut best = 0;
-    for (class, &logit) in logits.iter().enumerate() {
-        if logit.is_nan() {
-            return true;
-        }
-        if logit > logits[best] {
-            best = class;
-        }
-    }
-    T::from(best) != Some(label)
 }
