@@ -21,7 +21,7 @@ impl Program {
     /// that are never written, so they take nothing). The data, which the program already holds, are
     /// not among them.
     ///
-    /// Products and convolutions count what they take for themselves; other ops take little.
+    /// Products, convolutions and attention count what they take for themselves; other ops take little.
     pub fn native_memory_bytes(&self, lanes: usize, n_threads: usize) -> u64 {
         let buffers = self.scratch_buffers(lanes.min(n_threads), n_threads);
         let scratch_len: usize = buffers.iter().map(|(len, count)| len * count).sum();
@@ -68,6 +68,8 @@ fn keep_most(most: &mut Buffers, buffers: Buffers) {
 /// What a dispatch takes for itself.
 fn scratch(op: &Op) -> ScratchLens {
     match op {
+        Op::Attention(op) => op.scratch::<f32>(false),
+        Op::AttentionGrad(op) => op.scratch::<f32>(true),
         Op::Conv2d(op) => op.scratch::<f32>(),
         Op::Conv2dGradInput(op) => op.grad_input_scratch::<f32>(),
         Op::Conv2dGradFilter(op) => op.grad_filter_scratch::<f32>(),

@@ -26,14 +26,15 @@ fn two_parameters_may_share_a_gradient() {
     assert_eq!(executor.save(0).unwrap().parameters, [1.0; 8]);
 }
 
-/// Trains a lane alone on one thread, with the gradients of both operands, and compares the buffers
+/// Trains a lane alone on one thread, with the gradients of all operands, and compares the buffers
 /// that it leaves behind with those that were planned.
-fn check_scratch(shapes: [&[usize]; 2], op: impl Fn(&mut Graph, [Node; 2]) -> Node) {
+fn check_scratch(shapes: &[&[usize]], op: impl Fn(&mut Graph, &[Node]) -> Node) {
     let mut graph = Graph::new();
-    let [lhs, rhs] = shapes;
-    let lhs = graph.parameter("lhs", lhs, Initialiser::Zeros).unwrap();
-    let rhs = graph.parameter("rhs", rhs, Initialiser::Zeros).unwrap();
-    let y = op(&mut graph, [lhs, rhs]);
+    let names = shapes.iter().enumerate();
+    let operands: Vec<Node> = names
+        .map(|(k, shape)| graph.parameter(&k.to_string(), shape, Initialiser::Zeros).unwrap())
+        .collect();
+    let y = op(&mut graph, &operands);
     let loss = graph.sum(y, 1.0).unwrap();
     let plan = Plan::training(graph, loss, UpdateRule::Momentum, &[]).unwrap();
     let program = Program::new(vec![plan], vec![]).unwrap();
@@ -55,7 +56,8 @@ fn products_take_the_scratch_that_they_plan() {
     for [m, k, n] in sizes {
         for (lhs, transpose_lhs) in [([m, k], false), ([k, m], true)] {
             for (rhs, transpose_rhs) in [([k, n], false), ([n, k], true)] {
-                check_scratch([&lhs, &rhs], |graph, [lhs, rhs]| {
+                check_scratch(&[&lhs, &rhs], |graph, operands| {
+                    let (lhs, rhs) = (operands[0], operands[1]);
                     graph.matmul_transposed(lhs, rhs, transpose_lhs, transpose_rhs).unwrap()
                 });
             }
@@ -76,8 +78,17 @@ fn convolutions_take_the_scratch_that_they_plan() {
         ([200, 6, 6, 16], [3, 3, 16, 16], 1),
     ];
     for (images, filter, stride) in cases {
-        check_scratch([&images, &filter], |graph, [images, filter]| {
-            graph.conv2d(images, filter, stride, Padding::Same).unwrap()
+        check_scratch(&[&images, &filter], |graph, operands| {
+            graph.conv2d(operands[0], operands[1], stride, Padding::Same).unwrap()
+        });
+    }
+}
+
+#[test]
+fn attention_takes_the_scratch_that_it_plans() {
+    for ([batch, places, columns], heads) in [([2, 5, 12], 2), ([1, 64, 96], 1), ([3, 70, 90], 3)] {
+        check_scratch(&[&[batch, places, columns]], |graph, operands| {
+            graph.causal_attention(operands[0], heads).unwrap()
         });
     }
 }

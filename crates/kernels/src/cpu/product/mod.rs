@@ -16,7 +16,7 @@ use super::simd::dispatch;
 use crate::real::Real;
 
 pub(crate) use dots::dots;
-pub(crate) use panels::{Panels, Source, column_width, pack, packed_len};
+pub(crate) use panels::{Packed, Panels, Source, column_width, pack, packed_len};
 pub(crate) use transpose::transpose;
 
 /// Which elements of a left operand are neighbours in memory.

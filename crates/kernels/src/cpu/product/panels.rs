@@ -3,6 +3,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::tile;
+use crate::cpu::ScratchPool;
 use crate::cpu::simd::dispatch;
 use crate::real::Real;
 
@@ -24,6 +25,38 @@ pub(crate) struct Source<'a, T> {
     pub(crate) stride: usize,
     pub(crate) n_terms: usize,
     pub(crate) n_columns: usize,
+}
+
+/// A right operand in panels, in scratch memory.
+pub(crate) struct Packed<T> {
+    data: Vec<T>,
+    n_terms: usize,
+    n_columns: usize,
+}
+
+impl<'a, T: Real> Source<'a, T> {
+    /// A matrix without gaps.
+    pub(crate) fn matrix(data: &'a [T], n_terms: usize, n_columns: usize) -> Self {
+        Self { data, stride: n_columns, n_terms, n_columns }
+    }
+
+    /// All of it in panels.
+    pub(crate) fn pack(&self, scratch: &ScratchPool<T>) -> Packed<T> {
+        let &Self { n_terms, n_columns, .. } = self;
+        let mut data = scratch.take(packed_len::<T>(n_terms, n_columns));
+        pack(self, &mut data);
+        Packed { data, n_terms, n_columns }
+    }
+}
+
+impl<T: Real> Packed<T> {
+    pub(crate) fn panels(&self) -> Panels<'_, T> {
+        Panels::packed(&self.data, self.n_terms, self.n_columns)
+    }
+
+    pub(crate) fn give(self, scratch: &ScratchPool<T>) {
+        scratch.give(self.data);
+    }
 }
 
 /// Columns of a tile on this machine.

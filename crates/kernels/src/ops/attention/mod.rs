@@ -36,8 +36,8 @@ impl Graph {
     /// head h has the h-th of `heads` equal parts of C. `y: [N, T, C]`.
     ///
     /// # Numerics
-    /// Natively a row of scores at a time; on a device 64 keys at a time with a running maximum and
-    /// sum. Neither depends on how many lanes or threads there are. The backward pass computes the
+    /// Natively the scores of 16 places at a time; on a device 64 keys at a time with a running maximum
+    /// and sum. Neither depends on how many lanes or threads there are. The backward pass computes the
     /// probabilities again.
     ///
     /// # Errors

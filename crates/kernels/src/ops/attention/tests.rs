@@ -9,7 +9,9 @@ use crate::testing::{check_gradients, random_values};
 
 #[test]
 fn gradients() {
-    for (batch, places, heads, columns) in [(1, 1, 1, 1), (2, 5, 2, 3), (1, 9, 1, 17)] {
+    for (batch, places, heads, columns) in
+        [(1, 1, 1, 1), (2, 5, 2, 3), (1, 9, 1, 17), (2, 35, 1, 2)]
+    {
         check_gradients(51, |graph| {
             let shape = [batch, places, 3 * heads * columns];
             let qkv = graph.parameter("qkv", &shape, Initialiser::Zeros)?;
@@ -22,7 +24,13 @@ fn gradients() {
 /// Against the definition, with the whole matrix of scores.
 #[test]
 fn equals_the_definition() {
-    let (places, heads, columns) = (7, 2, 4);
+    // One block of places, whole blocks, and blocks with a rest.
+    for [places, heads, columns] in [[7, 2, 4], [16, 1, 32], [64, 2, 33], [75, 2, 5]] {
+        check_definition(places, heads, columns);
+    }
+}
+
+fn check_definition(places: usize, heads: usize, columns: usize) {
     let width = heads * columns;
     let qkv: Vec<f64> = random_values(52, places * 3 * width);
     let mut graph = Graph::new();

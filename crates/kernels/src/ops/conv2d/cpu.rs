@@ -4,11 +4,11 @@
 //! gradients for pixels and the filter turned by half a turn. Wide layers with filters of 3 or 5 go
 //! by way of [`winograd`](super::winograd), all others are [`direct`](super::direct).
 
-use super::direct::{self, Packed};
+use super::direct;
 use super::frame::Frame;
 use super::winograd::Winograd;
 use super::{Conv2d, Epilogue};
-use crate::cpu::product::{packed_len, transpose};
+use crate::cpu::product::{Source, packed_len, transpose};
 use crate::cpu::simd::vectorised;
 use crate::cpu::{CpuContext, ScratchLens, chunks};
 use crate::real::Real;
@@ -231,9 +231,10 @@ impl Correlation {
             filter.give(context);
         } else {
             let n_terms = self.filter[0] * self.filter[1] * frame.channels;
-            let filter = Packed::new(context, filter, n_terms, self.out_channels);
+            let filter = Source::matrix(filter, n_terms, self.out_channels);
+            let filter = filter.pack(context.scratch);
             in_groups(1, &|x, y| direct::correlate(context, self, x, &filter, y));
-            filter.give(context);
+            filter.give(context.scratch);
         }
     }
 

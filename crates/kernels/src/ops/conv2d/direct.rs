@@ -5,9 +5,7 @@
 
 use super::cpu::Correlation;
 use crate::cpu::CpuContext;
-use crate::cpu::product::{
-    Lhs, Order, Panels, Rows, Source, column_width, multiply, pack, packed_len,
-};
+use crate::cpu::product::{Lhs, Order, Packed, Rows, Source, column_width, multiply, packed_len};
 use crate::real::Real;
 
 /// Elements of a panel that one pass over an image takes, half a first-level cache in f32, so that
@@ -22,7 +20,7 @@ pub(super) fn correlate<T: Real>(
     filter: &Packed<T>,
     y: &mut [T],
 ) {
-    let &Correlation { frame, filter: [height, width], out, stride, .. } = correlation;
+    let &Correlation { frame, filter: [height, width], out, stride, out_channels } = correlation;
     let mut padded = context.scratch.take(frame.len());
     frame.fill(image, &mut padded);
     let run_len = width * frame.channels;
@@ -36,7 +34,7 @@ pub(super) fn correlate<T: Real>(
     let runs_per_pass = (PASS_LEN / (run_len * column_width::<T>())).clamp(1, height);
     for first_run in (0..height).step_by(runs_per_pass) {
         let rhs = filter.panels().starting_at(first_run * run_len);
-        for (i, y) in y.chunks_exact_mut(out[1] * filter.n_columns).enumerate() {
+        for (i, y) in y.chunks_exact_mut(out[1] * out_channels).enumerate() {
             let lhs = Lhs {
                 data: &padded[(i * stride + first_run) * row_len..],
                 order,
@@ -45,7 +43,7 @@ pub(super) fn correlate<T: Real>(
                 segment_len: run_len,
                 segment_stride: row_len,
             };
-            let rows = Rows { y, stride: filter.n_columns, n_rows: out[1] };
+            let rows = Rows { y, stride: out_channels, n_rows: out[1] };
             multiply(&lhs, &rhs, rows, first_run > 0);
         }
     }
@@ -67,7 +65,7 @@ pub(super) fn sum_images<T: Real>(
     let images = x.chunks_exact(frame.image[0] * frame.image[1] * frame.channels);
     for (n, (image, grad_y)) in images.zip(grad_y.chunks_exact(correlation.out_len())).enumerate() {
         frame.fill(image, &mut padded);
-        let grad_y = Packed::new(context, grad_y, out[0] * out[1], out_channels);
+        let grad_y = Source::matrix(grad_y, out[0] * out[1], out_channels).pack(context.scratch);
         for (u, y) in (0..height).zip(sum.chunks_exact_mut(n_rows * out_channels)) {
             let lhs = Lhs {
                 data: &padded[u * row_len..],
@@ -80,7 +78,7 @@ pub(super) fn sum_images<T: Real>(
             let rows = Rows { y, stride: out_channels, n_rows };
             multiply(&lhs, &grad_y.panels(), rows, n > 0);
         }
-        grad_y.give(context);
+        grad_y.give(context.scratch);
     }
     context.scratch.give(padded);
 }
@@ -89,32 +87,4 @@ pub(super) fn sum_images<T: Real>(
 pub(super) fn sum_scratch<T: Real>(correlation: &Correlation) -> Vec<usize> {
     let &Correlation { frame, out, out_channels, .. } = correlation;
     vec![frame.len(), packed_len::<T>(out[0] * out[1], out_channels)]
-}
-
-/// A right operand in panels, in scratch memory.
-pub(super) struct Packed<T> {
-    data: Vec<T>,
-    n_terms: usize,
-    n_columns: usize,
-}
-
-impl<T: Real> Packed<T> {
-    pub(super) fn new(
-        context: &CpuContext<'_, T>,
-        data: &[T],
-        n_terms: usize,
-        n_columns: usize,
-    ) -> Self {
-        let mut packed = context.scratch.take(packed_len::<T>(n_terms, n_columns));
-        pack(&Source { data, stride: n_columns, n_terms, n_columns }, &mut packed);
-        Self { data: packed, n_terms, n_columns }
-    }
-
-    pub(super) fn panels(&self) -> Panels<'_, T> {
-        Panels::packed(&self.data, self.n_terms, self.n_columns)
-    }
-
-    pub(super) fn give(self, context: &CpuContext<'_, T>) {
-        context.scratch.give(self.data);
-    }
 }

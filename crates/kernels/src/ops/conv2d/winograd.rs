@@ -12,10 +12,9 @@ use std::collections::BTreeSet;
 use std::iter;
 
 use super::cpu::Correlation;
-use super::direct::Packed;
 use super::tiles::{Gradients, Inputs, Outputs};
 use super::transforms::{self, FILTER_SIZES, TILE};
-use crate::cpu::product::{Lhs, Order, Panels, Rows, multiply, packed_len};
+use crate::cpu::product::{Lhs, Order, Packed, Panels, Rows, Source, multiply, packed_len};
 use crate::cpu::simd::dispatch;
 use crate::cpu::vector::add_scaled;
 use crate::cpu::{CpuContext, chunks};
@@ -46,7 +45,7 @@ pub(super) struct Spectrum<T>(Vec<Packed<T>>);
 
 impl<T: Real> Spectrum<T> {
     pub(super) fn give(self, context: &CpuContext<'_, T>) {
-        self.0.into_iter().for_each(|matrix| matrix.give(context));
+        self.0.into_iter().for_each(|matrix| matrix.give(context.scratch));
     }
 }
 
@@ -112,7 +111,7 @@ impl Winograd {
         let mut matrix = context.scratch.take(c * o);
         let matrices = (0..N_POINTS).map(|point| {
             self.filter_point(filter, point, &mut matrix);
-            Packed::new(context, &matrix, c, o)
+            Source::matrix(&matrix, c, o).pack(context.scratch)
         });
         let spectrum = Spectrum(matrices.collect());
         context.scratch.give(matrix);

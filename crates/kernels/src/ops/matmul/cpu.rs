@@ -135,7 +135,7 @@ impl Matmul {
         if self.is_streamed::<T>() {
             self.streamed_product(context, lhs, Panels::in_place(rhs, n), y);
         } else {
-            let rhs = Source { data: rhs, stride: n, n_terms: k, n_columns: n };
+            let rhs = Source::matrix(rhs, k, n);
             self.packed_product(context, lhs, &rhs, y);
         }
     }

@@ -1,7 +1,7 @@
 //! Native kernel: blocks of rows of the gradient in scratch memory that stays in the cache.
 
 use super::{Matmul, MatmulUpdate};
-use crate::cpu::product::{Lhs, Panels, Rows, Source, multiply, pack, packed_len};
+use crate::cpu::product::{Lhs, Panels, Rows, Source, multiply, packed_len};
 use crate::cpu::{CpuContext, ScratchLens, chunks};
 use crate::ops::matmul::PASS_TERMS;
 use crate::real::Real;
@@ -27,9 +27,8 @@ impl MatmulUpdate {
     ) {
         let (k, n) = (self.matmul.k, self.matmul.n);
         let lhs = self.matmul.lhs(inputs[0]);
-        let mut packed = context.scratch.take(packed_len::<T>(k, n));
-        pack(&Source { data: inputs[1], stride: n, n_terms: k, n_columns: n }, &mut packed);
-        let rhs = Panels::packed(&packed, k, n);
+        let packed = Source::matrix(inputs[1], k, n).pack(context.scratch);
+        let rhs = packed.panels();
         let block_rows = self.block_rows();
         let parallel = context.parallel && self.update.len * (k + UPDATE_WORK) >= MIN_PARALLEL_WORK;
         self.update.in_blocks(context, parallel, outputs, block_rows * n, |block, update| {
@@ -39,7 +38,7 @@ impl MatmulUpdate {
             update(&grads);
             context.scratch.give(grads);
         });
-        context.scratch.give(packed);
+        packed.give(context.scratch);
     }
 
     /// What [`MatmulUpdate::cpu`] takes.
