@@ -4,7 +4,7 @@ use crate::space::{Scale, Space};
 use crate::trainer::Parameters;
 
 /// A box that is filled more than this by the one before has hardly a new point.
-const LARGEST_SHARE: f64 = 0.999;
+pub(crate) const LARGEST_SHARE: f64 = 0.999;
 
 /// The share of `inner` in `outer`, in (0, 1): its volume in the unit cube of `outer`'s scales.
 ///
