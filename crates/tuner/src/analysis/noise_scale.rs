@@ -5,13 +5,24 @@
 //! B_simple = tr(Sigma) / |G|^2, with G the gradient and Sigma the covariance of the gradient of one
 //! example. Trainers measure an unbiased estimate of each, as the metrics
 //! [`GRADIENT_VARIANCE`] and [`SQUARED_GRADIENT_NORM`]; either may come out negative. Their ratio would
-//! be biased, so they are averaged apart over training, then divided. Each measurement weighs as many
-//! steps as it stands for (half of those to its neighbours, as in the trapezoid rule), so that the
-//! average is one over training and not over the evaluation grid, which is dense at the start.
+//! be biased, so in each tenth of the way to the goal they are averaged apart, over measurements and
+//! trials, to v and g. B_simple grows on that way, often tenfold, and what the critical batch size
+//! averages are steps without noise: of a step of batch size B, 1 / (1 + B_simple / B) = g / (g + v / B)
+//! is progress. So steps are S_min (1 + B_noise / B) with
+//!
+//! ```text
+//! B_noise = sum of v / (g + v / B)  over  sum of g / (g + v / B),
+//! ```
+//!
+//! sums over the tenths, each weighed by its steps: tr(Sigma) and |G|^2 relative to the squared norm of a
+//! batch's gradient. Averaged as they are instead, they would tell of the start alone, where gradients
+//! are large. Each measurement weighs as many steps as it stands for (half of those to its neighbours,
+//! as in the trapezoid rule), so that the average is one over training and not over the evaluation
+//! grid, which is dense at the start.
 //!
 //! # Source
 //!
-//! McCandlish et al. 2018, appendix A.
+//! McCandlish et al. 2018, equation 2.7 for the progress of a step and appendix A for the estimates.
 
 use serde::Serialize;
 
@@ -51,7 +62,7 @@ pub struct NoiseScale {
     pub gradient_variance: f64,
     /// Average of |G|^2.
     pub squared_gradient_norm: f64,
-    /// Their ratio, in examples; `None` where the average of |G|^2 is not positive: not determined.
+    /// B_noise, in examples; `None` where |G|^2 cannot be told from 0: not determined.
     pub noise_scale: Option<f64>,
     /// Its bootstrap interval; `None` with a single unit to resample or without a noise scale.
     pub interval: Option<Interval>,
@@ -69,6 +80,13 @@ struct Sums {
     squared_norm: f64,
 }
 
+/// Sums over each tenth of the way to the goal.
+type Way = [Sums; N_PARTS];
+
+/// Parts of the way to the goal: within one the noise scale hardly changes, and there are measurements
+/// enough.
+const N_PARTS: usize = 10;
+
 impl Sums {
     fn total(parts: impl Iterator<Item = Sums>) -> Sums {
         parts.fold(Sums::default(), |a, b| Sums {
@@ -78,19 +96,30 @@ impl Sums {
         })
     }
 
-    /// The same averages with a weight of 1; `None` without weight.
-    fn mean(self) -> Option<Sums> {
-        (self.weight > 0.0).then(|| Sums {
-            weight: 1.0,
-            variance: self.variance / self.weight,
-            squared_norm: self.squared_norm / self.weight,
-        })
+    fn times(self, factor: f64) -> Sums {
+        Sums {
+            weight: factor * self.weight,
+            variance: factor * self.variance,
+            squared_norm: factor * self.squared_norm,
+        }
     }
+}
 
-    /// The noise scale; `None` where |G|^2 is not positive.
-    fn noise_scale(self) -> Option<f64> {
-        (self.squared_norm > 0.0).then(|| self.variance / self.squared_norm)
-    }
+/// The sum of ways; tenth by tenth.
+fn total_way<'a>(ways: impl Iterator<Item = &'a Way> + Clone) -> Way {
+    std::array::from_fn(|part| Sums::total(ways.clone().map(|way| way[part])))
+}
+
+/// B_noise; `None` where |G|^2, or the norm of a batch's gradient, cannot be told from 0.
+fn noise_scale_of(way: &Way, batch_size: u64) -> Option<f64> {
+    let measured = way.iter().filter(|sums| sums.weight > 0.0);
+    let relative = measured.map(|sums| {
+        let batch_norm = sums.squared_norm + sums.variance / batch_size as f64;
+        (batch_norm > 0.0).then(|| sums.times(sums.weight / batch_norm))
+    });
+    let relative: Option<Vec<Sums>> = relative.collect();
+    let Sums { variance, squared_norm, .. } = Sums::total(relative?.into_iter());
+    (squared_norm > 0.0).then(|| variance / squared_norm)
 }
 
 impl NoiseScales {
@@ -137,21 +166,27 @@ fn of_study(
     let until_goal = |trial: &TrialCurve| {
         let rows = trial.curve.rows(&question.goal.metric);
         let reached = question.first_reached(batch_size, rows)?;
-        Some((trial.trial.trial_id, measurements(&trial.curve, reached.step)))
+        let measured = measurements(&trial.curve, reached.step);
+        (!measured.is_empty()).then_some((trial.trial.trial_id, measured))
     };
-    let trials: Vec<(u64, Vec<Sums>)> = study.counted().filter_map(until_goal).collect();
+    let trials: Vec<(u64, Vec<Way>)> = study.counted().filter_map(until_goal).collect();
     let winner = trials.iter().find(|(trial_id, _)| *trial_id == winner_id);
-    // A trial's average weighs 1, however long it took.
-    let pooled: Vec<Sums> = trials
+    // A trial weighs 1, however long it took.
+    let pooled: Vec<Way> = trials
         .iter()
-        .filter_map(|(_, measured)| Sums::total(measured.iter().copied()).mean())
+        .map(|(_, measured)| {
+            let way = total_way(measured.iter());
+            let weight = Sums::total(way.iter().copied()).weight;
+            way.map(|sums| sums.times(1.0 / weight))
+        })
         .collect();
     let n_measurements = trials.iter().map(|(_, measured)| measured.len() as u64).sum();
     let n_pooled = pooled.len() as u64;
-    let winner = winner.and_then(|(_, measured)| {
-        noise_scale(measured, (measured.len() as u64, 1), draws.stream(0), options)
-    });
-    let pooled = noise_scale(&pooled, (n_measurements, n_pooled), draws.stream(1), options);
+    let of = |parts: &[Way], counts, stream| {
+        noise_scale(parts, counts, batch_size, draws.stream(stream), options)
+    };
+    let winner = winner.and_then(|(_, measured)| of(measured, (measured.len() as u64, 1), 0));
+    let pooled = of(&pooled, (n_measurements, n_pooled), 1);
     (winner.is_some() || pooled.is_some()).then_some(StudyNoiseScale {
         batch_size,
         winner,
@@ -160,9 +195,10 @@ fn of_study(
     })
 }
 
-/// The measurements of both metrics up to a step, each weighted by the steps it stands for. Rows in
-/// which either is not a number are left out, and their steps go to their neighbours.
-fn measurements(curve: &Curve, last_step: u64) -> Vec<Sums> {
+/// The measurements of both metrics up to a step, each in its tenth of the way there and weighted by the
+/// steps it stands for. Rows in which either is not a number are left out, and their steps go to their
+/// neighbours.
+fn measurements(curve: &Curve, last_step: u64) -> Vec<Way> {
     let norms = curve.rows(SQUARED_GRADIENT_NORM);
     let variances = curve.rows(GRADIENT_VARIANCE).map(|(_, variance)| variance);
     let rows: Vec<(u64, f64, f64)> = norms
@@ -171,35 +207,44 @@ fn measurements(curve: &Curve, last_step: u64) -> Vec<Sums> {
         .filter(|(step, norm, variance)| *step <= last_step && !norm.is_nan() && !variance.is_nan())
         .collect();
     let step = |index: usize| rows[index.min(rows.len() - 1)].0;
-    let sums = |index: usize| {
-        let (_, norm, variance) = rows[index];
+    let way = |index: usize| {
+        let (at, norm, variance) = rows[index];
         let span = step(index + 1) - step(index.saturating_sub(1));
         let weight = if rows.len() == 1 { 1.0 } else { span as f64 / 2.0 };
-        Sums { weight, variance: weight * variance, squared_norm: weight * norm }
+        let part = (N_PARTS as u64 * at / last_step.max(1)).min(N_PARTS as u64 - 1);
+        let mut way = Way::default();
+        way[part as usize] =
+            Sums { weight, variance: weight * variance, squared_norm: weight * norm };
+        way
     };
-    (0..rows.len()).map(sums).collect()
+    (0..rows.len()).map(way).collect()
 }
 
 /// The noise scale of parts that are resampled whole; `None` for none.
 fn noise_scale(
-    parts: &[Sums],
+    parts: &[Way],
     (n_measurements, n_trials): (u64, u64),
+    batch_size: u64,
     draws: Draws,
     options: &AnalysisOptions,
 ) -> Option<NoiseScale> {
-    let mean = Sums::total(parts.iter().copied()).mean()?;
-    let noise_scale = mean.noise_scale();
+    let way = total_way(parts.iter());
+    let sums = Sums::total(way.iter().copied());
+    if sums.weight <= 0.0 {
+        return None;
+    }
+    let noise_scale = noise_scale_of(&way, batch_size);
     let resampled = |resample: u64| {
-        let drawn = draws.indices(resample, parts.len()).map(|index| parts[index]);
+        let drawn: Vec<&Way> = draws.indices(resample, parts.len()).map(|i| &parts[i]).collect();
         // As small a gradient as cannot be told from 0: a noise scale without bound.
-        Sums::total(drawn).noise_scale().unwrap_or(f64::INFINITY)
+        noise_scale_of(&total_way(drawn.iter().copied()), batch_size).unwrap_or(f64::INFINITY)
     };
     let has_interval = noise_scale.is_some() && parts.len() > 1;
     let n_resamples = usize::try_from(options.n_resamples).unwrap_or(usize::MAX);
     let resamples = (0..options.n_resamples).map(resampled);
     Some(NoiseScale {
-        gradient_variance: mean.variance,
-        squared_gradient_norm: mean.squared_norm,
+        gradient_variance: sums.variance / sums.weight,
+        squared_gradient_norm: sums.squared_norm / sums.weight,
         noise_scale,
         interval: has_interval.then(|| interval(resamples, n_resamples, options)).flatten(),
         n_measurements,
@@ -238,20 +283,62 @@ mod tests {
     }
 
     #[test]
-    fn numerator_and_denominator_are_averaged_over_steps_then_divided() {
-        // Weights 5, 10 and 5 (steps 0, 10, 20): |G|^2 = (5 * 8 + 10 * 2 + 5 * 0) / 20 = 3 and
-        // tr Sigma = (5 * 4 + 10 * 7 + 5 * 6) / 20 = 6, so 2; the mean of ratios would be another.
+    fn both_are_taken_relative_to_the_norm_of_a_batch_gradient() {
+        // Weights 5, 10 and 5 (steps 0, 10, 20, each in a tenth of its own); |G|^2 + tr Sigma / 4 is
+        // 9, 3.75 and 1.5. Averages: |G|^2 = (5 * 8 + 10 * 2) / 20 = 3, tr Sigma = 6.
         let fast = trial(0, &[(0, 8.0, 4.0), (10, 2.0, 7.0), (20, 0.0, 6.0)]);
         let slow = trial(1, &[(0, 1.0, 6.0), (500, 1.0, 6.0)]);
         let found = scales(&record(&[(4, &[fast, slow])]), &question()).unwrap().studies[0];
         let winner = found.winner.unwrap();
         assert_eq!((winner.squared_gradient_norm, winner.gradient_variance), (3.0, 6.0));
-        assert_eq!((winner.noise_scale, winner.n_measurements), (Some(2.0), 3));
-        // Each trial weighs the same: (3 + 1) / 2 = 2 and (6 + 6) / 2 = 6.
+        let variance = 5.0 * 4.0 / 9.0 + 10.0 * 7.0 / 3.75 + 5.0 * 6.0 / 1.5;
+        let norm = 5.0 * 8.0 / 9.0 + 10.0 * 2.0 / 3.75;
+        assert!((winner.noise_scale.unwrap() / (variance / norm) - 1.0).abs() < 1e-12);
+        assert_eq!(winner.n_measurements, 3);
+        // Each trial weighs the same: a quarter and a half of the first in steps 0 and 20 beside a
+        // half of the second.
         let pooled = found.pooled.unwrap();
-        assert_eq!((pooled.noise_scale, pooled.n_trials, pooled.n_measurements), (Some(3.0), 2, 5));
+        let of_part = |weight: f64, norm: f64, variance: f64| {
+            let batch_norm = norm + variance / 4.0;
+            [weight * variance / batch_norm, weight * norm / batch_norm]
+        };
+        let first = of_part(0.75, (0.25 * 8.0 + 0.5) / 0.75, (0.25 * 4.0 + 3.0) / 0.75);
+        let last = of_part(0.75, 0.5 / 0.75, (0.25 * 6.0 + 3.0) / 0.75);
+        let middle = of_part(0.5, 2.0, 7.0);
+        let sum = |k: usize| first[k] + middle[k] + last[k];
+        assert!((pooled.noise_scale.unwrap() / (sum(0) / sum(1)) - 1.0).abs() < 1e-12);
+        assert_eq!((pooled.n_trials, pooled.n_measurements), (2, 5));
         let Interval { low, high } = pooled.interval.unwrap();
-        assert_eq!((low, high), (2.0, Some(6.0)), "both trials the first, and both the second");
+        // The least is that of both, the largest that of the second twice.
+        assert!((low - pooled.noise_scale.unwrap()).abs() < 1e-12, "{low}");
+        assert!((high.unwrap() - 6.0).abs() < 1e-12, "{high:?}");
+    }
+
+    /// Steps of noise scales that grow tenfold: S = S_min (1 + B_noise / B) holds exactly, with the mean
+    /// over steps without noise.
+    #[test]
+    fn is_the_critical_batch_size_of_training_whose_noise_grows() {
+        let (n_noise_free, batch_size) = (10_000_u32, 16_u64);
+        let local = |progress: f64| 50.0 * 10.0_f64.powf(progress);
+        // The step at which so many noise-free steps are made, at the given batch size.
+        let mut rows = vec![];
+        let (mut steps, mut mean) = (0.0, 0.0);
+        for step in 0..n_noise_free {
+            let noise_scale = local(f64::from(step) / f64::from(n_noise_free));
+            // Gradients that shrink a hundredfold do not matter.
+            let norm = 0.01_f64.powf(f64::from(step) / f64::from(n_noise_free));
+            rows.push((steps as u64, norm, norm * noise_scale));
+            mean += noise_scale / f64::from(n_noise_free);
+            steps += 1.0 + noise_scale / batch_size as f64;
+        }
+        let thinned: Vec<_> = rows.into_iter().step_by(50).collect();
+        let record = record(&[(batch_size, &[trial(0, &thinned)])]);
+        let found = scales(&record, &question()).unwrap().studies[0].winner.unwrap();
+        let noise_scale = found.noise_scale.unwrap();
+        assert!((noise_scale / mean - 1.0).abs() < 0.02, "{noise_scale} and {mean}");
+        // As they are: far less, for the start counts most.
+        let plain = found.gradient_variance / found.squared_gradient_norm;
+        assert!(plain < 0.7 * mean, "{plain} and {mean}");
     }
 
     #[test]
@@ -273,11 +360,12 @@ mod tests {
             scales(&record(&[(4, &[trial(0, rows)])]), &question()).unwrap().studies[0].winner
         };
         let found = winner(&rows).unwrap();
-        assert_eq!((found.n_measurements, found.noise_scale), (2, Some(3.0)));
+        assert_eq!(found.n_measurements, 2);
+        assert!((found.noise_scale.unwrap() - 3.0).abs() < 1e-12);
         let negative = winner(&[(0, 1.0, 5.0), (10, -1.5, 5.0)]).unwrap();
         assert_eq!((negative.noise_scale, negative.interval), (None, None));
         // Sometimes not positive: bounded from below only.
-        let faint = winner(&[(0, 3.0, 5.0), (10, -1.0, 5.0)]).unwrap();
+        let faint = winner(&[(0, 3.0, 5.0), (10, -0.2, 5.0)]).unwrap();
         assert!(faint.noise_scale.is_some() && faint.interval.unwrap().high.is_none());
         let mut unreached = trial(0, &rows);
         unreached.trial.status = TrialStatus::Infeasible;
