@@ -70,7 +70,7 @@ fn table(analysis: &GoalAnalysis) -> String {
     let fixed = [
         "batch size",
         "steps to result",
-        "95 % interval",
+        "95 % bootstrap",
         "examples",
         "complete",
         "infeasible",
@@ -161,8 +161,8 @@ fn batch_size(estimate: BatchSizeEstimate) -> String {
         Determination::OnlyUpperBound => "at most ",
         _ => "",
     };
-    let interval = estimate.interval.map_or(String::new(), |(low, high)| {
-        format!(" (95 % interval {} to {})", format::count(low), format::count(high))
+    let interval = estimate.interval.map_or(String::new(), |interval| {
+        format!(" (95 % interval {})", format::batch_sizes(interval))
     });
     format!("{bound}{}{interval}", format::count(estimate.value))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use critbatch_tuner::{Goal, Question, Threshold, Workload};
+use critbatch_tuner::{BatchSizeInterval, Goal, Question, Threshold, Workload};
 
 /// A count with commas: `12,800`.
 #[must_use]
@@ -16,6 +16,15 @@ pub fn count(n: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// An interval of batch sizes with open ends: `16 or less to 512`.
+#[must_use]
+pub fn batch_sizes(interval: BatchSizeInterval) -> String {
+    let BatchSizeInterval { low, high, is_open_below, is_open_above } = interval;
+    let less = if is_open_below { " or less" } else { "" };
+    let more = if is_open_above { " or more" } else { "" };
+    format!("{}{less} to {}{more}", count(low), count(high))
 }
 
 /// Four significant digits. Just below 1, as momenta are, three digits of the distance to 1.

@@ -40,9 +40,9 @@ mod store;
 mod trainer;
 
 pub use analysis::{
-    Analysis, AnalysisOptions, BatchSizeEstimate, BestMedian, Boundary, BudgetRegions,
-    ComparedExperiment, ComparedPoint, Comparison, ConvergencePoint, CurveFit, CurvePoint,
-    Determination, Estimate, ExperimentSummary, FitParameters, GoalAnalysis, Heuristic,
+    Analysis, AnalysisOptions, BatchSizeEstimate, BatchSizeInterval, BestMedian, Boundary,
+    BudgetRegions, ComparedExperiment, ComparedPoint, Comparison, ConvergencePoint, CurveFit,
+    CurvePoint, Determination, Estimate, ExperimentSummary, FitParameters, GoalAnalysis, Heuristic,
     HeuristicPoint, HeuristicScore, HeuristicScores, IdealProjection, Interval, LabelSmoothing,
     NoiseScale, NoiseScales, ProjectedPoint, Quality, QualityBudget, QualityCurve, QualityPoint,
     Regimes, Region, RegionClass, RegionPoint, RepeatAnalysis, RepeatedPoint, SmoothingCurve,

@@ -121,8 +121,11 @@ fn the_three_regimes_are_found_with_intervals() {
     let critical = fit.critical_batch_size.value;
     assert!((scaling.value as f64) < critical && critical < useful.value as f64, "{critical}");
     for estimate in [scaling, useful] {
-        let (low, high) = estimate.interval.unwrap();
-        assert!(low <= high && high <= 8 * low, "{estimate:?}");
+        let interval = estimate.interval.unwrap();
+        assert!(
+            interval.low <= interval.high && interval.high <= 16 * interval.low,
+            "{estimate:?}"
+        );
     }
     let interval = fit.critical_batch_size.interval.unwrap();
     assert!(interval.low <= critical && critical <= interval.high.unwrap(), "{interval:?}");

@@ -58,7 +58,7 @@ pub(crate) fn sentences(input: &ReportInput<'_>, goal: &GoalAnalysis) -> String 
     let best = studies.iter().find(|study| size(study) == useful.value).unwrap_or(last);
     let is_end_seen = useful.determination == Determination::Determined;
     let (at_least, beyond) = match is_end_seen {
-        true => ("", format!("beyond {} there is no gain", format::count(useful.value))),
+        true => ("", format!("beyond {} there is hardly any gain", format::count(useful.value))),
         false => (
             " at least",
             "the largest batch size with a result still saves steps, so where the gain ends is not \
@@ -66,8 +66,12 @@ pub(crate) fn sentences(input: &ReportInput<'_>, goal: &GoalAnalysis) -> String 
                 .to_owned(),
         ),
     };
+    let confidence = labels::percent(input.analysis.options.confidence);
+    let interval = useful.interval.map_or(String::new(), |interval| {
+        format!(" ({confidence} interval {})", format::batch_sizes(interval))
+    });
     format!(
-        "Use batches of up to {}{at_least}: {}, and {beyond}. {}",
+        "Use batches of up to {}{at_least}{interval}: {}, and {beyond}. {}",
         format::count(useful.value),
         scaling(end, useful, size(last)),
         recipe(input, best, &text)
@@ -80,6 +84,9 @@ fn scaling(end: BatchSizeEstimate, useful: BatchSizeEstimate, largest: u64) -> S
         true => format!(", then saves less up to {}", format::count(useful.value)),
         false => String::new(),
     };
+    let interval = end
+        .interval
+        .map_or(String::new(), |interval| format!(" ({})", format::batch_sizes(interval)));
     match end.determination {
         Determination::OnlyUpperBound => format!(
             "already from the smallest measured one, {}, on, a doubled batch does not halve the \
@@ -87,7 +94,10 @@ fn scaling(end: BatchSizeEstimate, useful: BatchSizeEstimate, largest: u64) -> S
             format::count(end.value)
         ),
         _ if end.value >= largest => "a doubled batch halves the steps all the way".to_owned(),
-        _ => format!("a doubled batch halves the steps up to {}{less}", format::count(end.value)),
+        _ => {
+            let end = format::count(end.value);
+            format!("a doubled batch halves the steps up to {end}{interval}{less}")
+        }
     }
 }
 
@@ -135,8 +145,8 @@ fn size_tile(name: &str, estimate: BatchSizeEstimate, within: &str, confidence: 
         Determination::OnlyUpperBound => format!("≤ {value}"),
         _ => value,
     };
-    let interval = estimate.interval.map_or(String::new(), |(low, high)| {
-        format!("; {confidence} interval {} to {}", format::count(low), format::count(high))
+    let interval = estimate.interval.map_or(String::new(), |interval| {
+        format!("; {confidence} interval {}", format::batch_sizes(interval))
     });
     Tile { name: name.to_owned(), value, note: format!("{within}{interval}") }
 }

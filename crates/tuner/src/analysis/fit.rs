@@ -11,6 +11,14 @@
 //! 2^-10 times the smallest to 2^10 times the largest batch size with a result, on a grid and then by
 //! golden section; beyond, the curve is flat or perfect scaling to within rounding of the steps.
 //!
+//! # Intervals
+//!
+//! Two kinds of error move the numbers: that of each study's search, which curves drawn by it show (see
+//! [`regimes`](super::regimes)), and that the points do not lie on the formula. Refitting what the fit
+//! says with its residuals in random places, enlarged by (n / (n - 2))^(1/2) for the two numbers that
+//! they were fitted with (Efron 1979), shows the second, and the first as far as it is alike at all batch
+//! sizes. An interval is the hull of both.
+//!
 //! # When B_crit is determined
 //!
 //! With at least three points, none of them off the fit by more than the tolerated factor, and the
@@ -29,7 +37,7 @@
 use serde::Serialize;
 
 use super::options::AnalysisOptions;
-use super::resample::quantile;
+use super::resample::{Draws, quantile};
 use super::scaling::CurvePoint;
 
 /// Points that a fit of two numbers needs so that its residuals say anything.
@@ -116,11 +124,12 @@ struct Fitted {
 }
 
 impl CurveFit {
-    /// Fits a curve that ascends in batch size; `resampled` are bootstrap curves of the same studies.
-    /// Points of 0 steps (the goal was met before training) have no logarithm and are left out.
+    /// Fits a curve that ascends in batch size; `drawn` are curves of the same studies by the error of
+    /// their searches, none if it is not known. Points of 0 steps (the goal was met before training)
+    /// have no logarithm and are left out.
     pub(super) fn of(
         curve: &[CurvePoint],
-        resampled: &[Vec<CurvePoint>],
+        drawn: &[Vec<CurvePoint>],
         options: &AnalysisOptions,
     ) -> CurveFit {
         let curve = positive(curve);
@@ -130,12 +139,19 @@ impl CurveFit {
             let determination = Determination::TooFewPoints;
             return CurveFit { determination, n_points, parameters: None };
         };
-        // In one range for all, so that its ends are known where a resample lacks a point.
-        let fits: Vec<Fitted> =
-            resampled.iter().filter_map(|curve| Fitted::of(&positive(curve), search)).collect();
-        let estimate = |of: fn(&Fitted) -> f64| Estimate {
-            value: of(&fitted),
-            interval: interval(fits.iter().map(of), resampled.len(), options),
+        // In one range for all, so that its ends are known.
+        let refit = |curves: &[Vec<CurvePoint>]| -> Vec<Fitted> {
+            curves.iter().filter_map(|curve| Fitted::of(&positive(curve), search)).collect()
+        };
+        let by_search = refit(drawn);
+        let by_residuals = match drawn {
+            [] => vec![],
+            _ => refit(&fitted.with_residuals_moved(&curve, options)),
+        };
+        let estimate = |of: fn(&Fitted) -> f64| {
+            let interval = |fits: &[Fitted]| interval(fits.iter().map(of), fits.len(), options);
+            let hull = interval(&by_search).zip(interval(&by_residuals));
+            Estimate { value: of(&fitted), interval: hull.map(|(a, b)| a.hull(b)) }
         };
         let mut critical_batch_size = estimate(|fit| fit.critical_batch_size);
         if let Some(interval) = &mut critical_batch_size.interval {
@@ -175,7 +191,42 @@ fn determination(
     }
 }
 
+impl Interval {
+    fn hull(self, other: Interval) -> Interval {
+        let high = self.high.zip(other.high).map(|(a, b)| a.max(b));
+        Interval { low: self.low.min(other.low), high }
+    }
+}
+
 impl Fitted {
+    /// Curves of the fitted steps, each times the residual of a random point.
+    fn with_residuals_moved(
+        &self,
+        curve: &[CurvePoint],
+        options: &AnalysisOptions,
+    ) -> Vec<Vec<CurvePoint>> {
+        let draws = Draws::new(options.seed, "residuals");
+        let n = curve.len() as f64;
+        let enlarged = (n / (n - 2.0)).sqrt();
+        let fitted = |point: &CurvePoint| {
+            let ratio = self.critical_batch_size / point.batch_size as f64;
+            self.minimum_steps.ln() + ratio.ln_1p()
+        };
+        let residuals: Vec<f64> = curve
+            .iter()
+            .map(|point| enlarged * ((point.steps as f64).ln() - fitted(point)))
+            .collect();
+        let moved = |resample: u64| {
+            let drawn = draws.indices(resample, curve.len());
+            let point = |(point, index): (&CurvePoint, usize)| {
+                let steps = (fitted(point) + residuals[index]).exp().round().max(1.0) as u64;
+                CurvePoint { steps, ..*point }
+            };
+            curve.iter().zip(drawn).map(point).collect()
+        };
+        (0..options.n_resamples).map(moved).collect()
+    }
+
     /// The least-squares fit with B_crit in a range; `None` with too few points. All steps are
     /// positive.
     fn of(curve: &[CurvePoint], (low, high): (f64, f64)) -> Option<Fitted> {
@@ -325,15 +376,35 @@ mod tests {
         assert!(close(found.largest_residual_factor, 1.075_888_563_009), "{found:?}");
     }
 
-    /// A third of the resamples lack the largest batch size; all of them scale perfectly.
+    /// Perfect scaling: no drawn curve bends.
     #[test]
     fn the_end_of_the_search_is_no_end_of_an_interval() {
         let whole = model(1.0, 1e9, 0..=6);
-        let resampled: Vec<_> =
-            (0..99).map(|i| whole[..whole.len() - usize::from(i % 3 == 0)].to_vec()).collect();
-        let fit = CurveFit::of(&whole, &resampled, &AnalysisOptions::default());
+        let fit = CurveFit::of(&whole, &vec![whole.clone(); 99], &AnalysisOptions::default());
         let interval = fit.parameters.unwrap().critical_batch_size.interval.unwrap();
         assert_eq!(interval.high, None, "{interval:?}");
+    }
+
+    /// Searches without error around points off the formula: the interval is that of the residuals,
+    /// here by the usual formula, with the standard error of log B_crit from the slopes
+    /// B_crit / (B + B_crit).
+    #[test]
+    fn points_off_the_formula_widen_the_interval() {
+        let mut points = model(1000.0, 64.0, 0..=11);
+        for (index, point) in points.iter_mut().enumerate() {
+            let factor = if index % 2 == 0 { 1.2 } else { 1.0 / 1.2 };
+            point.steps = (point.steps as f64 * factor).round() as u64;
+        }
+        let fit = CurveFit::of(&points, &vec![points.clone(); 9], &AnalysisOptions::default());
+        let Estimate { value, interval } = fit.parameters.unwrap().critical_batch_size;
+        let interval = interval.unwrap();
+        let slopes = points.iter().map(|point| value / (point.batch_size as f64 + value));
+        let residual = Fitted::at(&points, value).squared_error / 10.0;
+        let error = (residual / squares_about_mean(slopes)).sqrt();
+        for (end, sign) in [(interval.low, -1.0), (interval.high.unwrap(), 1.0)] {
+            let expected = value * (sign * 1.96 * error).exp();
+            assert!((end / expected).ln().abs() < 0.15, "{end} and {expected}, of {value}");
+        }
     }
 
     #[test]

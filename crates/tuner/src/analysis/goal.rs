@@ -64,13 +64,20 @@ impl GoalAnalysis {
         question: &Question,
         options: &AnalysisOptions,
     ) -> GoalAnalysis {
-        GoalAnalysis {
+        let mut analysis = GoalAnalysis {
             question: question.clone(),
             studies: studies.iter().map(|s| StudyAnalysis::of(s, question, options)).collect(),
             regimes: Regimes::of(studies, question, options),
             heuristics: HeuristicScores::of(studies, question, options),
             time: TimeToResult::of(studies, options),
+        };
+        let curve = analysis.curve();
+        for study in &mut analysis.studies {
+            let point = curve.iter().find(|point| point.batch_size == study.facts.batch_size);
+            let found = |point| Warning::of_curve(point, &curve, options.tolerances.curve_factor);
+            study.warnings.extend(point.copied().map_or(vec![], found));
         }
+        analysis
     }
 
     /// Steps to result by ascending batch size, where there is one.

@@ -20,6 +20,7 @@ mod regions;
 mod repeats;
 mod resample;
 mod scaling;
+mod search_error;
 mod steps_to_result;
 mod summary;
 #[cfg(test)]
@@ -41,7 +42,7 @@ pub use label_smoothing::{LabelSmoothing, SmoothingCurve, SmoothingPoint};
 pub use noise_scale::{NoiseScale, NoiseScales, StudyNoiseScale};
 pub use options::{AnalysisOptions, Tolerances};
 pub use quality::{Quality, QualityBudget, QualityCurve, QualityPoint};
-pub use regimes::{BatchSizeEstimate, Regimes};
+pub use regimes::{BatchSizeEstimate, BatchSizeInterval, Regimes};
 pub use regions::{BudgetRegions, Region, RegionClass, RegionPoint};
 pub use repeats::{BestMedian, RepeatAnalysis, RepeatedPoint};
 pub use scaling::{

@@ -11,7 +11,7 @@ pub struct AnalysisOptions {
     pub n_resamples: u64,
     /// Probability that intervals aim at, in (0, 1).
     pub confidence: f64,
-    /// Fixes every random number of the bootstrap.
+    /// Fixes every random number of intervals.
     pub seed: u64,
     /// Where learning-rate heuristics are anchored; `None` for the smallest batch size with a result.
     pub base_batch_size: Option<u64>,
@@ -64,6 +64,9 @@ pub struct Tolerances {
     pub budget_end: f64,
     /// Factor by which the median of repeats may differ from the search's best steps.
     pub repeats_factor: f64,
+    /// Factor by which a study may take more examples than a larger batch size, or more steps than a
+    /// smaller one.
+    pub curve_factor: f64,
     /// Factor by which the fit S(B) = S_min (1 + B_crit / B) may miss a point.
     pub fit_factor: f64,
     /// Factor within which an effective learning rate counts as the one a heuristic predicts.
@@ -77,13 +80,14 @@ impl Default for Tolerances {
     fn default() -> Tolerances {
         Tolerances {
             perfect_scaling: 0.2,
-            useful: 0.1,
+            useful: 0.2,
             edge: 0.1,
             n_reached: 3,
             share_reached: 0.05,
             grid_gap: 0.1,
             budget_end: 0.05,
             repeats_factor: 1.2,
+            curve_factor: 1.3,
             fit_factor: 1.5,
             learning_rate_factor: 1.5,
             n_nearest: 3,

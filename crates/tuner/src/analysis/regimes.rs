@@ -2,14 +2,17 @@
 //!
 //! # Intervals
 //!
-//! Each resample draws the steps of every study from the bootstrap distribution of its minimum (see
-//! [`uncertainty`](super::uncertainty)), independently, by the inverse of its distribution function;
-//! a study that draws "not reached" is missing from that curve. Every number is computed on each
-//! resampled curve anew, and the interval holds the middle part of what comes out. All resampled steps
-//! lie at or above the measured ones, so the interval of S_min leans upwards: in simulated searches
-//! of 50 trials a 95 % interval held the S_min of the expected minima in 65 of 100 cases. Batch sizes
-//! depend on ratios of steps, in which this cancels as far as studies are alike: there, the interval
-//! of B_crit held the true one in 97 of 100 cases.
+//! Each of many curves draws the steps of every study from what the expected best of its search may take
+//! (see [`search_error`](super::search_error)), independently. Every number is computed on each
+//! drawn curve anew, and the interval holds the middle part of what comes out. The ends of regimes hang
+//! on the least of several minima, the fewest steps or examples, so that a single lucky trial moves
+//! them: their intervals are wide where a search was small. In simulated searches of 30 trials, with
+//! log steps that scatter by 0.1, 95 % intervals hold the regime's end of the expected curve in 95 of
+//! 100 cases and more, where those of a bootstrap of the minimum, which never falls below the best
+//! trial seen, hold it in 65 to 87.
+//!
+//! The interval of the fit is that or, if it is wider, the one of the fit's own residuals (see
+//! [`fit`](super::fit)).
 
 use serde::Serialize;
 
@@ -17,7 +20,7 @@ use super::fit::{CurveFit, Determination};
 use super::options::AnalysisOptions;
 use super::resample::{Draws, quantile};
 use super::scaling::{CurvePoint, end_of_perfect_scaling, maximum_useful_batch_size};
-use super::uncertainty::{MinimumOfDraws, StepsQuantile};
+use super::search_error::SearchError;
 use crate::record::{Question, StudyOutcomes};
 
 /// The regimes of a curve.
@@ -41,12 +44,25 @@ pub struct Regimes {
 pub struct BatchSizeEstimate {
     /// The estimate.
     pub value: u64,
-    /// Lower and upper percentile over resamples.
-    pub interval: Option<(u64, u64)>,
+    /// Its interval, if it is known.
+    pub interval: Option<BatchSizeInterval>,
     /// Whether the regime's end was seen. The end of perfect scaling is only a lower bound at the
     /// largest batch size with a result, and only an upper bound at the smallest; the maximum useful
     /// batch size is only a lower bound at the largest.
     pub determination: Determination,
+}
+
+/// Percentiles of a batch size over drawn curves, among the measured ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct BatchSizeInterval {
+    /// Lower percentile.
+    pub low: u64,
+    /// Upper percentile.
+    pub high: u64,
+    /// Whether `low` is the smallest batch size with a result, so that it may be less.
+    pub is_open_below: bool,
+    /// Whether `high` is the largest batch size with a result, so that it may be more.
+    pub is_open_above: bool,
 }
 
 impl Regimes {
@@ -58,22 +74,25 @@ impl Regimes {
         options: &AnalysisOptions,
     ) -> Regimes {
         let curve: Vec<CurvePoint> = studies.iter().filter_map(point).collect();
-        let bootstrap = Bootstrap::of(studies, question);
-        let is_cut_short = bootstrap.is_cut_short(options);
-        let resampled = match is_cut_short {
-            true => vec![],
-            false => bootstrap.curves(options),
-        };
+        let errors = search_errors(studies, question);
+        let is_cut_short = errors.is_none();
+        let drawn = errors.map_or(vec![], |errors| drawn_curves(&errors, options));
         let tolerances = &options.tolerances;
+        let (first, last) = (curve.first(), curve.last());
+        let ends = (first.map(|point| point.batch_size), last.map(|point| point.batch_size));
         let estimate = |of: &dyn Fn(&[CurvePoint]) -> Option<u64>| {
-            let mut values: Vec<u64> = resampled.iter().filter_map(|curve| of(curve)).collect();
+            let mut values: Vec<u64> = drawn.iter().filter_map(|curve| of(curve)).collect();
             values.sort_unstable();
             let (low, high) = options.percentiles();
             let interval = quantile(&values, low).zip(quantile(&values, high));
+            let interval = interval.map(|(low, high)| BatchSizeInterval {
+                low,
+                high,
+                is_open_below: Some(low) == ends.0,
+                is_open_above: Some(high) == ends.1,
+            });
             Some((of(&curve)?, interval))
         };
-        let (first, last) = (curve.first(), curve.last());
-        let ends = (first.map(|point| point.batch_size), last.map(|point| point.batch_size));
         let scaling = estimate(&|curve| end_of_perfect_scaling(curve, tolerances.perfect_scaling));
         let useful = estimate(&|curve| maximum_useful_batch_size(curve, tolerances.useful));
         Regimes {
@@ -94,7 +113,7 @@ impl Regimes {
                 };
                 BatchSizeEstimate { value, interval, determination }
             }),
-            fit: CurveFit::of(&curve, &resampled, options),
+            fit: CurveFit::of(&curve, &drawn, options),
             is_cut_short,
         }
     }
@@ -105,41 +124,28 @@ fn point(study: &StudyOutcomes) -> Option<CurvePoint> {
     Some(CurvePoint { batch_size: study.facts.batch_size, steps })
 }
 
-/// The studies with a result, as distributions of their least steps.
-struct Bootstrap {
-    studies: Vec<(u64, MinimumOfDraws)>,
+/// Of each batch size with a result; `None` where that of one is not known, because trials were
+/// stopped early.
+fn search_errors(
+    studies: &[StudyOutcomes],
+    question: &Question,
+) -> Option<Vec<(u64, SearchError)>> {
+    let with_result = studies.iter().filter(|study| study.winner().is_some());
+    let error =
+        |study: &StudyOutcomes| Some((study.facts.batch_size, SearchError::of(study, question)?));
+    with_result.map(error).collect()
 }
 
-impl Bootstrap {
-    fn of(studies: &[StudyOutcomes], question: &Question) -> Bootstrap {
-        let with_result = studies.iter().filter(|study| study.winner().is_some());
-        let minimum = |study: &StudyOutcomes| {
-            Some((study.facts.batch_size, MinimumOfDraws::of(study, question)?))
+fn drawn_curves(errors: &[(u64, SearchError)], options: &AnalysisOptions) -> Vec<Vec<CurvePoint>> {
+    let draws = Draws::new(options.seed, "regimes");
+    let curve = |resample: u64| {
+        let point = |&(batch_size, error): &(u64, SearchError)| {
+            let steps = error.steps(draws.unit(resample, batch_size));
+            CurvePoint { batch_size, steps }
         };
-        Bootstrap { studies: with_result.filter_map(minimum).collect() }
-    }
-
-    /// Whether some study's interval is not known because trials were stopped early.
-    fn is_cut_short(&self, options: &AnalysisOptions) -> bool {
-        let is_open = |minimum: &MinimumOfDraws| {
-            let interval = minimum.interval(minimum.n_trials(), options);
-            [interval.low, interval.high].iter().any(|end| matches!(end, StepsQuantile::After(_)))
-        };
-        self.studies.iter().any(|(_, minimum)| is_open(minimum))
-    }
-
-    fn curves(&self, options: &AnalysisOptions) -> Vec<Vec<CurvePoint>> {
-        let draws = Draws::new(options.seed, "regimes");
-        let curve = |resample: u64| {
-            let point = |(batch_size, minimum): &(u64, MinimumOfDraws)| {
-                let probability = draws.unit(resample, *batch_size);
-                let steps = minimum.quantile(minimum.n_trials(), probability).steps()?;
-                Some(CurvePoint { batch_size: *batch_size, steps })
-            };
-            self.studies.iter().filter_map(point).collect()
-        };
-        (0..options.n_resamples).map(curve).collect()
-    }
+        errors.iter().map(point).collect()
+    };
+    (0..options.n_resamples).map(curve).collect()
 }
 
 #[cfg(test)]
@@ -180,28 +186,44 @@ mod tests {
         AnalysisOptions { n_resamples: 200, ..AnalysisOptions::default() }
     }
 
+    /// In how many of 60 simulated sweeps 95 % intervals hold the truth: the numbers of the curve of
+    /// expected minima.
     #[test]
     fn intervals_cover_the_truth_as_often_as_they_should() {
         let n = 60;
-        let mut covered = [0, 0];
-        for seed in 0..n {
-            let (n_trials, spread) = (50, 2.0);
-            let regimes =
-                Regimes::of(&simulated(seed, n_trials, spread, 0..13), &question(), &quick());
-            let fit = regimes.fit.parameters.unwrap();
-            let contains = |interval: Option<Interval>, truth: f64| {
-                let interval = interval.unwrap();
-                usize::from(interval.low <= truth && truth <= interval.high.unwrap())
-            };
-            // The expectation of the noise of the minimum moves S_min and not B_crit.
-            let bias = (spread / n_trials as f64).exp();
-            covered[0] += contains(fit.critical_batch_size.interval, CRITICAL);
-            covered[1] += contains(fit.minimum_steps.interval, MINIMUM * bias);
+        for (n_trials, deviation) in [(50, 0.04), (30, 0.1)] {
+            let expected: Vec<CurvePoint> = (0..13)
+                .map(|power| {
+                    let batch_size = 1_u64 << power;
+                    let steps =
+                        MINIMUM * (1.0 + CRITICAL / batch_size as f64) * f64::exp(deviation);
+                    CurvePoint { batch_size, steps: steps.round() as u64 }
+                })
+                .collect();
+            let end = end_of_perfect_scaling(&expected, 0.2).unwrap();
+            let useful = maximum_useful_batch_size(&expected, 0.2).unwrap();
+            let mut covered = [0; 4];
+            for seed in 0..n {
+                let spread = deviation * n_trials as f64;
+                let studies = simulated(seed, n_trials, spread, 0..13);
+                let regimes = Regimes::of(&studies, &question(), &quick());
+                let fit = regimes.fit.parameters.unwrap();
+                let contains = |interval: Option<Interval>, truth: f64| {
+                    let interval = interval.unwrap();
+                    usize::from(interval.low <= truth && truth <= interval.high.unwrap())
+                };
+                let contains_size = |estimate: Option<BatchSizeEstimate>, truth: u64| {
+                    let interval = estimate.unwrap().interval.unwrap();
+                    usize::from(interval.low <= truth && truth <= interval.high)
+                };
+                covered[0] += contains(fit.critical_batch_size.interval, CRITICAL);
+                covered[1] += contains(fit.minimum_steps.interval, MINIMUM * deviation.exp());
+                covered[2] += contains_size(regimes.end_of_perfect_scaling, end);
+                covered[3] += contains_size(regimes.maximum_useful_batch_size, useful);
+            }
+            println!("deviation {deviation}: B_crit, S_min, ends covered {covered:?} times of {n}");
+            assert!(covered.iter().all(|n| *n >= 54), "{covered:?} of {n}, deviation {deviation}");
         }
-        println!("B_crit covered {} and S_min {} times of {n}", covered[0], covered[1]);
-        // S_min leans upwards, as documented; 65 of 100 at these settings.
-        assert!((24..54).contains(&covered[1]), "S_min was covered {} times of {n}", covered[1]);
-        assert!(covered[0] >= 54, "B_crit was covered {} times of {n}", covered[0]);
     }
 
     #[test]
@@ -210,14 +232,15 @@ mod tests {
         // Examples: 64 + B times S_min; within 20 % of the fewest (65) up to B = 8 (72), 16 has 80.
         let scaling = regimes.end_of_perfect_scaling.unwrap();
         assert_eq!((scaling.value, scaling.determination), (8, Determination::Determined));
-        // Steps: 1 + 64 / B; within 10 % of the fewest (1.016) from B = 1024 (1.0625), 512 has 1.125.
+        // Steps: 1 + 64 / B; within 20 % of the fewest (1.016) from B = 512 (1.125), 256 has 1.25.
         let useful = regimes.maximum_useful_batch_size.unwrap();
         assert_eq!(useful.determination, Determination::Determined);
-        assert!((512..=1024).contains(&useful.value), "{useful:?}");
+        assert_eq!(useful.value, 512);
         for estimate in [scaling, useful] {
-            let (low, high) = estimate.interval.unwrap();
+            let interval = estimate.interval.unwrap();
+            let BatchSizeInterval { low, high, is_open_below, is_open_above } = interval;
             assert!(low <= estimate.value && estimate.value <= high, "{estimate:?}");
-            assert!(high <= 4 * low, "{estimate:?}");
+            assert!(high <= 4 * low && !is_open_below && !is_open_above, "{estimate:?}");
         }
         assert_eq!(regimes.fit.determination, Determination::Determined);
         let again = Regimes::of(&simulated(0, 100, 1.0, 0..13), &question(), &quick());
@@ -230,11 +253,13 @@ mod tests {
         let early = of(0..3);
         let scaling = early.end_of_perfect_scaling.unwrap();
         assert_eq!((scaling.value, scaling.determination), (4, Determination::OnlyLowerBound));
+        assert!(scaling.interval.unwrap().is_open_above);
         let useful = early.maximum_useful_batch_size.unwrap();
         assert_eq!((useful.value, useful.determination), (4, Determination::OnlyLowerBound));
         let late = of(8..13);
         let scaling = late.end_of_perfect_scaling.unwrap();
         assert_eq!((scaling.value, scaling.determination), (256, Determination::OnlyUpperBound));
+        assert!(scaling.interval.unwrap().is_open_below);
         let single = of(4..5).maximum_useful_batch_size.unwrap();
         assert_eq!(single.determination, Determination::TooFewPoints);
         assert_eq!(Regimes::of(&[], &question(), &quick()).end_of_perfect_scaling, None);
@@ -252,7 +277,7 @@ mod tests {
         let regimes = Regimes::of(&studies, &question(), &quick());
         assert!(regimes.is_cut_short);
         let useful = regimes.maximum_useful_batch_size.unwrap();
-        assert_eq!((useful.value, useful.interval), (8, None));
+        assert_eq!((useful.value, useful.interval), (4, None));
         assert_eq!(regimes.fit.parameters.unwrap().critical_batch_size.interval, None);
     }
 }

@@ -18,9 +18,12 @@
 //! With m = n it shows how much the result hangs on its few best trials: would another search of the
 //! same size have found as good a point? It cannot go below the observed minimum, because no
 //! resample holds a better trial than the sample does; so it is an interval for the upward error
-//! mostly, and its lower end is the result itself whenever n exceeds about 1 / (1 - confidence). It
-//! says nothing on a point that the box left out (see [`boundary`](super::boundary)), and takes a
-//! trial's steps as given: luck of the seed is seen in [`repeats`](super::repeats) only.
+//! mostly, and its lower end is the result itself whenever n exceeds about 1 / (1 - confidence). From
+//! the best trial to the fourth, a 95 % interval of 30 trials holds the expected minimum of such searches
+//! in about 61 of 100 cases; [`search_error`](super::search_error) looks in both directions. It
+//! says nothing on a point that the box left out (see [`boundary`](super::boundary)). A trial has its
+//! seed with its point, so luck of the seed is a part of what is resampled; that of the best trial
+//! alone is seen in [`repeats`](super::repeats).
 //!
 //! # Trials that were stopped early
 //!

@@ -4,6 +4,10 @@ use std::fmt;
 
 use super::{StepsQuantile, Verdict, Warning};
 
+/// What to do about two points that do not go together.
+const SEARCH_OR_LUCK: &str = "its search missed the optimum or the other's best trial was luck, so run \
+                              more trials of both or repeat their best";
+
 impl fmt::Display for Warning {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&sentence(self))
@@ -49,6 +53,14 @@ fn sentence(warning: &Warning) -> String {
              cut off: allow more steps"
         ),
         Warning::StoppedBeforeResult { n_stopped, steps } => stopped(*n_stopped, *steps),
+        Warning::MoreExamplesThanLarger { batch_size, factor } => format!(
+            "it takes {factor:.1} times the examples that batch size {batch_size} takes, and a smaller \
+             batch should take no more: {SEARCH_OR_LUCK}"
+        ),
+        Warning::MoreStepsThanSmaller { batch_size, factor } => format!(
+            "it takes {factor:.1} times the steps that batch size {batch_size} takes, and a larger \
+             batch should take no more: {SEARCH_OR_LUCK}"
+        ),
         Warning::RepeatsDisagree { steps, median, n_repeats } => {
             repeats_disagree(*steps, *median, *n_repeats)
         }
@@ -151,6 +163,8 @@ mod tests {
             Warning::RepeatsDisagree { steps: 7, median: StepsQuantile::Steps(9), n_repeats: 3 },
             Warning::RepeatsDisagree { steps: 7, median: StepsQuantile::NotReached, n_repeats: 1 },
             Warning::RepeatsDisagree { steps, median, n_repeats },
+            Warning::MoreExamplesThanLarger { batch_size: 8, factor: 1.5 },
+            Warning::MoreStepsThanSmaller { batch_size: 8, factor: 1.5 },
             Warning::NoResult {
                 n_complete: 0,
                 n_infeasible: 4,

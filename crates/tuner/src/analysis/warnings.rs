@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::boundary::Verdict;
 use super::goal::StudyAnalysis;
 use super::options::Tolerances;
+use super::scaling::CurvePoint;
 use super::steps_to_result::{StudyResult, TrialCounts};
 use super::uncertainty::StepsQuantile;
 use super::widen::not_widened;
@@ -87,6 +88,22 @@ pub enum Warning {
         /// Steps to result; `None` where there is none.
         steps: Option<u64>,
     },
+    /// A larger batch size takes far fewer examples: two steps do at least what one of twice the batch
+    /// does, so this study's search missed the optimum or the other's best trial was luck.
+    MoreExamplesThanLarger {
+        /// The other batch size.
+        batch_size: u64,
+        /// Examples to this study's result over those to the other's.
+        factor: f64,
+    },
+    /// A smaller batch size takes far fewer steps: a larger batch is no worse, so this study's search
+    /// missed the optimum or the other's best trial was luck.
+    MoreStepsThanSmaller {
+        /// The other batch size.
+        batch_size: u64,
+        /// Steps to this study's result over those to the other's.
+        factor: f64,
+    },
     /// Repeats of the best point with fresh seeds take other steps than it did.
     RepeatsDisagree {
         /// Steps to result.
@@ -121,6 +138,28 @@ impl Warning {
         warnings.extend(near_end(result.steps, budget_steps, tolerances));
         warnings.extend(repeats_disagree(study, result, tolerances.repeats_factor));
         warnings
+    }
+
+    /// What a point says beside the others of its curve, if it stands out by more than the factor.
+    pub(super) fn of_curve(point: CurvePoint, curve: &[CurvePoint], factor: f64) -> Vec<Warning> {
+        let CurvePoint { batch_size, steps } = point;
+        let larger = curve.iter().filter(|other| other.batch_size > batch_size);
+        let frugal = larger.min_by_key(|other| other.steps.saturating_mul(other.batch_size));
+        let smaller = curve.iter().filter(|other| other.batch_size < batch_size);
+        let fast = smaller.min_by_key(|other| other.steps);
+        let ratio = |a: u64, b: u64| a as f64 / b.max(1) as f64;
+        let in_steps = fast.map(|other| (other.batch_size, ratio(steps, other.steps)));
+        let in_examples = frugal.map(|other| {
+            let sizes = ratio(batch_size, other.batch_size);
+            (other.batch_size, sizes * ratio(steps, other.steps))
+        });
+        let examples = in_examples
+            .filter(|(_, found)| *found > factor)
+            .map(|(batch_size, factor)| Warning::MoreExamplesThanLarger { batch_size, factor });
+        let steps = in_steps
+            .filter(|(_, found)| *found > factor)
+            .map(|(batch_size, factor)| Warning::MoreStepsThanSmaller { batch_size, factor });
+        examples.into_iter().chain(steps).collect()
     }
 }
 
@@ -327,6 +366,25 @@ mod tests {
             n_repeats: 3,
         };
         assert_eq!(of([90, 121, 400]), [expected]);
+    }
+
+    #[test]
+    fn points_that_stand_out_of_the_curve() {
+        let of = |steps: [u64; 5]| {
+            let studies = (1..).zip(steps).map(|(power, steps)| {
+                let best = [steps, steps + 1, steps + 2].map(Outcome::reached);
+                study(1 << power, &best)
+            });
+            let studies: Vec<StudyOutcomes> = studies.collect();
+            let analysis = GoalAnalysis::of(&studies, &question(), &AnalysisOptions::default());
+            analysis.warnings().map(|(size, warning)| (size, warning.clone())).collect::<Vec<_>>()
+        };
+        assert_eq!(of([800, 400, 210, 150, 140]), []);
+        // 1200 and 1600 examples, and 960 at a batch size of 8.
+        let expected = Warning::MoreExamplesThanLarger { batch_size: 8, factor: 1.6 / 0.96 };
+        assert_eq!(of([600, 400, 120, 80, 70]), [(4, expected)]);
+        let expected = Warning::MoreStepsThanSmaller { batch_size: 16, factor: 1.5 };
+        assert_eq!(of([800, 400, 210, 140, 210]), [(32, expected)]);
     }
 
     #[test]

@@ -1,0 +1,132 @@
+//! How far the steps of a study may lie from those of the expected best of its search.
+//!
+//! The least steps of n trials are lucky or unlucky by chance. A bootstrap of the minimum shows only
+//! half of that: no resample holds a better trial than the sample does (see
+//! [`uncertainty`](super::uncertainty)). The gaps between the best trials show all of it.
+//!
+//! # Equation
+//!
+//! Let s_1 <= s_2 <= ... be the least steps of n trials. Around an optimum at which log steps are
+//! quadratic in two metaparameters, log s of random points has an exponential lower tail, and then the
+//! spacings
+//!
+//! ```text
+//! (n - i) (log s_(i+1) - log s_i),    i = 1, 2, ...
+//! ```
+//!
+//! are independent and exponential with one mean a, while log s_1 lies by (a / n) E above the box's best,
+//! with E exponential of mean 1. So a is estimated as the mean of the first five spacings, and a draw
+//!
+//! ```text
+//! log s = log s_1 + (a / n) (1 - E)
+//! ```
+//!
+//! is one of the log steps that the expected best of n trials takes, given what was seen: above s_1
+//! where the best trial was luck, below where it was not. Where fewer than six trials reached the goal,
+//! the gap from the last of them to the end of the budget is counted too, without another trial at
+//! its end; this makes a larger.
+//!
+//! # Source
+//!
+//! Spacings: Rényi, "On the theory of order statistics", 1953; a from the least of them: Weissman,
+//! "Estimation of parameters and large quantiles based on the k largest observations", 1978.
+
+use crate::record::{Question, StudyOutcomes};
+
+/// Spacings that are averaged: few, for the tail is exponential near the best only.
+const N_SPACINGS: usize = 5;
+
+/// A study's log steps with their error.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct SearchError {
+    /// Log of the least steps, which are 1 at least.
+    log_steps: f64,
+    /// a / n: the standard deviation of the log of the least steps.
+    pub(super) deviation: f64,
+}
+
+impl SearchError {
+    /// Of the trials that count; `None` without a result, and where trials that were stopped early
+    /// might have been among the best.
+    pub(super) fn of(outcomes: &StudyOutcomes, question: &Question) -> Option<SearchError> {
+        let arrivals = outcomes.counted().filter_map(|outcome| Some(outcome.reached?.step.max(1)));
+        let mut best: Vec<u64> = arrivals.collect();
+        best.sort_unstable();
+        best.truncate(N_SPACINGS + 1);
+        let last = *best.last()?;
+        let is_all = best.len() > N_SPACINGS;
+        let would_matter = |stopped: u64| !is_all || stopped < last;
+        if outcomes.stopped_early(question).any(would_matter) {
+            return None;
+        }
+        let n_trials = outcomes.counted().count();
+        let log = |steps: u64| (steps as f64).ln();
+        let spacings = best
+            .windows(2)
+            .enumerate()
+            .map(|(index, pair)| (n_trials - index - 1) as f64 * (log(pair[1]) - log(pair[0])));
+        let end = outcomes.budget_end(question).filter(|_| !is_all).unwrap_or(last);
+        let rest = (n_trials - best.len()) as f64 * (log(end.max(last)) - log(last));
+        let mean = (spacings.sum::<f64>() + rest) / (best.len() - 1).max(1) as f64;
+        Some(SearchError { log_steps: log(best[0]), deviation: mean / n_trials as f64 })
+    }
+
+    /// A draw of the steps, from a number in [0, 1).
+    pub(super) fn steps(&self, unit: f64) -> u64 {
+        let exponential = -(-unit).ln_1p();
+        let log_steps = self.log_steps + self.deviation * (1.0 - exponential);
+        log_steps.exp().round().max(1.0) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::testing::{BUDGET_STEPS, Outcome, question, study};
+
+    fn error(outcomes: &[Outcome]) -> Option<SearchError> {
+        SearchError::of(&study(8, outcomes), &question())
+    }
+
+    #[test]
+    fn is_the_mean_of_the_first_five_spacings() {
+        let steps = [100, 110, 120, 140, 150, 200, 900];
+        let mut outcomes: Vec<Outcome> = steps.map(Outcome::reached).to_vec();
+        outcomes.push(Outcome::missed());
+        outcomes.push(Outcome::diverged());
+        let spacing = |i: usize| (8 - i) as f64 * (steps[i] as f64 / steps[i - 1] as f64).ln();
+        let expected = (1..=5).map(spacing).sum::<f64>() / 5.0 / 8.0;
+        let found = error(&outcomes).unwrap();
+        assert!((found.deviation - expected).abs() < 1e-12, "{found:?}");
+        // E = 1 where the number is 1 - 1 / e.
+        assert_eq!(found.steps(1.0 - (-1.0_f64).exp()), 100);
+        assert_eq!(found.steps(0.0), (100.0 * expected.exp()).round() as u64);
+        assert!(found.steps(0.999) < 100);
+    }
+
+    #[test]
+    fn few_that_reached_the_goal_make_it_large() {
+        let of = |n_missed: usize, reached: &[u64]| {
+            let reached = reached.iter().map(|steps| Outcome::reached(*steps));
+            let missed = std::iter::repeat_n(Outcome::missed(), n_missed);
+            error(&reached.chain(missed).collect::<Vec<_>>()).unwrap().deviation
+        };
+        let end = BUDGET_STEPS as f64;
+        assert!((of(9, &[100]) - 0.9 * (end / 100.0).ln()).abs() < 1e-12);
+        let two = (9.0 * (200_f64 / 100.0).ln() + 8.0 * (end / 200.0).ln()) / 10.0;
+        assert!((of(8, &[100, 200]) - two).abs() < 1e-12);
+        assert_eq!(of(0, &[100]), 0.0, "a single trial says nothing");
+        assert_eq!(error(&[Outcome::missed()]), None);
+    }
+
+    #[test]
+    fn trials_stopped_before_it_is_known_whether_they_were_better_leave_it_open() {
+        let mut outcomes: Vec<Outcome> = (0..6).map(|k| Outcome::reached(100 + k)).collect();
+        assert!(error(&outcomes).is_some());
+        outcomes.push(Outcome::stopped(105));
+        assert!(error(&outcomes).is_some(), "it could only have come after the sixth");
+        outcomes.push(Outcome::stopped(104));
+        assert_eq!(error(&outcomes), None);
+        assert_eq!(error(&[Outcome::reached(100), Outcome::stopped(500)]), None);
+    }
+}
