@@ -23,25 +23,40 @@ impl Frame {
 
     /// Copies an image to its place, with zeros wherever it is not.
     pub(super) fn fill<T: Real>(&self, image: &[T], frame: &mut [T]) {
-        frame.fill(T::zero());
         let [height, width] = self.size;
         let image_row_len = self.image[1] * self.channels;
+        if self.spread == 1 {
+            return self.fill_rows(image, image_row_len, frame);
+        }
+        frame.fill(T::zero());
         for (i, row) in image.chunks_exact(image_row_len).enumerate() {
             let Some(i) = self.place(i, self.offset[0], height) else { continue };
             let frame = &mut frame[i * width * self.channels..][..width * self.channels];
-            if self.spread == 1 {
-                // Where the frame ends before the image does, so does the row.
-                let skipped = self.offset[1].min(0).unsigned_abs() * self.channels;
-                let start = self.offset[1].max(0).unsigned_abs() * self.channels;
-                let len = (row.len() - skipped).min(frame.len() - start);
-                frame[start..start + len].copy_from_slice(&row[skipped..skipped + len]);
-                continue;
-            }
             for (j, pixel) in row.chunks_exact(self.channels).enumerate() {
                 if let Some(j) = self.place(j, self.offset[1], width) {
                     frame[j * self.channels..][..self.channels].copy_from_slice(pixel);
                 }
             }
+        }
+    }
+
+    /// As [`Frame::fill`] of pixels that stay neighbours: whole rows, and zeros around them.
+    fn fill_rows<T: Real>(&self, image: &[T], image_row_len: usize, frame: &mut [T]) {
+        // Where the frame ends before the image does, so does the row.
+        let skipped = self.offset[1].min(0).unsigned_abs() * self.channels;
+        let start = self.offset[1].max(0).unsigned_abs() * self.channels;
+        let frame_row_len = self.size[1] * self.channels;
+        let len = (image_row_len - skipped).min(frame_row_len - start);
+        for (i, frame) in (0..).zip(frame.chunks_exact_mut(frame_row_len)) {
+            let row = usize::try_from(i - self.offset[0]).ok().filter(|row| *row < self.image[0]);
+            let Some(row) = row else {
+                frame.fill(T::zero());
+                continue;
+            };
+            frame[..start].fill(T::zero());
+            let row = &image[row * image_row_len + skipped..][..len];
+            frame[start..start + len].copy_from_slice(row);
+            frame[start + len..].fill(T::zero());
         }
     }
 
