@@ -85,7 +85,7 @@ fn curves(comparison: &Comparison) -> Vec<Block> {
         let caption = format!(
             "Each curve is divided by its own steps at batch size {}, so that different goals and \
              workloads can be compared: what matters is where a curve leaves the dashed line of \
-             perfect scaling.",
+             perfect scaling. The noise of that one point shifts a whole curve.",
             format::count(at)
         );
         blocks.push(Plot::block(normalised(comparison, at), &caption));

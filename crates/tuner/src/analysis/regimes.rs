@@ -8,7 +8,7 @@
 //! on the least of several minima, the fewest steps or examples, so that a single lucky trial moves
 //! them: their intervals are wide where a search was small. In simulated searches of 30 trials, with
 //! log steps that scatter by 0.1, 95 % intervals hold the regime's end of the expected curve in 95 of
-//! 100 cases and more, where those of a bootstrap of the minimum, which never falls below the best
+//! 100 cases and more, where those of the plain bootstrap of a minimum, which never falls below the best
 //! trial seen, hold it in 65 to 87.
 //!
 //! The interval of the fit is that or, if it is wider, the one of the fit's own residuals (see
@@ -139,9 +139,9 @@ fn search_errors(
 fn drawn_curves(errors: &[(u64, SearchError)], options: &AnalysisOptions) -> Vec<Vec<CurvePoint>> {
     let draws = Draws::new(options.seed, "regimes");
     let curve = |resample: u64| {
-        let point = |&(batch_size, error): &(u64, SearchError)| {
-            let steps = error.steps(draws.unit(resample, batch_size));
-            CurvePoint { batch_size, steps }
+        let point = |(batch_size, error): &(u64, SearchError)| {
+            let units = [0, 1].map(|item| draws.stream(*batch_size).unit(resample, item));
+            CurvePoint { batch_size: *batch_size, steps: error.steps(units) }
         };
         errors.iter().map(point).collect()
     };

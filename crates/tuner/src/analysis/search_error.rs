@@ -15,34 +15,41 @@
 //! ```
 //!
 //! are independent and exponential with one mean a, while log s_1 lies by (a / n) E above the box's best,
-//! with E exponential of mean 1. So a is estimated as the mean of the first five spacings, and a draw
+//! with E exponential of mean 1. So a is estimated as the mean of the first five spacings. A draw takes
+//! the least of a bootstrap resample, s_K, for a best trial may be luck of its seed far beyond what
+//! spacings say, and moves it by what the minimum of n lies off its expectation:
 //!
 //! ```text
-//! log s = log s_1 + (a / n) (1 - E)
+//! log s = log s_K - (a / n) / (e - 1) + (a / n) (1 - E),    P(K > k) = (1 - k / n)^n
 //! ```
 //!
-//! is one of the log steps that the expected best of n trials takes, given what was seen: above s_1
-//! where the best trial was luck, below where it was not. Where fewer than six trials reached the goal,
-//! the gap from the last of them to the end of the budget is counted too, without another trial at
+//! (a / n) / (e - 1) is what s_K lies above s_1 in the mean where spacings are exponential. This is a
+//! smoothed bootstrap: its draws are those of the log steps that the expected best of n trials takes, above
+//! s_1 where the best trial was luck, below where it was not. Where fewer than six trials reached the
+//! goal, the gap from the last of them to the end of the budget is counted too, without another trial at
 //! its end; this makes a larger.
 //!
 //! # Source
 //!
-//! Spacings: Rényi, "On the theory of order statistics", 1953; a from the least of them: Weissman,
+//! Smoothing: Efron, "Bootstrap methods: another look at the jackknife", 1979. Spacings: Rényi, "On the theory of order statistics", 1953; a from the least of them: Weissman,
 //! "Estimation of parameters and large quantiles based on the k largest observations", 1978.
 
+use super::uncertainty::rank_of_minimum;
 use crate::record::{Question, StudyOutcomes};
 
 /// Spacings that are averaged: few, for the tail is exponential near the best only.
 const N_SPACINGS: usize = 5;
 
 /// A study's log steps with their error.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct SearchError {
-    /// Log of the least steps, which are 1 at least.
-    log_steps: f64,
+    /// Logs of the least steps, which are 1 at least, ascending.
+    best: Vec<f64>,
+    /// Log of the steps that other trials take at least.
+    rest: f64,
+    n_trials: usize,
     /// a / n: the standard deviation of the log of the least steps.
-    pub(super) deviation: f64,
+    deviation: f64,
 }
 
 impl SearchError {
@@ -60,21 +67,25 @@ impl SearchError {
             return None;
         }
         let n_trials = outcomes.counted().count();
-        let log = |steps: u64| (steps as f64).ln();
-        let spacings = best
-            .windows(2)
-            .enumerate()
-            .map(|(index, pair)| (n_trials - index - 1) as f64 * (log(pair[1]) - log(pair[0])));
         let end = outcomes.budget_end(question).filter(|_| !is_all).unwrap_or(last);
-        let rest = (n_trials - best.len()) as f64 * (log(end.max(last)) - log(last));
-        let mean = (spacings.sum::<f64>() + rest) / (best.len() - 1).max(1) as f64;
-        Some(SearchError { log_steps: log(best[0]), deviation: mean / n_trials as f64 })
+        let log = |steps: u64| (steps as f64).ln();
+        let rest = log(end.max(last));
+        let best: Vec<f64> = best.into_iter().map(log).collect();
+        let spacings = best.windows(2).enumerate();
+        let spacings =
+            spacings.map(|(index, pair)| (n_trials - index - 1) as f64 * (pair[1] - pair[0]));
+        let censored = (n_trials - best.len()) as f64 * (rest - log(last));
+        let mean = (spacings.sum::<f64>() + censored) / (best.len() - 1).max(1) as f64;
+        Some(SearchError { best, rest, n_trials, deviation: mean / n_trials as f64 })
     }
 
-    /// A draw of the steps, from a number in [0, 1).
-    pub(super) fn steps(&self, unit: f64) -> u64 {
-        let exponential = -(-unit).ln_1p();
-        let log_steps = self.log_steps + self.deviation * (1.0 - exponential);
+    /// A draw of the steps, from two numbers in [0, 1).
+    pub(super) fn steps(&self, [of_rank, of_error]: [f64; 2]) -> u64 {
+        let rank = rank_of_minimum(self.n_trials, self.n_trials, of_rank);
+        let least = self.best.get(rank - 1).unwrap_or(&self.rest);
+        let exponential = -(-of_error).ln_1p();
+        let centre = 1.0 - 1.0 / (std::f64::consts::E - 1.0);
+        let log_steps = least + self.deviation * (centre - exponential);
         log_steps.exp().round().max(1.0) as u64
     }
 }
@@ -98,10 +109,13 @@ mod tests {
         let expected = (1..=5).map(spacing).sum::<f64>() / 5.0 / 8.0;
         let found = error(&outcomes).unwrap();
         assert!((found.deviation - expected).abs() < 1e-12, "{found:?}");
-        // E = 1 where the number is 1 - 1 / e.
-        assert_eq!(found.steps(1.0 - (-1.0_f64).exp()), 100);
-        assert_eq!(found.steps(0.0), (100.0 * expected.exp()).round() as u64);
-        assert!(found.steps(0.999) < 100);
+        // The first rank, for which P(K > 1) = (7 / 8)^8 = 0.34, and the second; E = 1 at 1 - 1 / e.
+        let unit = 1.0 - (-1.0_f64).exp();
+        let centre = -expected / (std::f64::consts::E - 1.0);
+        assert_eq!(found.steps([0.6, unit]), (100.0 * centre.exp()).round() as u64);
+        assert_eq!(found.steps([0.7, unit]), (110.0 * centre.exp()).round() as u64);
+        assert_eq!(found.steps([0.0, 0.0]), (100.0 * (centre + expected).exp()).round() as u64);
+        assert!(found.steps([0.0, 0.999]) < 90);
     }
 
     #[test]

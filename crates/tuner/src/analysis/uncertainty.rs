@@ -128,9 +128,7 @@ impl MinimumOfDraws {
 
     /// The p-quantile of the least steps over `n_draws` draws.
     pub(super) fn quantile(&self, n_draws: usize, probability: f64) -> StepsQuantile {
-        // 1 - (1 - p)^(1 / m), without the cancellation for large m.
-        let share = -((-probability).ln_1p() / n_draws.max(1) as f64).exp_m1();
-        let rank = least_rank(self.n_trials, share).min(self.n_trials);
+        let rank = rank_of_minimum(self.n_trials, n_draws, probability);
         // Whatever the trials stopped early would have done, the rank-th smallest lies between
         // these: none of them reaches the goal, or all do at once.
         match (self.latest.get(rank - 1), self.earliest.get(rank - 1)) {
@@ -161,6 +159,13 @@ impl MinimumOfDraws {
             })
             .collect()
     }
+}
+
+/// The rank, from 1, of the p-quantile of the least of `n_draws` draws from `n_trials` trials.
+pub(super) fn rank_of_minimum(n_trials: usize, n_draws: usize, probability: f64) -> usize {
+    // 1 - (1 - p)^(1 / m), without the cancellation for large m.
+    let share = -((-probability).ln_1p() / n_draws.max(1) as f64).exp_m1();
+    least_rank(n_trials, share).min(n_trials)
 }
 
 fn sorted(steps: impl Iterator<Item = u64>) -> Vec<u64> {
