@@ -25,23 +25,28 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn every_published_file_comes_out_of_its_record_again() {
     let all = published().unwrap();
     assert!(!all.is_empty(), "there are experiments");
-    for folder in all {
-        let copy = tempfile::tempdir().unwrap();
-        let files = files(&folder);
+    // Side by side, for one may compare its records with another's.
+    let copies = tempfile::tempdir().unwrap();
+    let copy_of = |folder: &Path| copies.path().join(folder.file_name().unwrap());
+    for folder in &all {
         // Only what goes into the commands: whatever else is there afterwards, they made.
-        let goes_in = |file: &&PathBuf| {
+        let goes_in = |file: &PathBuf| {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
             name == "README.md" || name.ends_with(".sqlite.gz")
         };
-        for file in files.iter().filter(goes_in) {
-            fs::create_dir_all(copy.path().join(file).parent().unwrap()).unwrap();
-            fs::copy(folder.join(file), copy.path().join(file)).unwrap();
+        for file in files(folder).into_iter().filter(goes_in) {
+            let copy = copy_of(folder).join(&file);
+            fs::create_dir_all(copy.parent().unwrap()).unwrap();
+            fs::copy(folder.join(file), copy).unwrap();
         }
-        rebuild(copy.path()).unwrap();
+    }
+    for folder in &all {
+        rebuild(&copy_of(folder)).unwrap();
         // An experiment file is what was asked; its text is in the record and so in the report.
-        for file in files.iter().filter(|file| file.extension().is_none_or(|kind| kind != "toml")) {
-            let again = fs::read(copy.path().join(file)).unwrap_or_default();
-            let is_same = again == fs::read(folder.join(file)).unwrap();
+        let is_made = |file: &PathBuf| file.extension().is_none_or(|kind| kind != "toml");
+        for file in files(folder).into_iter().filter(is_made) {
+            let again = fs::read(copy_of(folder).join(&file)).unwrap_or_default();
+            let is_same = again == fs::read(folder.join(&file)).unwrap();
             let (folder, file) = (folder.display(), file.display());
             assert!(is_same, "{folder}: {file} differs; run the example rebuild_experiments");
         }
