@@ -43,6 +43,17 @@ pub(crate) struct CpuContext<'a, T> {
     pub(crate) fault: &'a AtomicBool,
 }
 
+/// Calls a kernel by itself with what it sees in a lane.
+#[cfg(test)]
+pub(crate) fn with_context<T: Real, R>(
+    lane: LaneState,
+    parallel: bool,
+    work: impl FnOnce(&CpuContext<'_, T>) -> R,
+) -> R {
+    let (scratch, fault) = (ScratchPool::new(), AtomicBool::new(false));
+    work(&CpuContext { lane, splits: &[], parallel, scratch: &scratch, fault: &fault })
+}
+
 /// Buffers of one lane that outlive a step.
 struct Lane<T> {
     state: LaneState,

@@ -228,7 +228,7 @@ impl Correlation {
         if let Some(winograd) = Winograd::of(*self) {
             let filter = winograd.transform_filter(context, filter);
             in_groups(winograd.group(), &|x, y| winograd.correlate(context, x, &filter, y));
-            filter.give(context);
+            filter.give(context.scratch);
         } else {
             let n_terms = self.filter[0] * self.filter[1] * frame.channels;
             let filter = Source::matrix(filter, n_terms, self.out_channels);

@@ -17,7 +17,7 @@ use super::transforms::{self, FILTER_SIZES, TILE};
 use crate::cpu::product::{Lhs, Order, Packed, Panels, Rows, Source, multiply, packed_len};
 use crate::cpu::simd::dispatch;
 use crate::cpu::vector::add_scaled;
-use crate::cpu::{CpuContext, chunks};
+use crate::cpu::{CpuContext, ScratchPool, chunks};
 use crate::real::Real;
 
 /// Channels come in multiples of this, the longest vector of f32.
@@ -44,8 +44,8 @@ pub(super) struct Winograd {
 pub(super) struct Spectrum<T>(Vec<Packed<T>>);
 
 impl<T: Real> Spectrum<T> {
-    pub(super) fn give(self, context: &CpuContext<'_, T>) {
-        self.0.into_iter().for_each(|matrix| matrix.give(context.scratch));
+    pub(super) fn give(self, scratch: &ScratchPool<T>) {
+        self.0.into_iter().for_each(|matrix| matrix.give(scratch));
     }
 }
 

@@ -1,17 +1,14 @@
 //! Tests of dropout.
 
 use super::{Dropout, Masks};
-use crate::cpu::{CpuContext, ScratchPool};
+use crate::cpu::with_context;
 use crate::graph::{Graph, Initialiser};
 use crate::lane::LaneState;
 use crate::testing::{check_gradients, sample_lane};
-use std::sync::atomic::AtomicBool;
 
 fn mask(lane: LaneState, parallel: bool, op: Dropout) -> Vec<f64> {
-    let (scratch, fault) = (ScratchPool::new(), AtomicBool::new(false));
-    let context = CpuContext { lane, splits: &[], parallel, scratch: &scratch, fault: &fault };
     let mut y = vec![f64::NAN; op.len];
-    op.cpu(&context, &vec![1.0; op.len], &mut y);
+    with_context(lane, parallel, |context| op.cpu(context, &vec![1.0; op.len], &mut y));
     y
 }
 

@@ -1,19 +1,15 @@
 //! Tests of the error count.
 
-use std::sync::atomic::AtomicBool;
-
 use super::ErrorCount;
-use crate::cpu::{CpuContext, ScratchPool};
+use crate::cpu::with_context;
 use crate::graph::{Graph, Initialiser};
 use crate::lane::LaneState;
 use crate::testing::random_values;
 
 fn count(classes: usize, logits: &[f64], labels: &[f64]) -> Vec<f64> {
-    let (scratch, fault, lane) = (ScratchPool::new(), AtomicBool::new(false), LaneState::default());
-    let context =
-        CpuContext { lane, splits: &[], parallel: true, scratch: &scratch, fault: &fault };
     let mut y = vec![f64::NAN; labels.len()];
-    ErrorCount { rows: labels.len(), classes }.cpu(&context, &[logits, labels], &mut y);
+    let op = ErrorCount { rows: labels.len(), classes };
+    with_context(LaneState::default(), true, |context| op.cpu(context, &[logits, labels], &mut y));
     y
 }
 

@@ -1,10 +1,8 @@
 //! Tests of the cross entropy over label sets. Gradients against central differences here by hand:
 //! labels are whole numbers and cannot be shifted.
 
-use std::sync::atomic::AtomicBool;
-
 use super::SigmoidCrossEntropy;
-use crate::cpu::{CpuContext, ScratchPool};
+use crate::cpu::with_context;
 use crate::testing::{random_values, sample_lane};
 
 const CLASSES: usize = 5;
@@ -21,15 +19,11 @@ fn op(smoothed: bool) -> SigmoidCrossEntropy {
     SigmoidCrossEntropy { rows: 4, classes: CLASSES, set_len: 5, smoothed }
 }
 
-fn with_context<R>(work: impl FnOnce(&CpuContext<'_, f64>) -> R) -> R {
-    let (scratch, fault) = (ScratchPool::new(), AtomicBool::new(false));
-    let lane = sample_lane(1);
-    work(&CpuContext { lane, splits: &[], parallel: false, scratch: &scratch, fault: &fault })
-}
-
 fn losses(smoothed: bool, logits: &[f64], sets: &[f64]) -> Vec<f64> {
     let mut y = vec![f64::NAN; 4];
-    with_context(|context| op(smoothed).cpu(context, &[logits, sets], &mut y));
+    with_context(sample_lane(1), false, |context| {
+        op(smoothed).cpu(context, &[logits, sets], &mut y)
+    });
     y
 }
 
@@ -60,7 +54,7 @@ fn gradients() {
     let sets = SETS.as_flattened();
     for smoothed in [false, true] {
         let mut grad = vec![f64::NAN; logits.len()];
-        with_context(|context| {
+        with_context(sample_lane(1), false, |context| {
             op(smoothed).grad_cpu(context, &[&logits, sets, &upstream], &mut grad);
         });
         let projected = |logits: &[f64]| -> f64 {

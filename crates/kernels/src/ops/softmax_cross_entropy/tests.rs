@@ -2,24 +2,15 @@
 //! whole numbers and cannot be shifted.
 
 use super::SoftmaxCrossEntropy;
-use crate::cpu::{CpuContext, ScratchPool};
-use crate::lane::LaneState;
+use crate::cpu::with_context;
 use crate::testing::{random_values, sample_lane};
-use std::sync::atomic::AtomicBool;
 
 const CLASSES: usize = 5;
-
-fn with_context<R>(lane: LaneState, work: impl FnOnce(&CpuContext<'_, f64>) -> R) -> R {
-    let (scratch, fault) = (ScratchPool::new(), AtomicBool::new(false));
-    let context =
-        CpuContext { lane, splits: &[], parallel: false, scratch: &scratch, fault: &fault };
-    work(&context)
-}
 
 fn losses(smoothed: bool, logits: &[f64], labels: &[f64]) -> Vec<f64> {
     let op = SoftmaxCrossEntropy { rows: labels.len(), classes: CLASSES, smoothed };
     let mut y = vec![f64::NAN; labels.len()];
-    with_context(sample_lane(1), |context| op.cpu(context, &[logits, labels], &mut y));
+    with_context(sample_lane(1), false, |context| op.cpu(context, &[logits, labels], &mut y));
     y
 }
 
@@ -51,7 +42,7 @@ fn gradients() {
     for smoothed in [false, true] {
         let op = SoftmaxCrossEntropy { rows: 4, classes: CLASSES, smoothed };
         let mut grad = vec![f64::NAN; logits.len()];
-        with_context(sample_lane(1), |context| {
+        with_context(sample_lane(1), false, |context| {
             op.grad_cpu(context, &[&logits, &labels, &upstream], &mut grad);
         });
         let projected = |logits: &[f64]| -> f64 {

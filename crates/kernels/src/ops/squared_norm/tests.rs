@@ -1,19 +1,15 @@
 //! Tests of the squared norm.
 
-use std::sync::atomic::AtomicBool;
-
 use super::SquaredNorm;
 use super::cpu::BLOCK;
-use crate::cpu::{CpuContext, ScratchPool};
+use crate::cpu::with_context;
 use crate::graph::Initialiser;
 use crate::testing::{SIZES, assert_close, check_gradients, random_values, sample_lane};
 
 fn squared_norm(x: &[f32], parallel: bool) -> [f32; 1] {
-    let (scratch, fault) = (ScratchPool::new(), AtomicBool::new(false));
-    let lane = sample_lane(1);
-    let context = CpuContext { lane, splits: &[], parallel, scratch: &scratch, fault: &fault };
     let mut y = [f32::NAN];
-    SquaredNorm { len: x.len() }.cpu(&context, x, &mut y);
+    let op = SquaredNorm { len: x.len() };
+    with_context(sample_lane(1), parallel, |context| op.cpu(context, x, &mut y));
     y
 }
 
