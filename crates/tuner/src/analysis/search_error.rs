@@ -43,10 +43,10 @@ const N_SPACINGS: usize = 5;
 /// A study's log steps with their error.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SearchError {
-    /// Logs of the least steps, which are 1 at least, ascending.
-    best: Vec<f64>,
-    /// Log of the steps that other trials take at least.
-    rest: f64,
+    /// The least steps, ascending.
+    best: Vec<u64>,
+    /// Steps that other trials take at least.
+    rest: u64,
     n_trials: usize,
     /// a / n: the standard deviation of the log of the least steps.
     deviation: f64,
@@ -56,7 +56,7 @@ impl SearchError {
     /// Of the trials that count; `None` without a result, and where trials that were stopped early
     /// might have been among the best.
     pub(super) fn of(outcomes: &StudyOutcomes, question: &Question) -> Option<SearchError> {
-        let arrivals = outcomes.counted().filter_map(|outcome| Some(outcome.reached?.step.max(1)));
+        let arrivals = outcomes.counted().filter_map(|outcome| Some(outcome.reached?.step));
         let mut best: Vec<u64> = arrivals.collect();
         best.sort_unstable();
         best.truncate(N_SPACINGS + 1);
@@ -68,26 +68,34 @@ impl SearchError {
         }
         let n_trials = outcomes.counted().count();
         let end = outcomes.budget_end(question).filter(|_| !is_all).unwrap_or(last);
-        let log = |steps: u64| (steps as f64).ln();
-        let rest = log(end.max(last));
-        let best: Vec<f64> = best.into_iter().map(log).collect();
-        let spacings = best.windows(2).enumerate();
-        let spacings =
-            spacings.map(|(index, pair)| (n_trials - index - 1) as f64 * (pair[1] - pair[0]));
-        let censored = (n_trials - best.len()) as f64 * (rest - log(last));
+        let rest = end.max(last);
+        let spacings = best
+            .windows(2)
+            .enumerate()
+            .map(|(index, pair)| (n_trials - index - 1) as f64 * (log(pair[1]) - log(pair[0])));
+        let censored = (n_trials - best.len()) as f64 * (log(rest) - log(last));
         let mean = (spacings.sum::<f64>() + censored) / (best.len() - 1).max(1) as f64;
         Some(SearchError { best, rest, n_trials, deviation: mean / n_trials as f64 })
     }
 
-    /// A draw of the steps, from two numbers in [0, 1).
+    /// A draw of the steps, from two numbers in [0, 1). Where the goal was met before training, that is
+    /// no error of the search.
     pub(super) fn steps(&self, [of_rank, of_error]: [f64; 2]) -> u64 {
         let rank = rank_of_minimum(self.n_trials, self.n_trials, of_rank);
-        let least = self.best.get(rank - 1).unwrap_or(&self.rest);
+        let least = *self.best.get(rank - 1).unwrap_or(&self.rest);
+        if least == 0 {
+            return 0;
+        }
         let exponential = -(-of_error).ln_1p();
         let centre = 1.0 - 1.0 / (std::f64::consts::E - 1.0);
-        let log_steps = least + self.deviation * (centre - exponential);
+        let log_steps = log(least) + self.deviation * (centre - exponential);
         log_steps.exp().round().max(1.0) as u64
     }
+}
+
+/// Of 0 steps as of 1.
+fn log(steps: u64) -> f64 {
+    (steps.max(1) as f64).ln()
 }
 
 #[cfg(test)]
@@ -116,6 +124,12 @@ mod tests {
         assert_eq!(found.steps([0.7, unit]), (110.0 * centre.exp()).round() as u64);
         assert_eq!(found.steps([0.0, 0.0]), (100.0 * (centre + expected).exp()).round() as u64);
         assert!(found.steps([0.0, 0.999]) < 90);
+    }
+
+    #[test]
+    fn a_goal_met_before_training_takes_no_steps_in_any_draw() {
+        let found = error(&[Outcome::reached(0), Outcome::reached(0), Outcome::missed()]).unwrap();
+        assert_eq!([0.0, 0.5, 0.9].map(|unit| found.steps([0.5, unit])), [0; 3]);
     }
 
     #[test]
