@@ -21,8 +21,9 @@ pub(super) fn blocks(input: &ReportInput<'_>, goal: &GoalAnalysis) -> Vec<Block>
     let confidence = labels::percent(input.analysis.options.confidence);
     let caption = format!(
         "Fewest steps of any trial at each batch size, with {confidence} bootstrap intervals over \
-         trials, which begin at the best trial seen and show how much hangs on the best few; an interval open at the top says that with other trials the goal might not have \
-         been reached. The dashed line halves the steps with every doubling, from the smallest \
+         trials, which begin at the best trial seen and show how much hangs on the best few; an \
+         interval open at the top says that with other trials the goal might not have been \
+         reached. The dashed line halves the steps with every doubling, from the smallest \
          batch size on; its noise tilts the line."
     );
     let plot = Plot {

@@ -149,7 +149,7 @@ impl CurveFit {
             _ => refit(&fitted.with_residuals_moved(&curve, options)),
         };
         let estimate = |of: fn(&Fitted) -> f64| {
-            let interval = |fits: &[Fitted]| interval(fits.iter().map(of), fits.len(), options);
+            let interval = |fits: &[Fitted]| interval(fits.iter().map(of), options);
             let hull = interval(&by_search).zip(interval(&by_residuals));
             Estimate { value: of(&fitted), interval: hull.map(|(a, b)| a.hull(b)) }
         };
@@ -209,8 +209,7 @@ impl Fitted {
         let n = curve.len() as f64;
         let enlarged = (n / (n - 2.0)).sqrt();
         let fitted = |point: &CurvePoint| {
-            let ratio = self.critical_batch_size / point.batch_size as f64;
-            self.minimum_steps.ln() + ratio.ln_1p()
+            self.minimum_steps.ln() + log_growth(self.critical_batch_size, point)
         };
         let residuals: Vec<f64> = curve
             .iter()
@@ -245,9 +244,8 @@ impl Fitted {
 
     /// The fit with a given B_crit.
     fn at(curve: &[CurvePoint], critical_batch_size: f64) -> Fitted {
-        let rest = |point: &CurvePoint| {
-            (point.steps as f64).ln() - (critical_batch_size / point.batch_size as f64).ln_1p()
-        };
+        let rest =
+            |point: &CurvePoint| (point.steps as f64).ln() - log_growth(critical_batch_size, point);
         let mean = curve.iter().map(rest).sum::<f64>() / curve.len() as f64;
         let residual = |point: &CurvePoint| (rest(point) - mean).abs();
         Fitted {
@@ -257,6 +255,11 @@ impl Fitted {
             largest_residual: curve.iter().map(residual).fold(0.0, f64::max),
         }
     }
+}
+
+/// log(1 + B_crit / B): how far steps at a point's batch size lie above S_min.
+fn log_growth(critical_batch_size: f64, point: &CurvePoint) -> f64 {
+    (critical_batch_size / point.batch_size as f64).ln_1p()
 }
 
 fn positive(curve: &[CurvePoint]) -> Vec<CurvePoint> {
@@ -302,17 +305,13 @@ fn golden_section((mut low, mut high): (f64, f64), f: impl Fn(f64) -> f64) -> f6
     (low + high) / 2.0
 }
 
-/// The percentile interval of values from `n_resamples` resamples; `None` where fewer than half of
-/// them gave one, or the lower end is infinite.
+/// The percentile interval of resampled values; `None` where there are none, or the lower end is
+/// infinite.
 pub(super) fn interval(
     values: impl Iterator<Item = f64>,
-    n_resamples: usize,
     options: &AnalysisOptions,
 ) -> Option<Interval> {
     let mut values: Vec<f64> = values.collect();
-    if values.is_empty() || 2 * values.len() < n_resamples {
-        return None;
-    }
     values.sort_by(f64::total_cmp);
     let (low, high) = options.percentiles();
     let high = quantile(&values, high).filter(|high| high.is_finite());

@@ -73,9 +73,8 @@ impl GoalAnalysis {
         };
         let curve = analysis.curve();
         for study in &mut analysis.studies {
-            let point = curve.iter().find(|point| point.batch_size == study.facts.batch_size);
             let found = |point| Warning::of_curve(point, &curve, options.tolerances.curve_factor);
-            study.warnings.extend(point.copied().map_or(vec![], found));
+            study.warnings.extend(study.point().map_or(vec![], found));
         }
         analysis
     }
@@ -83,11 +82,7 @@ impl GoalAnalysis {
     /// Steps to result by ascending batch size, where there is one.
     #[must_use]
     pub fn curve(&self) -> Vec<CurvePoint> {
-        let point = |study: &StudyAnalysis| {
-            let steps = study.result.as_ref()?.steps;
-            Some(CurvePoint { batch_size: study.facts.batch_size, steps })
-        };
-        self.studies.iter().filter_map(point).collect()
+        self.studies.iter().filter_map(StudyAnalysis::point).collect()
     }
 
     /// All warnings with their batch sizes, which ascend.
@@ -99,6 +94,12 @@ impl GoalAnalysis {
 }
 
 impl StudyAnalysis {
+    /// Steps to result, where there is one.
+    fn point(&self) -> Option<CurvePoint> {
+        let steps = self.result.as_ref()?.steps;
+        Some(CurvePoint { batch_size: self.facts.batch_size, steps })
+    }
+
     fn of(
         outcomes: &StudyOutcomes,
         question: &Question,

@@ -240,13 +240,12 @@ fn noise_scale(
         noise_scale_of(&total_way(drawn.iter().copied()), batch_size).unwrap_or(f64::INFINITY)
     };
     let has_interval = noise_scale.is_some() && parts.len() > 1;
-    let n_resamples = usize::try_from(options.n_resamples).unwrap_or(usize::MAX);
     let resamples = (0..options.n_resamples).map(resampled);
     Some(NoiseScale {
         gradient_variance: sums.variance / sums.weight,
         squared_gradient_norm: sums.squared_norm / sums.weight,
         noise_scale,
-        interval: has_interval.then(|| interval(resamples, n_resamples, options)).flatten(),
+        interval: has_interval.then(|| interval(resamples, options)).flatten(),
         n_measurements,
         n_trials,
     })

@@ -11,7 +11,7 @@ pub struct CurvePoint {
 }
 
 impl CurvePoint {
-    fn n_examples(self) -> f64 {
+    pub(super) fn n_examples(self) -> f64 {
         self.batch_size as f64 * self.steps as f64
     }
 }

@@ -142,23 +142,21 @@ impl Warning {
 
     /// What a point says beside the others of its curve, if it stands out by more than the factor.
     pub(super) fn of_curve(point: CurvePoint, curve: &[CurvePoint], factor: f64) -> Vec<Warning> {
-        let CurvePoint { batch_size, steps } = point;
-        let larger = curve.iter().filter(|other| other.batch_size > batch_size);
-        let frugal = larger.min_by_key(|other| other.steps.saturating_mul(other.batch_size));
-        let smaller = curve.iter().filter(|other| other.batch_size < batch_size);
+        let larger = curve.iter().filter(|other| other.batch_size > point.batch_size);
+        let frugal = larger.min_by(|a, b| a.n_examples().total_cmp(&b.n_examples()));
+        let smaller = curve.iter().filter(|other| other.batch_size < point.batch_size);
         let fast = smaller.min_by_key(|other| other.steps);
-        let ratio = |a: u64, b: u64| a as f64 / b.max(1) as f64;
-        let in_steps = fast.map(|other| (other.batch_size, ratio(steps, other.steps)));
-        let in_examples = frugal.map(|other| {
-            let sizes = ratio(batch_size, other.batch_size);
-            (other.batch_size, sizes * ratio(steps, other.steps))
+        let examples = frugal.and_then(|&other| {
+            let found = point.n_examples() / other.n_examples().max(1.0);
+            let batch_size = other.batch_size;
+            let warning = Warning::MoreExamplesThanLarger { batch_size, factor: found };
+            (found > factor).then_some(warning)
         });
-        let examples = in_examples
-            .filter(|(_, found)| *found > factor)
-            .map(|(batch_size, factor)| Warning::MoreExamplesThanLarger { batch_size, factor });
-        let steps = in_steps
-            .filter(|(_, found)| *found > factor)
-            .map(|(batch_size, factor)| Warning::MoreStepsThanSmaller { batch_size, factor });
+        let steps = fast.and_then(|&CurvePoint { batch_size, steps }| {
+            let found = point.steps as f64 / steps.max(1) as f64;
+            let warning = Warning::MoreStepsThanSmaller { batch_size, factor: found };
+            (found > factor).then_some(warning)
+        });
         examples.into_iter().chain(steps).collect()
     }
 }
