@@ -45,11 +45,11 @@ pub use analysis::{
     CurvePoint, Determination, Estimate, ExperimentSummary, FitParameters, GoalAnalysis, Heuristic,
     HeuristicPoint, HeuristicScore, HeuristicScores, IdealProjection, Interval, LabelSmoothing,
     NoiseScale, NoiseScales, ProjectedPoint, Quality, QualityBudget, QualityCurve, QualityPoint,
-    Regimes, Region, RegionClass, RegionPoint, RepeatAnalysis, RepeatedPoint, SmoothingCurve,
-    SmoothingPoint, StepsInterval, StepsQuantile, StudyAnalysis, StudyNoiseScale, StudyResult,
-    StudySummary, TimePoint, TimeToResult, Tolerances, TrialCounts, Verdict, WIDENING_FACTOR,
-    Warning, effective_learning_rate, end_of_perfect_scaling, maximum_useful_batch_size,
-    not_widened, perfect_scaling_line, widened_space,
+    Regimes, Region, RegionClass, RegionPoint, RepeatAnalysis, RepeatedPoint, ScalingCurve,
+    SmoothingCurve, SmoothingPoint, StepsInterval, StepsQuantile, StudyAnalysis, StudyNoiseScale,
+    StudyResult, StudySummary, TimePoint, TimeToResult, Tolerances, TrialCounts, Verdict,
+    WIDENING_FACTOR, Warning, effective_learning_rate, not_widened, perfect_scaling_line,
+    widened_space,
 };
 pub use doctor::{Diagnosis, examine, rescue};
 pub use error::{RunError, TunerError};

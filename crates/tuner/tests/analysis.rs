@@ -122,9 +122,8 @@ fn the_three_regimes_are_found_with_intervals() {
     assert!((scaling.value as f64) < critical && critical < useful.value as f64, "{critical}");
     for estimate in [scaling, useful] {
         let interval = estimate.interval.unwrap();
-        // Wide: draws put noise on a curve without any, and the least of noisy minima lies low.
         assert!(interval.low <= estimate.value && estimate.value <= interval.high, "{estimate:?}");
-        assert!(interval.high <= 32 * interval.low, "{estimate:?}");
+        assert!(interval.high <= 8 * interval.low, "{estimate:?}");
     }
     let interval = fit.critical_batch_size.interval.unwrap();
     assert!(interval.low <= critical && critical <= interval.high.unwrap(), "{interval:?}");

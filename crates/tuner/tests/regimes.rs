@@ -6,8 +6,7 @@
 mod support;
 
 use critbatch_tuner::{
-    CurvePoint, ExperimentSummary, NoisyQuadratic, end_of_perfect_scaling,
-    maximum_useful_batch_size, perfect_scaling_line,
+    CurvePoint, ExperimentSummary, NoisyQuadratic, ScalingCurve, perfect_scaling_line,
 };
 
 const BATCH_SIZES: &str = "powers_of_two = [0, 14]";
@@ -69,9 +68,10 @@ fn three_regimes_and_what_momentum_does_to_them() {
         let ratio = heavy.steps as f64 / plain.steps as f64;
         assert!((0.85..1.15).contains(&ratio), "{heavy:?} {plain:?}");
     }
-    let ends = [&heavy, &plain].map(|curve| end_of_perfect_scaling(curve, 0.2).unwrap());
+    let shapes = [&heavy, &plain].map(|curve| ScalingCurve::nearest(curve));
+    let ends = shapes.each_ref().map(|shape| shape.end_of_perfect_scaling(0.2).unwrap());
     assert!(ends[0] >= 2 * ends[1], "perfect scaling ends at {ends:?}");
-    let useful = [&heavy, &plain].map(|curve| maximum_useful_batch_size(curve, 0.2).unwrap());
+    let useful = shapes.each_ref().map(|shape| shape.maximum_useful_batch_size(0.2).unwrap());
     assert!(useful[0] >= useful[1], "useful up to {useful:?}");
     // Its 8 or 9 steps are too few to tell useful batch sizes apart by 20 %, but not to see that
     // they come from further up.

@@ -122,13 +122,16 @@ fn tiles(input: &ReportInput<'_>, goal: &GoalAnalysis) -> Vec<Tile> {
     let mut tiles = vec![];
     if let Some(end) = goal.regimes.end_of_perfect_scaling {
         let within = format!(
-            "within {} of the fewest examples",
+            "within {} of the fewest examples on the smoothed curve",
             labels::percent(tolerances.perfect_scaling)
         );
         tiles.push(size_tile("Perfect scaling up to", end, &within, &confidence));
     }
     if let Some(useful) = goal.regimes.maximum_useful_batch_size {
-        let within = format!("within {} of the fewest steps", labels::percent(tolerances.useful));
+        let within = format!(
+            "within {} of the fewest steps on the smoothed curve",
+            labels::percent(tolerances.useful)
+        );
         tiles.push(size_tile("Maximum useful batch size", useful, &within, &confidence));
     }
     if !tiles.is_empty() {

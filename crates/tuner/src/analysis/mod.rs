@@ -12,6 +12,7 @@ mod goal;
 mod heuristics;
 mod label_smoothing;
 mod natural_limits;
+mod nearest_point;
 mod noise_scale;
 mod options;
 mod quality;
@@ -45,9 +46,7 @@ pub use quality::{Quality, QualityBudget, QualityCurve, QualityPoint};
 pub use regimes::{BatchSizeEstimate, BatchSizeInterval, Regimes};
 pub use regions::{BudgetRegions, Region, RegionClass, RegionPoint};
 pub use repeats::{BestMedian, RepeatAnalysis, RepeatedPoint};
-pub use scaling::{
-    CurvePoint, end_of_perfect_scaling, maximum_useful_batch_size, perfect_scaling_line,
-};
+pub use scaling::{CurvePoint, ScalingCurve, perfect_scaling_line};
 pub use steps_to_result::{StudyResult, TrialCounts, effective_learning_rate};
 pub use summary::{ExperimentSummary, StudySummary};
 pub use time::{IdealProjection, ProjectedPoint, TimePoint, TimeToResult};
