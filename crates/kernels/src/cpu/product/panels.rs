@@ -7,6 +7,9 @@ use crate::cpu::ScratchPool;
 use crate::cpu::simd::dispatch;
 use crate::real::Real;
 
+/// Bytes that memory is read by.
+const CACHE_LINE: usize = 64;
+
 /// Right operand of a product: column `c` of term `t` is at
 /// `(c / width) panel_stride + t term_stride + c mod width`, with the tile's width of this machine.
 #[derive(Debug, Clone, Copy)]
@@ -91,6 +94,22 @@ impl<'a, T: Real> Panels<'a, T> {
         let width = column_width::<T>();
         debug_assert!(n_columns.is_multiple_of(width / 2), "{n_columns} columns");
         Self { data, term_stride: n_columns, panel_stride: width, n_columns }
+    }
+
+    /// Brings terms of a matrix in place into the cache, row by row: memory is fetched ahead where it is
+    /// read in its order, and panels jump from page to page.
+    pub(crate) fn bring_near(&self, n_terms: usize) {
+        let line = CACHE_LINE / size_of::<T>();
+        // Several sums, so that none waits for the one before.
+        let mut sums = [T::zero(); 4];
+        for row in self.data.chunks(self.term_stride).take(n_terms) {
+            for lines in row[..self.n_columns.min(row.len())].chunks(sums.len() * line) {
+                for (sum, line) in sums.iter_mut().zip(lines.chunks(line)) {
+                    *sum += line[0];
+                }
+            }
+        }
+        std::hint::black_box(sums);
     }
 
     /// From the given term on.

@@ -34,6 +34,9 @@ pub(crate) const PASS_TERMS: usize = 256;
 /// in f32.
 const STREAMED_LEN: usize = 1 << 15;
 
+/// Elements of a right operand that may still be in a second-level cache, 1 MiB in f32.
+const MAX_NEAR_LEN: usize = 1 << 18;
+
 /// Terms of such a pass at least: shorter ones spend their time on loading and storing sums.
 const MIN_STREAMED_TERMS: usize = 16;
 
@@ -161,13 +164,19 @@ impl Matmul {
         let Self { m, k, n, .. } = self;
         let width = column_width::<T>();
         let terms = (STREAMED_LEN / n).clamp(MIN_STREAMED_TERMS, PASS_TERMS);
+        let is_far = k * n > MAX_NEAR_LEN;
         for_each_columns(context, y, [m, n], |first_column, n_columns, y, stride| {
             for first in (0..k).step_by(terms) {
-                let lhs = lhs.part(0, first, terms.min(k - first));
+                let n_terms = terms.min(k - first);
+                let lhs = lhs.part(0, first, n_terms);
                 let first_element = first_column / width * rhs.panel_stride;
                 let rhs = Panels { data: &rhs.data[first_element..], n_columns, ..rhs };
+                let rhs = rhs.starting_at(first);
+                if is_far {
+                    rhs.bring_near(n_terms);
+                }
                 let rows = Rows { y: &mut *y, stride, n_rows: m };
-                multiply(&lhs, &rhs.starting_at(first), rows, first > 0);
+                multiply(&lhs, &rhs, rows, first > 0);
             }
         });
     }
