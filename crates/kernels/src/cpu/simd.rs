@@ -39,8 +39,8 @@ pub trait Vectors: Copy {
     /// As many elements as an instruction takes.
     type Vector<S: Simd>: Copy + bytemuck::Pod;
 
-    /// A small whole number.
-    fn whole(value: i8) -> Self;
+    /// A number, rounded to this type.
+    fn constant(value: f64) -> Self;
 
     /// The same number in every element.
     fn splat<S: Simd>(simd: S, value: Self) -> Self::Vector<S>;
@@ -80,8 +80,8 @@ macro_rules! vectors {
             type Vector<S: Simd> = S::$vector;
 
             #[inline(always)]
-            fn whole(value: i8) -> Self {
-                Self::from(value)
+            fn constant(value: f64) -> Self {
+                <$real as crate::real::Real>::of(value)
             }
 
             #[inline(always)]

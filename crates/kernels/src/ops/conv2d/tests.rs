@@ -76,6 +76,33 @@ fn equals_the_definition() {
     }
 }
 
+/// One bright pixel: whatever lies outside of its reach is exactly zero, and a ReLU sees no noise there.
+#[test]
+fn windows_of_zeros_give_zero() {
+    const SIDE: usize = 14;
+    let mut graph = Graph::new();
+    let x_node = graph.parameter("x", &[1, SIDE, SIDE, 16], Initialiser::Zeros).unwrap();
+    let filter_node = graph.parameter("filter", &[5, 5, 16, 16], Initialiser::Zeros).unwrap();
+    let y = graph.conv2d(x_node, filter_node, 1, Padding::Same).unwrap();
+    let program = Program::new(vec![Plan::forward(&graph, &[y]).unwrap()], vec![]).unwrap();
+    let mut executor = CpuExecutor::<f32>::new(&program, 1).unwrap();
+    let filter: Vec<f32> = random_values(19, 5 * 5 * 16 * 16);
+    for bright in [(0, 0), (6, 7), (7, 5), (13, 9)] {
+        let mut x = vec![0.0; SIDE * SIDE * 16];
+        x[(bright.0 * SIDE + bright.1) * 16..][..16].copy_from_slice(&random_values(20, 16));
+        let snapshot = Snapshot::fresh(LaneState::default(), [x, filter.clone()].concat());
+        executor.load(0, &snapshot).unwrap();
+        executor.run(0, &[1]).unwrap();
+        let found = executor.read(0, 0, y).unwrap();
+        for (place, channels) in found.chunks_exact(16).enumerate() {
+            let (row, column) = (place / SIDE, place % SIDE);
+            let is_reached = row.abs_diff(bright.0) <= 2 && column.abs_diff(bright.1) <= 2;
+            let is_zero = channels.iter().all(|value| *value == 0.0);
+            assert_eq!(is_zero, !is_reached, "{bright:?} at {row}, {column}: {channels:?}");
+        }
+    }
+}
+
 /// Both gradients of `sum(y * weights)` against the definition's: each is bilinear, so that the one
 /// is the derivative of the other's products. In f64, where a wrong transform cannot hide in rounding.
 #[test]

@@ -1,17 +1,19 @@
 //! Tiles of images, products and gradients through the transforms, a vector of channels at a time.
+//!
+//! `rows` lives outside of the loops: within, it would be cleared for each tile.
 
 #![expect(clippy::needless_range_loop, reason = "indices are those of the transforms' matrices")]
 
 use pulp::{Simd, WithSimd};
 
 use super::cpu::Correlation;
-use super::transforms::{self, TILE};
-use super::winograd::{N_POINTS, Winograd};
+use super::transforms;
+use super::winograd::Winograd;
 use crate::cpu::simd::lanes;
 use crate::real::Real;
 
-/// Transforms one image in its frame.
-pub(super) struct Inputs<'a, T> {
+/// Transforms one image in its frame, `N x N` pixels a tile.
+pub(super) struct Inputs<'a, T, const N: usize> {
     pub(super) of: &'a Winograd,
     pub(super) padded: &'a [T],
     pub(super) first_tile: usize,
@@ -19,34 +21,34 @@ pub(super) struct Inputs<'a, T> {
     pub(super) points: &'a mut [T],
 }
 
-impl<T: Real> WithSimd for Inputs<'_, T> {
+impl<T: Real, const N: usize> WithSimd for Inputs<'_, T, N> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let frame = self.of.correlation.frame;
         let (channels, width) = (frame.channels, frame.size[1]);
+        let zero = T::splat(simd, T::zero());
+        let mut rows = [[zero; N]; N];
         for (tile, [row, column]) in self.of.corners() {
             let corner = &self.padded[(row * width + column) * channels..];
             for first in (0..channels).step_by(lanes::<S, T>()) {
-                let zero = T::splat(simd, T::zero());
-                let mut rows = [[zero; TILE]; TILE];
-                for i in 0..TILE {
+                for i in 0..N {
                     let pixels = &corner[i * width * channels + first..];
-                    let mut row = [zero; TILE];
-                    for j in 0..TILE {
+                    let mut row = [zero; N];
+                    for j in 0..N {
                         row[j] = vector::<S, T>(pixels, j * channels);
                     }
-                    rows[i] = transforms::input::<S, T>(simd, row);
+                    rows[i] = transforms::input::<S, T, N>(simd, row);
                 }
-                for j in 0..TILE {
-                    let mut column = [zero; TILE];
-                    for i in 0..TILE {
+                for j in 0..N {
+                    let mut column = [zero; N];
+                    for i in 0..N {
                         column[i] = rows[i][j];
                     }
-                    let values = transforms::input::<S, T>(simd, column);
-                    for i in 0..TILE {
-                        let place = (i * TILE + j) * self.n_tiles + self.first_tile + tile;
+                    let values = transforms::input::<S, T, N>(simd, column);
+                    for i in 0..N {
+                        let place = (i * N + j) * self.n_tiles + self.first_tile + tile;
                         *vector_mut::<S, T>(self.points, place * channels + first) = values[i];
                     }
                 }
@@ -56,38 +58,38 @@ impl<T: Real> WithSimd for Inputs<'_, T> {
 }
 
 /// Transforms one image's products back, `M x M` outputs a tile, fewer at the edge.
-pub(super) struct Outputs<'a, T, const M: usize> {
+pub(super) struct Outputs<'a, T, const N: usize, const M: usize> {
     pub(super) of: &'a Winograd,
     pub(super) products: &'a [T],
     pub(super) first_tile: usize,
     pub(super) y: &'a mut [T],
 }
 
-impl<T: Real, const M: usize> WithSimd for Outputs<'_, T, M> {
+impl<T: Real, const N: usize, const M: usize> WithSimd for Outputs<'_, T, N, M> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Correlation { out: [height, width], out_channels: channels, .. } = self.of.correlation;
-        let n_tiles = self.products.len() / N_POINTS / channels;
+        let n_tiles = self.products.len() / (N * N) / channels;
+        let zero = T::splat(simd, T::zero());
+        let mut rows = [[zero; M]; N];
         for (tile, [row, column]) in self.of.corners() {
             for first in (0..channels).step_by(lanes::<S, T>()) {
-                let zero = T::splat(simd, T::zero());
-                let mut rows = [[zero; M]; TILE];
-                for i in 0..TILE {
-                    let mut row = [zero; TILE];
-                    for j in 0..TILE {
-                        let place = (i * TILE + j) * n_tiles + self.first_tile + tile;
+                for i in 0..N {
+                    let mut row = [zero; N];
+                    for j in 0..N {
+                        let place = (i * N + j) * n_tiles + self.first_tile + tile;
                         row[j] = vector::<S, T>(self.products, place * channels + first);
                     }
-                    rows[i] = transforms::output::<S, T, M>(simd, row);
+                    rows[i] = transforms::output::<S, T, N, M>(simd, row);
                 }
                 for j in 0..M.min(width - column) {
-                    let mut sums = [zero; TILE];
-                    for i in 0..TILE {
+                    let mut sums = [zero; N];
+                    for i in 0..N {
                         sums[i] = rows[i][j];
                     }
-                    let values = transforms::output::<S, T, M>(simd, sums);
+                    let values = transforms::output::<S, T, N, M>(simd, sums);
                     for i in 0..M.min(height - row) {
                         let place = (row + i) * width + column + j;
                         *vector_mut::<S, T>(self.y, place * channels + first) = values[i];
@@ -99,7 +101,7 @@ impl<T: Real, const M: usize> WithSimd for Outputs<'_, T, M> {
 }
 
 /// Transforms one image's output gradients, zero beyond the edge.
-pub(super) struct Gradients<'a, T, const M: usize> {
+pub(super) struct Gradients<'a, T, const N: usize, const M: usize> {
     pub(super) of: &'a Winograd,
     pub(super) grad_y: &'a [T],
     pub(super) first_tile: usize,
@@ -107,32 +109,35 @@ pub(super) struct Gradients<'a, T, const M: usize> {
     pub(super) points: &'a mut [T],
 }
 
-impl<T: Real, const M: usize> WithSimd for Gradients<'_, T, M> {
+impl<T: Real, const N: usize, const M: usize> WithSimd for Gradients<'_, T, N, M> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Correlation { out: [height, width], out_channels: channels, .. } = self.of.correlation;
+        let zero = T::splat(simd, T::zero());
+        let mut rows = [[zero; N]; M];
         for (tile, [row, column]) in self.of.corners() {
             for first in (0..channels).step_by(lanes::<S, T>()) {
-                let zero = T::splat(simd, T::zero());
-                let mut rows = [[zero; TILE]; M];
+                for i in height - row..M {
+                    rows[i] = [zero; N];
+                }
                 for i in 0..M.min(height - row) {
                     let mut pixels = [zero; M];
                     for j in 0..M.min(width - column) {
                         let place = (row + i) * width + column + j;
                         pixels[j] = vector::<S, T>(self.grad_y, place * channels + first);
                     }
-                    rows[i] = transforms::output_transposed::<S, T, M>(simd, pixels);
+                    rows[i] = transforms::output_transposed::<S, T, N, M>(simd, pixels);
                 }
-                for j in 0..TILE {
+                for j in 0..N {
                     let mut column = [zero; M];
                     for i in 0..M {
                         column[i] = rows[i][j];
                     }
-                    let values = transforms::output_transposed::<S, T, M>(simd, column);
-                    for i in 0..TILE {
-                        let place = (i * TILE + j) * self.n_tiles + self.first_tile + tile;
+                    let values = transforms::output_transposed::<S, T, N, M>(simd, column);
+                    for i in 0..N {
+                        let place = (i * N + j) * self.n_tiles + self.first_tile + tile;
                         *vector_mut::<S, T>(self.points, place * channels + first) = values[i];
                     }
                 }
