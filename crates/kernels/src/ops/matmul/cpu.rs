@@ -34,8 +34,9 @@ pub(crate) const PASS_TERMS: usize = 256;
 /// in f32.
 const STREAMED_LEN: usize = 1 << 15;
 
-/// Elements of a right operand that may still be in a second-level cache, 1 MiB in f32.
-const MAX_NEAR_LEN: usize = 1 << 18;
+/// Elements of a right operand, 2 MiB in f32, up to which reading it ahead costs more than it gives:
+/// caches hold it, and its rows are short.
+const MAX_NEAR_LEN: usize = 1 << 19;
 
 /// Terms of such a pass at least: shorter ones spend their time on loading and storing sums.
 const MIN_STREAMED_TERMS: usize = 16;
