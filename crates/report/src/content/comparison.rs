@@ -32,8 +32,8 @@ pub(crate) fn page(input: &ComparisonInput<'_>) -> Page {
             "Where the curves bend",
             vec![Listing::block(
                 regimes(input),
-                "Batch sizes at which the regimes end, whether the data determine them or only bound \
-                 them, and B_crit where it is determined.",
+                "Batch sizes at which the regimes end, their intervals, whether the data determine them \
+                 or only bound them, and B_crit where it is determined.",
             )],
         ),
         Section::of("answers", "Each experiment's own answer", vec![Block::Facts(answers(input))]),
@@ -121,24 +121,28 @@ fn regimes(input: &ComparisonInput<'_>) -> Table {
     let says = |estimate: Option<BatchSizeEstimate>| {
         estimate.map(|estimate| labels::determination(estimate.determination).to_owned())
     };
+    let interval = |estimate: Option<BatchSizeEstimate>| estimate?.interval;
+    let critical = |regimes: &Regimes| Some(determined(regimes)?.critical_batch_size);
     let fewest =
         |experiment: &ComparedExperiment| experiment.points.iter().map(|point| point.steps).min();
     let workloads = input.experiments.iter().map(|experiment| labels::workload(experiment.record));
     let workloads = workloads.map(Some).chain(std::iter::repeat(None)).take(rows().count());
     Table::new("regimes")
         .texts("experiment", rows().map(|experiment| experiment.label.clone()))
-        .texts("workload", workloads)
-        .texts("goal", rows().map(|experiment| format::question(&experiment.question)))
         .counts("end_of_perfect_scaling", rows().map(|e| Some(end(&e.regimes)?.value)))
+        .counts("end_low", rows().map(|e| Some(interval(end(&e.regimes))?.low)))
+        .counts("end_high", rows().map(|e| Some(interval(end(&e.regimes))?.high)))
         .texts("end_is", rows().map(|e| says(end(&e.regimes))))
         .counts("maximum_useful", rows().map(|e| Some(useful(&e.regimes)?.value)))
+        .counts("maximum_low", rows().map(|e| Some(interval(useful(&e.regimes))?.low)))
+        .counts("maximum_high", rows().map(|e| Some(interval(useful(&e.regimes))?.high)))
         .texts("maximum_is", rows().map(|e| says(useful(&e.regimes))))
-        .numbers(
-            "B_crit",
-            rows()
-                .map(|experiment| Some(determined(&experiment.regimes)?.critical_batch_size.value)),
-        )
+        .numbers("B_crit", rows().map(|e| Some(critical(&e.regimes)?.value)))
+        .numbers("B_crit_low", rows().map(|e| Some(critical(&e.regimes)?.interval?.low)))
+        .numbers("B_crit_high", rows().map(|e| critical(&e.regimes)?.interval?.high))
         .counts("fewest_steps", rows().map(fewest))
+        .texts("workload", workloads)
+        .texts("goal", rows().map(|experiment| format::question(&experiment.question)))
 }
 
 fn points(comparison: &Comparison) -> Table {
