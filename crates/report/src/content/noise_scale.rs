@@ -16,7 +16,8 @@ pub(super) fn section(input: &ReportInput<'_>) -> Option<Section> {
     rows().find_map(|study| pooled(study).or(winner(study)))?;
     let caption = "tr(Sigma) / |G|² of the gradients met on the way to the goal, averaged over what \
                    would be steps without noise: the batch size at which noise and gradient are \
-                   of one size, which should be near B_crit (McCandlish et al. 2018). The dashed diagonal is where the noise scale is the batch size.";
+                   of one size, which should be near B_crit (McCandlish et al. 2018). The dashed \
+                   diagonal is where the noise scale is the batch size.";
     let table = Table::new("noise_scale")
         .counts("batch_size", rows().map(|scale| scale.batch_size))
         .numbers("noise_scale", rows().map(pooled))

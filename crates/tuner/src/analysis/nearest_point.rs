@@ -30,12 +30,10 @@ pub(super) fn nearest_point(corners: &[Vec<f64>]) -> Vec<f64> {
     loop {
         let along = |corner: &&Vec<f64>| dot(corner, &nearest);
         let square = dot(&nearest, &nearest);
-        let Some(best) = corners.iter().min_by(|a, b| along(a).total_cmp(&along(b))) else {
+        let best = corners.iter().min_by(|a, b| along(a).total_cmp(&along(b)));
+        let Some(best) = best.filter(|best| along(best) < square - tolerance) else {
             return nearest;
         };
-        if along(&best) >= square - tolerance {
-            return nearest;
-        }
         chosen.push((0.0, best));
         while !move_towards_nearest_of_span(&mut chosen) {}
         let point = mixture(&chosen);

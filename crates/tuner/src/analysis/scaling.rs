@@ -3,6 +3,9 @@
 
 use super::nearest_point::nearest_point;
 
+/// Two log steps this close are the same.
+const ROUNDING: f64 = 1e-9;
+
 /// Steps to result at a batch size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CurvePoint {
@@ -63,14 +66,10 @@ pub struct ScalingCurve {
     log_steps: Vec<f64>,
 }
 
-/// Two log steps this close are the same.
-const ROUNDING: f64 = 1e-9;
-
 impl ScalingCurve {
     /// The nearest to a curve that ascends in batch size. 0 steps count as 1.
     #[must_use]
     pub fn nearest(curve: &[CurvePoint]) -> ScalingCurve {
-        let log = |number: u64| (number.max(1) as f64).ln();
         let x: Vec<f64> = curve.iter().map(|point| log(point.batch_size)).collect();
         let y: Vec<f64> = curve.iter().map(|point| log(point.steps)).collect();
         let mean = mean(&y);
@@ -116,6 +115,11 @@ impl ScalingCurve {
     fn points(&self) -> impl Iterator<Item = (u64, f64)> {
         self.batch_sizes.iter().copied().zip(self.log_steps.iter().copied())
     }
+}
+
+/// Of 0 as of 1.
+pub(super) fn log(number: u64) -> f64 {
+    (number.max(1) as f64).ln()
 }
 
 fn centred(values: Vec<f64>) -> Vec<f64> {

@@ -31,9 +31,11 @@
 //!
 //! # Source
 //!
-//! Smoothing: Efron, "Bootstrap methods: another look at the jackknife", 1979. Spacings: Rényi, "On the theory of order statistics", 1953; a from the least of them: Weissman,
-//! "Estimation of parameters and large quantiles based on the k largest observations", 1978.
+//! Smoothing: Efron, "Bootstrap methods: another look at the jackknife", 1979. Spacings: Rényi, "On the
+//! theory of order statistics", 1953; a from the least of them: Weissman, "Estimation of parameters and
+//! large quantiles based on the k largest observations", 1978.
 
+use super::scaling::log;
 use super::uncertainty::rank_of_minimum;
 use crate::record::{Question, StudyOutcomes};
 
@@ -91,11 +93,6 @@ impl SearchError {
         let log_steps = log(least) + self.deviation * (centre - exponential);
         log_steps.exp().round().max(1.0) as u64
     }
-}
-
-/// Of 0 steps as of 1.
-fn log(steps: u64) -> f64 {
-    (steps.max(1) as f64).ln()
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 //!
 //! A filter of 3 x 3 needs four times fewer multiplications than the sums as they stand, with tiles of
 //! 6 x 6 for 4 x 4 outputs; one of 5 x 5 needs 2.8 times fewer with tiles of 6 x 6 for 2 x 2 outputs, and
-//! 6.25 times fewer with tiles of 8 x 8 for 4 x 4. Rounding errors are some three to seven times those of the plain
-//! sum in the mean, far below what a gradient's noise is, and the same for any number of lanes and
-//! threads.
+//! 6.25 times fewer with tiles of 8 x 8 for 4 x 4. Rounding errors are some three to seven times those of
+//! the plain sum in the mean, far below what a gradient's noise is, and the same for any number of
+//! lanes and threads.
 //!
 //! # Why the forward pass has the smaller tiles
 //! With two outputs a tile, what lies outside of an output's window does not enter its sum at all, and a
@@ -142,8 +142,10 @@ impl Winograd {
         self.tiles[0] * self.tiles[1]
     }
 
-    fn filter_row(&self, row: usize) -> Vec<f64> {
-        transforms::filter_row(row, self.side(), self.taps)
+    /// The rows of `G`.
+    fn filter_rows(&self) -> Vec<Vec<f64>> {
+        let side = self.side();
+        (0..side).map(|row| transforms::filter_row(row, side, self.taps)).collect()
     }
 
     /// `G g G^T` of every pair of channels.
@@ -156,10 +158,11 @@ impl Winograd {
         let mut taps = context.scratch.take(self.filter_row_len());
         let mut matrix = context.scratch.take(self.filter_point_len());
         let mut spectrum = Spectrum(Vec::with_capacity(self.n_points()));
-        for row in 0..self.side() {
-            weighted_sum(&self.filter_row(row), filter, &mut taps);
-            for column in 0..self.side() {
-                weighted_sum(&self.filter_row(column), &taps, &mut matrix);
+        let g = self.filter_rows();
+        for row in &g {
+            weighted_sum(row, filter, &mut taps);
+            for column in &g {
+                weighted_sum(column, &taps, &mut matrix);
                 spectrum.0.push(Source::matrix(&matrix, c, o).pack(context.scratch));
             }
         }
@@ -178,12 +181,13 @@ impl Winograd {
         let len = self.filter_point_len();
         let mut taps = context.scratch.take(self.filter_row_len());
         grad_filter.fill(T::zero());
-        for (row, points) in spectrum.chunks_exact(self.side() * len).enumerate() {
+        let g = self.filter_rows();
+        for (row, points) in g.iter().zip(spectrum.chunks_exact(g.len() * len)) {
             taps.fill(T::zero());
-            for (column, point) in points.chunks_exact(len).enumerate() {
-                add_weighted(&self.filter_row(column), point, &mut taps);
+            for (column, point) in g.iter().zip(points.chunks_exact(len)) {
+                add_weighted(column, point, &mut taps);
             }
-            add_weighted(&self.filter_row(row), &taps, grad_filter);
+            add_weighted(row, &taps, grad_filter);
         }
         context.scratch.give(taps);
     }
