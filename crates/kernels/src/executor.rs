@@ -179,7 +179,21 @@ pub trait Executor<T: Real> {
     ///
     /// # Errors
     /// If there is no such plan, `repeats` has not one entry a lane, or the device failed.
-    fn run(&mut self, plan: usize, repeats: &[u32]) -> Result<Vec<LaneState>, Error>;
+    fn run(&mut self, plan: usize, repeats: &[u32]) -> Result<Vec<LaneState>, Error> {
+        self.run_from(0, plan, repeats)
+    }
+
+    /// As [`Executor::run`], with `first` iterations taken as run: an evaluation goes on behind the
+    /// examples of these and records below their rows, which are those of an earlier call.
+    ///
+    /// # Errors
+    /// As [`Executor::run`], and if the plan would record more rows than it has.
+    fn run_from(
+        &mut self,
+        first: u32,
+        plan: usize,
+        repeats: &[u32],
+    ) -> Result<Vec<LaneState>, Error>;
 
     /// Values of a node that the plan keeps, after a run.
     ///
@@ -187,7 +201,8 @@ pub trait Executor<T: Real> {
     /// If the plan does not keep the node or the device failed.
     fn read(&mut self, plan: usize, lane: usize, node: Node) -> Result<Vec<T>, Error>;
 
-    /// What the last run of an evaluation plan recorded: one row of values per iteration.
+    /// What an evaluation plan recorded, up to where its last run ended: one row of values per
+    /// iteration; none in a lane that did not run.
     ///
     /// # Errors
     /// If the plan records nothing or the device failed.
@@ -212,10 +227,11 @@ pub trait Executor<T: Real> {
     fn poison(&mut self) -> Result<(), Error>;
 }
 
-/// The checks that both executors make of a call of [`Executor::run`].
+/// The checks that both executors make of a call of [`Executor::run_from`].
 pub(crate) fn check_run(
     program: &Program,
     lanes: usize,
+    first: u32,
     plan: usize,
     repeats: &[u32],
 ) -> Result<(), Error> {
@@ -228,8 +244,9 @@ pub(crate) fn check_run(
         return refuse(got, format!("one for each of {lanes} lanes"));
     }
     let (n_values, n_rows) = plan.records;
-    let n_iterations = repeats.iter().copied().max().unwrap_or(0);
-    if n_values > 0 && n_iterations as usize > n_rows {
+    let most = repeats.iter().copied().max().unwrap_or(0);
+    let n_iterations = first as usize + most as usize;
+    if n_values > 0 && most > 0 && n_iterations > n_rows {
         let expected = format!("at most the {n_rows} rows that the plan records");
         return refuse(format!("{n_iterations} iterations"), expected);
     }

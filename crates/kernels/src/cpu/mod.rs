@@ -123,8 +123,13 @@ impl<T: Real> Executor<T> for CpuExecutor<T> {
         })
     }
 
-    fn run(&mut self, plan: usize, repeats: &[u32]) -> Result<Vec<LaneState>, Error> {
-        check_run(&self.program, self.lanes.len(), plan, repeats)?;
+    fn run_from(
+        &mut self,
+        first: u32,
+        plan: usize,
+        repeats: &[u32],
+    ) -> Result<Vec<LaneState>, Error> {
+        check_run(&self.program, self.lanes.len(), first, plan, repeats)?;
         let n_running = repeats.iter().filter(|&&repeats| repeats > 0).count();
         let worker = Worker {
             plan: &self.program.plans()[plan],
@@ -136,7 +141,7 @@ impl<T: Real> Executor<T> for CpuExecutor<T> {
         };
         team::for_each_lane(n_running, &mut self.lanes, repeats, |lane, &repeats| {
             lane.state.remaining = if lane.state.diverged_at > 0 { 0 } else { repeats };
-            lane.state.cursor = 0;
+            lane.state.cursor = if repeats > 0 { first } else { 0 };
             if lane.state.remaining > 0 {
                 worker.run(lane);
             }

@@ -36,8 +36,13 @@ impl Executor<f32> for Wrong {
         Ok(snapshot)
     }
 
-    fn run(&mut self, plan: usize, repeats: &[u32]) -> Result<Vec<LaneState>, Error> {
-        self.inner.run(plan, repeats)
+    fn run_from(
+        &mut self,
+        first: u32,
+        plan: usize,
+        repeats: &[u32],
+    ) -> Result<Vec<LaneState>, Error> {
+        self.inner.run_from(first, plan, repeats)
     }
 
     fn read(&mut self, plan: usize, lane: usize, node: Node) -> Result<Vec<f32>, Error> {

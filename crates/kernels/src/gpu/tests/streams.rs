@@ -66,7 +66,8 @@ fn the_device_sees_what_the_host_reads() {
         assert_eq!(got, native.run(TRAINING, &repeats).unwrap());
         for plan in [IN_ORDER, DRAWN] {
             let repeats = [5, 0, 3];
-            tested.run(plan, &repeats).unwrap();
+            tested.run(plan, &[2, 0, 2]).unwrap();
+            tested.run_from(2, plan, &[3, 0, 1]).unwrap();
             native.run(plan, &repeats).unwrap();
             for lane in [0, 2] {
                 let got = tested.records(plan, lane).unwrap();

@@ -269,9 +269,41 @@ fn a_lane_that_diverges_is_told_and_harms_no_neighbour() {
     }
 }
 
+/// On both executors: lanes that go on have the rows of one call, the one that does not has none.
+#[test]
+fn an_evaluation_goes_on_where_it_ended() {
+    let (program, _) = program(Network::Convolutional, UpdateRule::Sgd);
+    let executors: [Box<dyn Executor<f32>>; 2] =
+        [Box::new(gpu(&program, 3)), Box::new(CpuExecutor::<f32>::new(&program, 3).unwrap())];
+    for mut executor in executors {
+        for index in 0..3 {
+            executor.load(index, &trial(&program, 30 + u32::try_from(index).unwrap())).unwrap();
+        }
+        executor.run(EVALUATION, &[5; 3]).unwrap();
+        let records = |executor: &mut dyn Executor<f32>| -> Vec<Vec<Vec<f32>>> {
+            (0..3).map(|index| executor.records(EVALUATION, index).unwrap()).collect()
+        };
+        let whole = records(&mut *executor);
+        assert!(whole[0][2] != whole[0][4], "the test must tell its rows apart");
+        executor.poison().unwrap();
+        executor.run(EVALUATION, &[2; 3]).unwrap();
+        executor.run_from(2, EVALUATION, &[2, 0, 1]).unwrap();
+        let parts = records(&mut *executor);
+        assert_eq!(parts[0], whole[0][..4]);
+        assert!(parts[1].is_empty());
+        assert_eq!(parts[2], whole[2][..3]);
+        executor.run_from(4, EVALUATION, &[1, 0, 0]).unwrap();
+        assert_eq!(records(&mut *executor)[0], whole[0]);
+    }
+}
+
 #[test]
 fn more_rows_than_planned_are_refused() {
     let (program, _) = program(Network::FullyConnected, UpdateRule::Sgd);
-    let error = gpu(&program, 1).run(EVALUATION, &[6]).unwrap_err().to_string();
-    assert_eq!(error, "run: got 6 iterations, expected at most the 5 rows that the plan records");
+    let mut executor = gpu(&program, 1);
+    for result in [executor.run(EVALUATION, &[6]), executor.run_from(4, EVALUATION, &[2])] {
+        let error = result.unwrap_err().to_string();
+        let expected = "run: got 6 iterations, expected at most the 5 rows that the plan records";
+        assert_eq!(error, expected);
+    }
 }
