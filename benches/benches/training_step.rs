@@ -29,7 +29,7 @@ fn started(workload: &Workload, batch_size: usize, lanes: usize) -> Trainer {
         trainer.start(lane, &trial).expect("the trial starts");
     }
     let loss = |trainer: &mut dyn LaneTrainer| {
-        trainer.evaluate(&[0]).expect("it can be measured")[0]["val/cross_entropy_error"]
+        trainer.evaluate(&[0], None).expect("it can be measured")[0]["val/cross_entropy_error"]
     };
     let before = loss(&mut trainer);
     trainer.advance(&vec![40; lanes]).expect("training runs");

@@ -41,7 +41,7 @@ fn measurements(model: &str, choice: DeviceChoice) -> Vec<Vec<Metrics>> {
         .iter()
         .map(|&steps| {
             trainer.advance(&[steps, steps]).expect("training runs");
-            trainer.evaluate(&[0, 1]).expect("it can be measured")
+            trainer.evaluate(&[0, 1], None).expect("it can be measured")
         })
         .collect()
 }

@@ -50,7 +50,7 @@ fn course(model: &str, choice: DeviceChoice, measured: bool) -> Vec<(Vec<u8>, Me
         .into_iter()
         .map(|steps| {
             trainer.advance(&[0, steps]).expect("training runs");
-            let mut metrics = trainer.evaluate(&[1]).expect("it can be measured").remove(0);
+            let mut metrics = trainer.evaluate(&[1], None).expect("it can be measured").remove(0);
             for name in GRADIENT_NOISE_METRICS {
                 assert_eq!(metrics.remove(name).is_some(), measured, "{name}");
             }
@@ -100,7 +100,7 @@ fn devices_agree(model: &str) {
         let snapshot = native.snapshot(0).expect("it can be saved");
         wgsl.restore(0, &trial, &snapshot).expect("it can be continued elsewhere");
         let measure = |trainer: &mut dyn LaneTrainer| {
-            let metrics = trainer.evaluate(&[0]).expect("it can be measured").remove(0);
+            let metrics = trainer.evaluate(&[0], None).expect("it can be measured").remove(0);
             GRADIENT_NOISE_METRICS.map(|name| metrics[name])
         };
         let (a, b) = (measure(&mut native), measure(&mut wgsl));
@@ -149,7 +149,7 @@ fn the_mean_estimate_is_the_gradient_that_training_follows() {
     let before = weights(&mut trainer, 1);
     let mut rows = Vec::new();
     for measurement in 0..N_MEASUREMENTS {
-        let metrics = trainer.evaluate(&[0]).expect("it can be measured").remove(0);
+        let metrics = trainer.evaluate(&[0], None).expect("it can be measured").remove(0);
         rows.push([metrics[SQUARED_GRADIENT_NORM], metrics[GRADIENT_VARIANCE]]);
         trainer.advance(&[1, u64::from(measurement == 0)]).expect("training runs");
     }

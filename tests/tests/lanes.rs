@@ -71,8 +71,9 @@ fn outcomes(
                 (0..n_lanes).map(|lane| if lane < group.len() { steps } else { 0 }).collect();
             let diverged = trainer.advance(&steps).expect("training runs");
             assert!(diverged.iter().all(Option::is_none), "these trials do not diverge");
-            for (all, metrics) in
-                measurements.iter_mut().zip(trainer.evaluate(&lanes).expect("it can be measured"))
+            for (all, metrics) in measurements
+                .iter_mut()
+                .zip(trainer.evaluate(&lanes, None).expect("it can be measured"))
             {
                 all.push(bits(&metrics));
             }
@@ -197,9 +198,9 @@ fn a_diverged_trial_harms_nobody(choice: DeviceChoice) -> Option<u64> {
     trainer.start(0, &trial(0, optimizer)).expect("the trial starts");
     trainer.start(1, &wild).expect("the trial starts");
     trainer.advance(&[2, 2]).expect("training runs");
-    let first = trainer.evaluate(&[0]).expect("it can be measured");
+    let first = trainer.evaluate(&[0], None).expect("it can be measured");
     let diverged = trainer.advance(&[3, 3]).expect("training runs");
-    let second = trainer.evaluate(&[0]).expect("it can be measured");
+    let second = trainer.evaluate(&[0], None).expect("it can be measured");
     assert_eq!(alone[0].0, [bits(&first[0]), bits(&second[0])], "the neighbour's measurements");
     assert_eq!(diverged[0], None, "the neighbour is well");
     diverged[1]

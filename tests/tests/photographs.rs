@@ -84,7 +84,7 @@ fn measured(workload: &Workload, n_lanes: usize) -> Vec<Metrics> {
     [2, 5]
         .map(|steps| {
             trainer.advance(&vec![steps; n_lanes]).expect("training runs");
-            trainer.evaluate(&[last]).expect("it can be measured").remove(0)
+            trainer.evaluate(&[last], None).expect("it can be measured").remove(0)
         })
         .into()
 }

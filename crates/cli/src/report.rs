@@ -26,7 +26,7 @@ pub(crate) fn write(
     let record = &source.record;
     let mut questions = source.questions(asked)?;
     if let ([only], true) = (&questions[..], asked.names_no_goal()) {
-        let easier = easier_goals(&only.goal).into_iter();
+        let easier = easier_goals(&only.goal).into_iter().filter(|goal| record.can_answer(goal));
         let easier: Vec<Question> =
             easier.map(|goal| Question { goal, ..questions[0].clone() }).collect();
         questions.extend(easier);

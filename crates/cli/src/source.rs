@@ -120,6 +120,16 @@ impl Source {
     /// Where there is no goal, or none of the measurements has the metric that was asked for.
     pub(crate) fn questions(&self, asked: &Asked) -> Result<Vec<Question>, UsageError> {
         let questions = asked.questions(self.goal(), &self.record.workload)?;
+        if let Some(question) = questions.iter().find(|asked| !self.record.can_answer(&asked.goal))
+        {
+            let own = self.record.decided_goal.as_ref().map(format::goal).unwrap_or_default();
+            return Err(UsageError(format!(
+                "whether {} cannot be told: evaluations ended once it was certain that {own} is not \
+                 reached; ask for that goal or a harder one, or measure with \
+                 evaluation.examples = \"all\"",
+                format::goal(&question.goal)
+            )));
+        }
         if let Some(metric) = &asked.metric {
             let trials = self.record.studies.iter().flat_map(|study| &study.trials);
             let recorded = trials.flat_map(|trial| trial.curve.metrics.keys());

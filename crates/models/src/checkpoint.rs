@@ -150,7 +150,7 @@ mod tests {
         let mut steps = [0, 0];
         steps[lane] = 9;
         trainer.advance(&steps).unwrap();
-        let metrics = trainer.evaluate(&[lane]).unwrap().remove(0);
+        let metrics = trainer.evaluate(&[lane], None).unwrap().remove(0);
         (trainer.snapshot(lane).unwrap(), metrics)
     }
 

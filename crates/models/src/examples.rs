@@ -1,6 +1,7 @@
 //! A data set as an executor holds it: what its examples are, and its splits in parts of one shape.
 
 use std::iter;
+use std::ops::Range;
 use std::sync::Arc;
 
 use critbatch_data::{
@@ -68,8 +69,8 @@ pub(crate) struct Part {
     pub(crate) split: Arc<Split>,
     /// The sets of classes of the examples, if they have sets.
     pub(crate) label_sets: Option<Arc<Split>>,
-    /// Classes to be predicted: of images one each, of sentences their tokens.
-    pub(crate) n_labels: usize,
+    /// The same sentences, where examples are sentences.
+    sentences: Option<Sentences>,
 }
 
 /// The splits of a data set.
@@ -137,6 +138,17 @@ impl Part {
         iter::once(&self.split).chain(&self.label_sets).map(Arc::clone).collect()
     }
 
+    /// Classes to be predicted of those examples of a range that there are: of images one each, of
+    /// sentences their tokens.
+    pub(crate) fn n_labels(&self, examples: Range<usize>) -> usize {
+        let n = self.split.len();
+        let examples = examples.start.min(n)..examples.end.min(n);
+        match &self.sentences {
+            Some(sentences) => sentences.slice(examples).n_labels(),
+            None => examples.len(),
+        }
+    }
+
     /// The first `n` images at most; their pixels are shared, not copied.
     fn of_images(split: &critbatch_data::Split, preprocessing: Preprocessing, n: usize) -> Self {
         let (n_images, height, width, channels) = split.images().dim();
@@ -147,7 +159,7 @@ impl Part {
             examples: Examples::Images { shape: [height, width, channels], preprocessing },
             split: Arc::new(Split::resident(images, labels)),
             label_sets: None,
-            n_labels: n,
+            sentences: None,
         }
     }
 
@@ -167,7 +179,7 @@ impl Part {
             },
             split: Arc::new(Split { images: Images::Streamed(Arc::new(stream)), labels }),
             label_sets,
-            n_labels: n,
+            sentences: None,
         }
     }
 
@@ -178,7 +190,7 @@ impl Part {
             examples: Examples::Sentences { length: sentences.length() },
             split: Arc::new(split),
             label_sets: None,
-            n_labels: sentences.n_labels(),
+            sentences: Some(sentences.clone()),
         }
     }
 }

@@ -14,6 +14,7 @@ mod average_precision;
 mod checkpoint;
 mod compute;
 mod error;
+mod evaluation;
 mod examples;
 mod facts;
 mod fully_connected;

@@ -1,12 +1,12 @@
 //! The lane trainer: the tuner's trait on top of an executor.
 
 use bytemuck::bytes_of;
-use critbatch_kernels::{Executor, HostCost, LaneState, Parameter, SCORE_BINS, Snapshot};
-use critbatch_tuner::{LaneTrainer, Metrics, TrainerError, Trial};
+use critbatch_kernels::{Executor, HostCost, LaneState, Parameter, Snapshot};
+use critbatch_tuner::{Goal, LaneTrainer, Metrics, TrainerError, Trial};
 
-use crate::average_precision::average_precision;
 use crate::checkpoint;
 use crate::error::ModelError;
+use crate::evaluation::Evaluation;
 use crate::gradient_noise::{self, N_MICRO_BATCHES};
 use crate::initialise::{initial_parameters, trial_key};
 use crate::metaparameters::lane_state;
@@ -19,17 +19,6 @@ pub(crate) const TRAINING_PLAN: usize = 0;
 
 /// Index of the plan that updates by the sums of a batch's parts.
 const UPDATE_PLAN: usize = 1;
-
-/// One evaluated split: its name in metrics and how plans go through it.
-#[derive(Debug, Clone)]
-pub(crate) struct Evaluation {
-    pub(crate) split: &'static str,
-    /// Each plan with the iterations in which it goes through its part.
-    pub(crate) plans: Vec<(usize, u32)>,
-    pub(crate) n_labels: usize,
-    /// Whether examples have sets of labels.
-    pub(crate) is_of_sets: bool,
-}
 
 /// Trains the trials of one study in the lanes of an executor.
 pub struct Trainer {
@@ -104,16 +93,6 @@ impl Trainer {
         }
     }
 
-    /// Runs a plan so many times in each of the given lanes.
-    fn run_in(&mut self, lanes: &[usize], plan: usize, n_times: u32) -> Result<(), ModelError> {
-        let mut repeats = vec![0; self.executor.lanes()];
-        for &lane in lanes {
-            repeats[lane] = n_times;
-        }
-        self.executor.run(plan, &repeats)?;
-        Ok(())
-    }
-
     /// Adds the metrics of the gradient noise to those of each lane.
     fn measure_gradient_noise(
         &mut self,
@@ -121,44 +100,11 @@ impl Trainer {
         lanes: &[usize],
         metrics: &mut [Metrics],
     ) -> Result<(), ModelError> {
-        self.run_in(lanes, plan, N_MICRO_BATCHES)?;
+        let mut repeats = vec![0; self.executor.lanes()];
+        lanes.iter().for_each(|&lane| repeats[lane] = N_MICRO_BATCHES);
+        self.executor.run(plan, &repeats)?;
         for (&lane, metrics) in lanes.iter().zip(metrics) {
             metrics.extend(gradient_noise::metrics(&self.executor.records(plan, lane)?));
-        }
-        Ok(())
-    }
-
-    /// Adds the metrics of one split to those of each lane.
-    fn evaluate_split(
-        &mut self,
-        index: usize,
-        lanes: &[usize],
-        metrics: &mut [Metrics],
-    ) -> Result<(), ModelError> {
-        let Evaluation { split, plans, n_labels, is_of_sets } = self.evaluations[index].clone();
-        let mut sums: Vec<Vec<f64>> = vec![vec![]; lanes.len()];
-        for (plan, n_chunks) in plans {
-            self.run_in(lanes, plan, n_chunks)?;
-            for (&lane, sums) in lanes.iter().zip(&mut sums) {
-                for row in self.executor.records(plan, lane)? {
-                    sums.resize(row.len(), 0.0);
-                    sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(value));
-                }
-            }
-        }
-        #[expect(clippy::cast_precision_loss, reason = "splits stay below 2^52 labels")]
-        let n_labels = n_labels as f64;
-        for (sums, metrics) in sums.into_iter().zip(metrics) {
-            let Some((loss, quality)) = sums.split_first() else { continue };
-            metrics.insert(format!("{split}/cross_entropy_error"), loss / n_labels);
-            if is_of_sets {
-                let (of_labels, of_all) = quality.split_at(SCORE_BINS);
-                let precision = average_precision(of_labels, of_all);
-                metrics.insert(format!("{split}/average_precision"), precision);
-            } else {
-                let errors = quality.iter().sum::<f64>();
-                metrics.insert(format!("{split}/classification_error"), errors / n_labels);
-            }
         }
         Ok(())
     }
@@ -204,7 +150,11 @@ impl LaneTrainer for Trainer {
         Ok(states.iter().zip(&self.occupied).map(diverged).collect())
     }
 
-    fn evaluate(&mut self, lanes: &[usize]) -> Result<Vec<Metrics>, TrainerError> {
+    fn evaluate(
+        &mut self,
+        lanes: &[usize],
+        goal: Option<&Goal>,
+    ) -> Result<Vec<Metrics>, TrainerError> {
         for &lane in lanes {
             self.check_occupied(lane)?;
         }
@@ -212,8 +162,9 @@ impl LaneTrainer for Trainer {
         if let Some(plan) = self.gradient_noise_plan {
             self.measure_gradient_noise(plan, lanes, &mut metrics)?;
         }
-        for index in 0..self.evaluations.len() {
-            self.evaluate_split(index, lanes, &mut metrics)?;
+        for evaluation in &self.evaluations {
+            let of_split = evaluation.run(&mut *self.executor, lanes, goal)?;
+            metrics.iter_mut().zip(of_split).for_each(|(metrics, split)| metrics.extend(split));
         }
         Ok(metrics)
     }

@@ -148,7 +148,7 @@ mod tests {
             // The first lane is a step behind.
             let steps: Vec<u64> = lanes.iter().map(|&lane| steps - u64::from(lane == 0)).collect();
             trainer.advance(&steps).unwrap();
-            all.extend(trainer.evaluate(&lanes).unwrap());
+            all.extend(trainer.evaluate(&lanes, None).unwrap());
         }
         all
     }

@@ -9,6 +9,7 @@ use critbatch_tuner::{LaneTrainer, TrainerError, TrainerFactory, WorkloadFacts};
 
 use crate::compute::Compute;
 use crate::error::ModelError;
+use crate::evaluation::{EvaluatedPart, Evaluation};
 use crate::examples::{Examples, Part, Parts};
 use crate::facts::facts;
 use crate::gradient_noise::{self, MICRO_BATCH_SIZE, N_MICRO_BATCHES};
@@ -16,11 +17,11 @@ use crate::memory::{RUNTIME_BYTES, peak_memory_bytes, resident_bytes};
 use crate::model::{Mode, Model};
 use crate::network::Network;
 use crate::optimizer::Optimizer;
-use crate::trainer::{Evaluation, Trainer};
+use crate::trainer::Trainer;
 use crate::training::{SCRATCH_BYTES, TrainingPlans};
 
 /// Examples of one evaluation step at most.
-const EVALUATION_BATCH: usize = 512;
+const EVALUATION_BATCH: usize = 128;
 
 /// Elements of the photographs of one evaluation step at most: 27 of ImageNet's, whose activations take
 /// about a gigabyte.
@@ -205,21 +206,20 @@ impl Workload {
         let mut plan = plans.len() - 1;
         let mut evaluations: Vec<Evaluation> = vec![];
         for (split, parts) in &self.evaluated {
-            let plans = parts.iter().map(|part| {
+            let evaluated = parts.iter().map(|part| {
                 plan += 1;
-                (plan, self.chunks(part).0)
+                EvaluatedPart { plan, n_labels: self.n_labels(part) }
             });
             evaluations.push(Evaluation {
                 split: split.name(),
-                plans: plans.collect(),
-                n_labels: parts.iter().map(|part| part.n_labels).sum(),
+                parts: evaluated.collect(),
                 is_of_sets: parts.iter().any(|part| part.label_sets.is_some()),
             });
         }
         let n_noise = self.gradient_noise_scale.then_some(N_MICRO_BATCHES);
-        let evaluated = evaluations.iter().flat_map(|evaluation| &evaluation.plans);
+        let evaluated = self.evaluated.iter().flat_map(|(_, parts)| parts);
         let n_iterations: Vec<u32> =
-            evaluated.map(|&(_, n_chunks)| n_chunks).chain(n_noise).collect();
+            evaluated.map(|part| self.chunks(part).0).chain(n_noise).collect();
         Ok(Trainer {
             stop_cost: stop_cost(&program, n_parts, &n_iterations),
             n_parts,
@@ -277,6 +277,13 @@ impl Workload {
             }
         };
         chunks(part.split.len(), most)
+    }
+
+    /// Labels of the examples of each evaluation step over a part.
+    fn n_labels(&self, part: &Part) -> Vec<usize> {
+        let (n_chunks, batch) = self.chunks(part);
+        let begins = (0..n_chunks as usize).map(|chunk| chunk * batch);
+        begins.map(|begin| part.n_labels(begin..begin + batch)).collect()
     }
 
     /// The network on training examples.

@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 
 use critbatch_tuner::{
-    CheckedExperiment, Curve, Evaluation, GRADIENT_VARIANCE, Goal, Omission, Parameters,
-    Provenance, Record, Repeats, SQUARED_GRADIENT_NORM, SamplerKind, Scale, Search, Space, Split,
-    StopRule, StudyFacts, StudyRecord, Threshold, TrialCurve, TrialRecord, TrialStatus, Workload,
+    CheckedExperiment, Curve, EvaluatedExamples, Evaluation, GRADIENT_VARIANCE, Goal, Omission,
+    Parameters, Provenance, Record, Repeats, SQUARED_GRADIENT_NORM, SamplerKind, Scale, Search,
+    Space, Split, StopRule, StudyFacts, StudyRecord, Threshold, TrialCurve, TrialRecord,
+    TrialStatus, Workload,
 };
 
 /// The batch sizes of the record.
@@ -148,6 +149,7 @@ fn study(batch_size: u64) -> StudyRecord {
 pub fn record() -> Record {
     Record {
         workload: workload(),
+        decided_goal: None,
         studies: BATCH_SIZES.map(study).into(),
         omissions: vec![Omission {
             path: "8192/17/measurements.csv".into(),
@@ -183,6 +185,7 @@ pub fn experiment() -> CheckedExperiment {
         evaluation: Evaluation {
             relative_spacing: SPACING,
             splits: vec![Split::Val, Split::Train],
+            examples: EvaluatedExamples::All,
             gradient_noise_scale: true,
         },
     }

@@ -54,8 +54,9 @@ pub use analysis::{
 pub use doctor::{Diagnosis, examine, rescue};
 pub use error::{RunError, TunerError};
 pub use experiment::{
-    BatchSize, Budget, CheckedExperiment, Difference, Evaluation, Experiment, Goal, Problem,
-    RelativeScale, Repeats, Search, SearchSpace, Split, StopRule, Threshold, Workload,
+    BatchSize, Budget, CheckedExperiment, Difference, EvaluatedExamples, Evaluation, Experiment,
+    Goal, Problem, RelativeScale, Repeats, Search, SearchSpace, Split, StopRule, Threshold,
+    Workload,
 };
 pub use grid::EvaluationGrid;
 pub use lane_counts::{LaneCounts, LanesReason};

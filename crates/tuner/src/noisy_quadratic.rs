@@ -26,6 +26,7 @@
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
+use crate::experiment::Goal;
 use crate::hash::{hash, unit};
 use crate::trainer::{
     LaneTrainer, Metaparameter, Metrics, Range, TrainerError, TrainerFactory, Trial, WorkloadFacts,
@@ -262,7 +263,11 @@ impl LaneTrainer for Trainer<'_> {
         Ok(self.lanes.iter().map(|lane| lane.as_ref().and_then(|lane| lane.diverged_at)).collect())
     }
 
-    fn evaluate(&mut self, lanes: &[usize]) -> Result<Vec<Metrics>, TrainerError> {
+    fn evaluate(
+        &mut self,
+        lanes: &[usize],
+        _goal: Option<&Goal>,
+    ) -> Result<Vec<Metrics>, TrainerError> {
         let metrics = |lane: &usize| Ok([(METRIC.to_owned(), self.lane(*lane)?.loss())].into());
         lanes.iter().map(metrics).collect()
     }

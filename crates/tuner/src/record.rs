@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TunerError;
-use crate::experiment::{Goal, Workload};
+use crate::experiment::{Goal, Split, Workload};
 use crate::space::Space;
 use crate::store::{Store, TrialRecord};
 
@@ -20,6 +20,9 @@ use crate::store::{Store, TrialRecord};
 pub struct Record {
     /// What was trained.
     pub workload: Workload,
+    /// The goal at which evaluations of its split [ended early](crate::EvaluatedExamples::UntilDecided);
+    /// `None` where they looked at every example.
+    pub decided_goal: Option<Goal>,
     /// The studies by ascending batch size.
     pub studies: Vec<StudyRecord>,
     /// What could not be read and was left out.
@@ -228,6 +231,15 @@ impl StudyOutcomes {
 }
 
 impl Record {
+    /// Whether its measurements tell where a goal was reached. Evaluations that ended early tell of the goal
+    /// at which they ended and of harder ones.
+    #[must_use]
+    pub fn can_answer(&self, goal: &Goal) -> bool {
+        let is_on_split =
+            |own: &Goal| Split::of_metric(&own.metric) == Split::of_metric(&goal.metric);
+        self.decided_goal.as_ref().is_none_or(|own| !is_on_split(own) || goal.implies(own))
+    }
+
     /// The answers of all studies to a question, by ascending batch size.
     #[must_use]
     pub fn outcomes(&self, question: &Question) -> Vec<StudyOutcomes> {
@@ -244,6 +256,7 @@ impl Record {
             let studies = store.studies()?.into_iter().map(|facts| study_of_store(store, facts));
             Ok(Record {
                 workload: store.origin().workload().clone(),
+                decided_goal: store.origin().decided_goal().cloned(),
                 studies: studies.collect::<Result<_, _>>()?,
                 omissions: store.omissions()?,
             })
@@ -283,6 +296,28 @@ mod tests {
         let rows = [(0, 0.9), (2, 0.05), (3, 0.01)];
         assert!(question(None, Some(7)).first_reached(4, rows).is_none());
         assert_eq!(question(None, Some(8)).first_reached(4, rows).map(|r| r.step), Some(2));
+    }
+
+    #[test]
+    fn evaluations_that_ended_early_answer_their_goal_and_harder_ones() {
+        let goal = |metric: &str, value| Goal {
+            metric: metric.to_owned(),
+            threshold: Threshold::Below(value),
+        };
+        let workload = Workload { dataset: "d".into(), model: "m".into(), optimizer: "o".into() };
+        let whole = Record { workload, decided_goal: None, studies: vec![], omissions: vec![] };
+        let ended = Record { decided_goal: Some(goal("val/error", 0.1)), ..whole.clone() };
+        let answers = |record: &Record| {
+            let asked = [("val/error", 0.1), ("val/error", 0.05), ("test/error", 0.2)];
+            let unknown = [("val/error", 0.2), ("val/loss", 0.05)];
+            asked
+                .into_iter()
+                .chain(unknown)
+                .map(|(metric, value)| record.can_answer(&goal(metric, value)))
+                .collect::<Vec<bool>>()
+        };
+        assert_eq!(answers(&ended), [true, true, true, false, false]);
+        assert_eq!(answers(&whole), [true; 5]);
     }
 
     #[test]

@@ -177,7 +177,7 @@ fn seconds_per_evaluation(
     let lanes: Vec<usize> = (0..trainer.lanes()).collect();
     let mut time = || -> Result<Duration, TrainerError> {
         let before = clock();
-        trainer.evaluate(&lanes)?;
+        trainer.evaluate(&lanes, None)?;
         Ok(clock().saturating_sub(before))
     };
     let first = time()?;
@@ -191,6 +191,7 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
+    use crate::experiment::Goal;
     use crate::noisy_quadratic::NoisyQuadratic;
     use crate::space::Scale;
     use crate::trainer::{Metrics, WorkloadFacts};
@@ -261,10 +262,14 @@ mod tests {
             self.inner.advance(steps)
         }
 
-        fn evaluate(&mut self, lanes: &[usize]) -> Result<Vec<Metrics>, TrainerError> {
+        fn evaluate(
+            &mut self,
+            lanes: &[usize],
+            goal: Option<&Goal>,
+        ) -> Result<Vec<Metrics>, TrainerError> {
             let n_units = u32::try_from(5 * lanes.len()).unwrap();
             self.now.set(self.now.get() + self.unit * n_units);
-            self.inner.evaluate(lanes)
+            self.inner.evaluate(lanes, goal)
         }
 
         fn snapshot(&mut self, lane: usize) -> Result<Vec<u8>, TrainerError> {

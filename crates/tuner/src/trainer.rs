@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use crate::experiment::Goal;
+
 /// What a trainer may fail with; the tuner passes it on and never looks inside.
 pub type TrainerError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -86,10 +88,19 @@ pub trait LaneTrainer {
 
     /// Metrics of the given lanes, in that order. Pure: it does not change training.
     ///
+    /// With a goal, a lane's evaluation of the goal's split may end once it is certain that the goal is
+    /// not reached; the metrics of that split are then those of the examples up to there, by which the
+    /// goal is not reached either. Where the goal is reached, they are those of the whole split, bit for
+    /// bit as without a goal.
+    ///
     /// # Errors
     ///
     /// Where the evaluation itself fails. Non-finite metrics are results.
-    fn evaluate(&mut self, lanes: &[usize]) -> Result<Vec<Metrics>, TrainerError>;
+    fn evaluate(
+        &mut self,
+        lanes: &[usize],
+        goal: Option<&Goal>,
+    ) -> Result<Vec<Metrics>, TrainerError>;
 
     /// The complete training state of a lane, as the bytes of a safetensors file.
     ///

@@ -90,6 +90,7 @@ fn record() -> impl Strategy<Value = Record> {
         };
         Record {
             workload: workload("mnist_5k"),
+            decided_goal: None,
             studies: studies.into_iter().map(study).collect(),
             omissions: vec![],
         }
@@ -212,7 +213,7 @@ fn small(dataset: &str) -> Record {
     };
     let trials = vec![TrialCurve { trial, curve }];
     let studies = vec![StudyRecord { facts, trials, repeats: vec![repeat] }];
-    Record { workload: workload(dataset), studies, omissions: vec![] }
+    Record { workload: workload(dataset), decided_goal: None, studies, omissions: vec![] }
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod rows;
 mod tokenizer;
 
 use std::fmt;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -85,11 +86,21 @@ impl Sentences {
         self.rows.is_empty()
     }
 
-    /// The first `n` rows.
+    /// The first `n` rows, or all if there are fewer.
     #[must_use]
     pub fn first(&self, n: usize) -> Self {
-        let len = n.min(self.len()) * row_bytes(self.length);
-        Self { length: self.length, rows: self.rows.slice(..len) }
+        self.slice(0..n.min(self.len()))
+    }
+
+    /// The rows of a range, which share their memory with these.
+    ///
+    /// # Panics
+    ///
+    /// Where the range does not lie within the rows.
+    #[must_use]
+    pub fn slice(&self, rows: Range<usize>) -> Self {
+        let [start, end] = [rows.start, rows.end].map(|row| row * row_bytes(self.length));
+        Self { length: self.length, rows: self.rows.slice(start..end) }
     }
 
     /// Tokens to be predicted in all rows.

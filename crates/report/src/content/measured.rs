@@ -114,6 +114,10 @@ fn settings(experiment: &CheckedExperiment) -> Facts {
     let repeats = search.repeats.map_or(String::new(), |repeats| {
         format!("the {} best trials with {} fresh seeds each", repeats.n_best, repeats.n_seeds)
     });
+    let examples = experiment.decided_goal().map_or(String::new(), |goal| {
+        let goal = format::goal(goal);
+        format!("the first, until it is certain that {goal} is not reached; all, where it is")
+    });
     let spacing = format::number(experiment.evaluation.relative_spacing * 100.0);
     vec![
         fact("training examples", format::count(experiment.n_train)),
@@ -121,6 +125,7 @@ fn settings(experiment: &CheckedExperiment) -> Facts {
         fact("trials started at most", format::count(search.max_trials)),
         fact("a trial ends", stop),
         fact("evaluated", format!("at steps that grow by {spacing}%, and every step before")),
+        fact("examples evaluated", examples),
         fact("sampler", sampler),
         fact("repeats", repeats),
         fact("seed", search.seed.to_string()),

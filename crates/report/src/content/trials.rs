@@ -23,11 +23,7 @@ const N_ROWS: usize = 1_000;
 pub(super) fn section(record: &Record, questions: &[Question]) -> Option<Section> {
     let mut blocks = vec![];
     if let Some(figure) = questions.first().and_then(|asked| learning_curves(record, asked)) {
-        blocks.push(Plot::block(
-            figure,
-            "The five best of the trials that count at each batch size. The dashed line is the goal: \
-             steps to result is where the first curve crosses it.",
-        ));
+        blocks.push(Plot::block(figure, &caption(record)));
     }
     let goals: Vec<Goal> = questions.iter().map(|question| question.goal.clone()).collect();
     let table = table(record, &goals);
@@ -40,6 +36,19 @@ pub(super) fn section(record: &Record, questions: &[Question]) -> Option<Section
         }));
     }
     Section::of("trials", "Trials", blocks)
+}
+
+fn caption(record: &Record) -> String {
+    let of_first = match record.decided_goal {
+        None => "",
+        Some(_) => {
+            " Values that miss it are means over the examples that were evaluated until that was certain."
+        }
+    };
+    format!(
+        "The five best of the trials that count at each batch size. The dashed line is the goal: \
+         steps to result is where the first curve crosses it.{of_first}"
+    )
 }
 
 /// A trial's rank: the step at which it reached the goal within the budget, else how near it came.

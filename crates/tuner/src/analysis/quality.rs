@@ -127,11 +127,15 @@ impl Quality {
     }
 
     /// Best values of each metric that questions are about, in their order, none twice.
+    /// None of evaluations that ended early: means over few examples have too lucky a minimum.
     pub(super) fn of_questions(
         record: &Record,
         questions: &[Question],
         options: &AnalysisOptions,
     ) -> Vec<Quality> {
+        if record.decided_goal.is_some() {
+            return vec![];
+        }
         let chosen = options.quality_budgets.clone();
         let budgets = chosen.unwrap_or_else(|| QualityBudget::defaults(record));
         let mut qualities: Vec<Quality> = Vec::new();

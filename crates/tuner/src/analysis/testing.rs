@@ -121,6 +121,7 @@ pub(super) fn record(studies: &[(u64, &[TrialCurve])]) -> Record {
     let [dataset, model, optimizer] = ["mnist", "fc", "sgd"].map(str::to_owned);
     Record {
         workload: Workload { dataset, model, optimizer },
+        decided_goal: None,
         studies: studies.iter().map(study).collect(),
         omissions: vec![],
     }

@@ -60,6 +60,7 @@ pub fn read_record(folder: &Path) -> Result<Record, TunerError> {
     };
     Ok(Record {
         workload: found.workload,
+        decided_goal: None,
         studies: found.studies.into_iter().map(study).collect(),
         omissions: found.omissions,
     })

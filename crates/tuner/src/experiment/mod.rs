@@ -67,6 +67,17 @@ pub enum Threshold {
 }
 
 impl Goal {
+    /// Whether whatever reaches this goal reaches another, too.
+    #[must_use]
+    pub fn implies(&self, other: &Goal) -> bool {
+        let is_beyond = match (self.threshold, other.threshold) {
+            (Threshold::Below(own), Threshold::Below(other)) => own <= other,
+            (Threshold::Above(own), Threshold::Above(other)) => own >= other,
+            _ => false,
+        };
+        self.metric == other.metric && is_beyond
+    }
+
     /// Whether a value is strictly beyond the threshold. NaN never is.
     #[must_use]
     pub fn is_reached_by(&self, value: f64) -> bool {
@@ -155,9 +166,25 @@ pub struct Evaluation {
     pub relative_spacing: f64,
     /// Splits to measure on.
     pub splits: Vec<Split>,
+    /// How many of the examples of the goal's split are measured on.
+    #[serde(default)]
+    pub examples: EvaluatedExamples,
     /// Whether the [gradient noise](crate::SQUARED_GRADIENT_NORM) is measured too.
     #[serde(default)]
     pub gradient_noise_scale: bool,
+}
+
+/// How many examples of the goal's split an evaluation looks at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EvaluatedExamples {
+    /// Every one: values that can be held against any goal.
+    #[default]
+    All,
+    /// The first ones, until it is certain that the goal is not reached. Steps to result are those of
+    /// whole evaluations, and so is a value that reaches the goal; one that misses it is the mean over
+    /// the examples up to there.
+    UntilDecided,
 }
 
 /// A part of the data set; the first half of a metric's name.
@@ -249,6 +276,14 @@ impl Experiment {
         facts: &crate::trainer::WorkloadFacts,
     ) -> Result<CheckedExperiment, TunerError> {
         check::experiment(self, facts).map_err(|located| self.source.error(located))
+    }
+}
+
+impl CheckedExperiment {
+    /// The goal at which evaluations of its split end early; `None` where they look at every example.
+    #[must_use]
+    pub fn decided_goal(&self) -> Option<&Goal> {
+        (self.evaluation.examples == EvaluatedExamples::UntilDecided).then_some(&self.goal)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::document::{self, Node, Result, Section, Source, Value};
 use super::{
-    BatchSize, Evaluation, Experiment, Goal, LARGEST_COUNT, Repeats, Search, SearchSpace, Split,
-    StopRule, Threshold, Workload, budget, space,
+    BatchSize, EvaluatedExamples, Evaluation, Experiment, Goal, LARGEST_COUNT, Repeats, Search,
+    SearchSpace, Split, StopRule, Threshold, Workload, budget, space,
 };
 use crate::sampler::SamplerKind;
 use crate::trainer::GRADIENT_NOISE_METRICS;
@@ -22,8 +22,23 @@ pub(super) fn experiment(text: &str, mut source: Source) -> Result<Experiment> {
     budget.accept(&["steps", "epochs", "stop"])?;
     let stop = stop(&mut budget)?;
     let budget = budget::parse(budget, &batch_sizes)?;
-    let evaluation = evaluation(section("evaluation")?)?;
+    let (evaluation, examples) = evaluation(section("evaluation")?)?;
     let goal = goal(section("goal")?, &evaluation.splits)?;
+    if let Some(examples) =
+        examples.filter(|_| evaluation.examples == EvaluatedExamples::UntilDecided)
+    {
+        match (stop, goal.threshold) {
+            (StopRule::Budget, _) => {
+                return Err(
+                    examples.refused("'all', because budget.stop is 'budget': whole curves")
+                );
+            }
+            (_, Threshold::Above(_)) => {
+                return Err(examples.refused("'all', because the goal is above a value"));
+            }
+            _ => (),
+        }
+    }
     Ok(Experiment { workload, goal, batch_sizes, search, space, budget, stop, evaluation, source })
 }
 
@@ -131,8 +146,9 @@ fn stop(budget: &mut Section) -> Result<StopRule> {
     budget.optional("stop").map_or(Ok(StopRule::Goal), |node| node.choice(&choices))
 }
 
-fn evaluation(mut section: Section) -> Result<Evaluation> {
-    section.accept(&["relative_spacing", "splits", "gradient_noise_scale"])?;
+/// With where it says how many examples are evaluated, which goal and budget have to allow.
+fn evaluation(mut section: Section) -> Result<(Evaluation, Option<Node>)> {
+    section.accept(&["relative_spacing", "splits", "examples", "gradient_noise_scale"])?;
     let spacing = section.required("relative_spacing", "a number such as 0.05")?;
     let relative_spacing = spacing.number()?;
     // Finer than one in a million measures every step of any budget anyone can pay.
@@ -150,5 +166,10 @@ fn evaluation(mut section: Section) -> Result<Evaluation> {
     }
     let gradient_noise_scale =
         section.optional("gradient_noise_scale").map_or(Ok(false), |node| node.flag())?;
-    Ok(Evaluation { relative_spacing, splits, gradient_noise_scale })
+    let node = section.optional("examples");
+    let choices =
+        [("all", EvaluatedExamples::All), ("until_decided", EvaluatedExamples::UntilDecided)];
+    let examples =
+        node.as_ref().map_or(Ok(EvaluatedExamples::All), |node| node.choice(&choices))?;
+    Ok((Evaluation { relative_spacing, splits, examples, gradient_noise_scale }, node))
 }

@@ -215,6 +215,7 @@ const REFUSED: &[(usize, &str, &str)] = &[
     (21, "relative_spacing = 1\nsplits = ['val', 'train']", ":22: 'evaluation.splits' is 'train'; expected splits on which"),
     (21, "relative_spacing = 1\ngradient_noise_scale = 1", ":22: 'evaluation.gradient_noise_scale' is 1; expected true or false"),
     (21, "relative_spacing = 1\ngradient_noise_scale = true", ":22: 'evaluation.gradient_noise_scale' is true; expected false; this workload does not measure"),
+    (21, "relative_spacing = 1\nexamples = 'some'", ":22: 'evaluation.examples' is 'some'; expected 'all' or 'until_decided'"),
     (6, "metric = 'train/squared_gradient_norm'", ":6: 'goal.metric' is 'train/squared_gradient_norm'; expected a metric of progress; the gradient noise is only reported"),
     (6, "metric = 'train/gradient_variance'", ":6: 'goal.metric' is 'train/gradient_variance'; expected a metric of progress"),
     (12, "trials = ", ":12: not valid TOML: "),
@@ -258,12 +259,41 @@ fn gradient_noise_is_measured_where_asked_for_whatever_the_splits() {
     );
 }
 
-/// Stores made before the gradient noise was measured go on.
 #[test]
-fn an_experiment_without_the_switch_is_one_without_gradient_noise() {
+fn evaluations_end_early_where_goal_and_budget_allow() {
+    let text = with_line(21, "relative_spacing = 0.05\nexamples = 'until_decided'");
+    let experiment = checked(&text);
+    assert_eq!(experiment.decided_goal(), Some(&experiment.goal));
+    assert_eq!(checked(TEXT).decided_goal(), None);
+    let difference = checked(TEXT).differences(&experiment)[0].to_string();
+    assert_eq!(difference, r#"evaluation.examples is "all" there and "until_decided" here"#);
+    let whole_curves = text.replace("[evaluation]", "stop = 'budget'\n[evaluation]");
+    let words = ":23: 'evaluation.examples' is 'until_decided'; expected 'all', because budget.stop is 'budget'";
+    assert!(refusal(&whole_curves).contains(words), "{}", refusal(&whole_curves));
+    let above = text.replace("below = 0.08", "above = 0.08");
+    let words = ":22: 'evaluation.examples' is 'until_decided'; expected 'all', because the goal is above a value";
+    assert!(refusal(&above).contains(words), "{}", refusal(&above));
+}
+
+#[test]
+fn what_reaches_a_goal_reaches_easier_ones_on_its_metric() {
+    let goal = |metric: &str, threshold| Goal { metric: metric.to_owned(), threshold };
+    let below = |value| goal("val/a", Threshold::Below(value));
+    let above = |value| goal("val/a", Threshold::Above(value));
+    assert!(below(0.1).implies(&below(0.1)) && below(0.1).implies(&below(0.2)));
+    assert!(!below(0.2).implies(&below(0.1)));
+    assert!(above(0.2).implies(&above(0.1)) && !above(0.1).implies(&above(0.2)));
+    assert!(!below(0.1).implies(&above(0.1)) && !above(0.1).implies(&below(0.1)));
+    assert!(!below(0.1).implies(&goal("val/b", Threshold::Below(0.2))));
+}
+
+/// Stores made before there were these switches go on.
+#[test]
+fn an_experiment_without_the_switches_is_one_without_gradient_noise_and_with_all_examples() {
     let mut identity = checked(TEXT).identity();
     let evaluation = identity["evaluation"].as_object_mut().unwrap();
     assert!(evaluation.remove("gradient_noise_scale").is_some());
+    assert!(evaluation.remove("examples").is_some());
     let restored: CheckedExperiment = serde_json::from_value(identity).unwrap();
     assert_eq!(restored, checked(TEXT));
 }

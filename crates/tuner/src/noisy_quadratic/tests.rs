@@ -19,7 +19,7 @@ fn loss_after(steps: u64, trial: &Trial) -> f64 {
     let mut trainer = model.build(trial.batch_size, 1).unwrap();
     trainer.start(0, trial).unwrap();
     trainer.advance(&[steps]).unwrap();
-    trainer.evaluate(&[0]).unwrap()[0][METRIC]
+    trainer.evaluate(&[0], None).unwrap()[0][METRIC]
 }
 
 fn curvatures() -> impl Iterator<Item = f64> {
@@ -106,13 +106,13 @@ fn snapshots_go_on_bit_for_bit() {
     trainer.advance(&[50, 0, 20]).unwrap();
     trainer.advance(&[0, 0, 30]).unwrap();
     assert_eq!(trainer.snapshot(0).unwrap(), trainer.snapshot(2).unwrap());
-    let losses = trainer.evaluate(&[2, 0]).unwrap();
+    let losses = trainer.evaluate(&[2, 0], None).unwrap();
     assert_eq!(losses[0], losses[1]);
     assert!(trainer.restore(1, &trial, &snapshot[1..]).is_err());
     let other = Trial { parameters: [("learning_rate".to_owned(), 0.3)].into(), ..trial.clone() };
     let message = trainer.restore(1, &other, &snapshot).unwrap_err().to_string();
     assert_eq!(message, "the snapshot is of another trial");
-    assert!(trainer.snapshot(1).is_err() && trainer.evaluate(&[1]).is_err());
+    assert!(trainer.snapshot(1).is_err() && trainer.evaluate(&[1], None).is_err());
     assert!(trainer.start(3, &trial).is_err() && trainer.advance(&[1]).is_err());
 }
 
@@ -123,7 +123,7 @@ fn trials_differ_by_their_spread() {
     let first = trial(4, 0.4, 0.0);
     trainer.start(0, &first).unwrap();
     trainer.start(1, &Trial { trial_id: 1, ..first }).unwrap();
-    let losses = trainer.evaluate(&[0, 1]).unwrap();
+    let losses = trainer.evaluate(&[0, 1], None).unwrap();
     let ratio = losses[0][METRIC] / losses[1][METRIC];
     assert!(ratio != 1.0 && (ratio - 1.0).abs() < 0.04, "{ratio}");
 }

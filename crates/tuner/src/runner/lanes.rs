@@ -195,7 +195,10 @@ impl<'run> RunningStudy<'run> {
     ) -> Result<(), RunError> {
         let evaluations = match due {
             [] => Vec::new(),
-            due => self.trainer.evaluate(due).map_err(self.failure("evaluate"))?,
+            due => {
+                let goal = self.study.experiment.decided_goal();
+                self.trainer.evaluate(due, goal).map_err(self.failure("evaluate"))?
+            }
         };
         self.expect_evaluations(due.len(), &evaluations)?;
         let mut ended = diverged.to_vec();

@@ -33,7 +33,7 @@ pub use studies::{RUNNING_SECONDS, SearchBox, Speed};
 
 use self::lock::Lock;
 use crate::error::TunerError;
-use crate::experiment::{CheckedExperiment, Workload};
+use crate::experiment::{CheckedExperiment, Goal, Workload};
 use crate::record::Record;
 use crate::trainer::Parameters;
 
@@ -156,6 +156,15 @@ impl Origin {
         match self {
             Origin::Measured(experiment) => &experiment.workload,
             Origin::Imported { workload, .. } => workload,
+        }
+    }
+
+    /// The goal at which evaluations of its split ended early; `None` where they looked at every example.
+    #[must_use]
+    pub fn decided_goal(&self) -> Option<&Goal> {
+        match self {
+            Origin::Measured(experiment) => experiment.decided_goal(),
+            Origin::Imported { .. } => None,
         }
     }
 }

@@ -292,6 +292,7 @@ fn record() -> Record {
     let omission = Omission { path: "a.csv".into(), line: Some(3), problem: "bad".to_owned() };
     Record {
         workload,
+        decided_goal: None,
         studies: vec![
             StudyRecord {
                 facts: facts(16, Some(9)),

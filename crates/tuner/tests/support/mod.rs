@@ -6,9 +6,10 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use critbatch_tuner::{
-    CheckedExperiment, Event, Experiment, ExperimentSummary, LaneTrainer, Metrics, NoisyQuadratic,
-    Outcome, Provenance, Record, RunError, RunOptions, Store, StudyRecord, TrainerError,
-    TrainerFactory, Trial, TrialCurve, TrialName, TrialRecord, TunerError, WorkloadFacts, run,
+    CheckedExperiment, Event, Experiment, ExperimentSummary, Goal, LaneTrainer, Metrics,
+    NoisyQuadratic, Outcome, Provenance, Record, RunError, RunOptions, Store, StudyRecord,
+    TrainerError, TrainerFactory, Trial, TrialCurve, TrialName, TrialRecord, TunerError,
+    WorkloadFacts, run,
 };
 
 /// An experiment file; `search_space` and the rest are lines of TOML.
@@ -239,11 +240,15 @@ impl LaneTrainer for MeddledTrainer<'_> {
         Ok(diverged)
     }
 
-    fn evaluate(&mut self, lanes: &[usize]) -> Result<Vec<Metrics>, TrainerError> {
+    fn evaluate(
+        &mut self,
+        lanes: &[usize],
+        goal: Option<&Goal>,
+    ) -> Result<Vec<Metrics>, TrainerError> {
         let trials: Vec<Trial> =
             lanes.iter().filter_map(|&lane| self.trials[lane].clone()).collect();
         assert_eq!(trials.len(), lanes.len(), "only lanes with a trial are evaluated");
-        let mut metrics = self.inner.evaluate(lanes)?;
+        let mut metrics = self.inner.evaluate(lanes, goal)?;
         *self.n_evaluations += 1;
         (self.meddling)(*self.n_evaluations, &trials, &mut metrics)?;
         Ok(metrics)

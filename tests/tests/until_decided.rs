@@ -1,0 +1,232 @@
+//! Evaluations that end once it is certain that the goal is not reached: the same steps to result, and
+//! values that are those of the examples up to there.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use critbatch_data::{Dataset, ImageDataset, Split, TextDataset};
+use critbatch_models::{
+    Compute, DeviceChoice, EvaluationSplit, Measured, Model, Optimizer, Workload,
+};
+use critbatch_tests::{critbatch, text_folder};
+use critbatch_tuner::{Goal, LaneTrainer, Metrics, Threshold, Trial};
+use ndarray::s;
+use serde_json::Value;
+
+const BATCH_SIZE: usize = 16;
+
+/// Examples of a chunk of mnist_5k's 500 validation digits.
+const CHUNK: usize = 125;
+
+const ERROR: &str = "val/classification_error";
+const LOSS: &str = "val/cross_entropy_error";
+
+/// Steps of each lane before it is measured.
+const STEPS: [u64; 3] = [0, 12, 120];
+
+fn digits() -> ImageDataset {
+    match critbatch_data::load("mnist_5k", None).expect("it is part of the program") {
+        Dataset::Images(digits) => digits,
+        _ => panic!("digits are images"),
+    }
+}
+
+fn workload(dataset: &Dataset, model: &str, compute: Compute) -> Workload {
+    let measured = Measured { splits: &[EvaluationSplit::Validation], gradient_noise_scale: false };
+    let model = Model::find(model).expect("the model exists");
+    Workload::new(dataset, model, Optimizer::Sgd, measured, compute).expect("the model fits")
+}
+
+fn compute(choice: DeviceChoice) -> Compute {
+    Compute::choose(choice).expect("the device exists").0
+}
+
+/// What lanes with these steps measure under each goal.
+fn measured(workload: &Workload, steps: &[u64], goals: &[Option<Goal>]) -> Vec<Vec<Metrics>> {
+    let mut trainer = workload.trainer(BATCH_SIZE, steps.len()).expect("the lanes fit");
+    for lane in 0..steps.len() {
+        let parameters = BTreeMap::from([("learning_rate".to_owned(), 0.2)]);
+        let trial = Trial { batch_size: BATCH_SIZE as u64, trial_id: 0, seed: 1, parameters };
+        trainer.start(lane, &trial).expect("the trial starts");
+    }
+    trainer.advance(steps).expect("training runs");
+    let lanes: Vec<usize> = (0..steps.len()).collect();
+    let evaluate = |goal: &Option<Goal>| trainer.evaluate(&lanes, goal.as_ref());
+    goals.iter().map(evaluate).collect::<Result<_, _>>().expect("it can be measured")
+}
+
+fn below(metric: &str, value: f64) -> Goal {
+    Goal { metric: metric.to_owned(), threshold: Threshold::Below(value) }
+}
+
+/// The same trials are measured whole on the first 125, 250, 375 and 500 digits: with a goal a lane's values
+/// have to be those of the first of these of which the errors alone, over 500, are no better than
+/// the goal.
+#[test]
+fn values_are_those_of_the_examples_up_to_where_it_was_certain() {
+    for choice in [DeviceChoice::Cpu, DeviceChoice::Wgpu] {
+        let first = |n: usize| {
+            let whole = digits();
+            let images = whole.validation.images().slice(s![..n, .., .., ..]).to_owned();
+            let labels = whole.validation.labels().slice(s![..n]).to_owned();
+            let validation = Split::new(images, labels).expect("a label for each image");
+            let dataset = Dataset::Images(ImageDataset { validation, ..whole });
+            let workload = workload(&dataset, "fc_64_64_64", compute(choice));
+            measured(&workload, &STEPS, &[None]).remove(0)
+        };
+        let prefixes: Vec<Vec<Metrics>> = (1..=4).map(|n| first(n * CHUNK)).collect();
+        let thresholds = [0.9, 0.5, 0.2, 0.12, 0.03, 0.0];
+        let on_errors = thresholds.map(|value| below(ERROR, value));
+        let on_losses = thresholds.map(|value| below(LOSS, 3.0 * value));
+        let goals: Vec<Option<Goal>> = on_errors.into_iter().chain(on_losses).map(Some).collect();
+        let whole = workload(&Dataset::Images(digits()), "fc_64_64_64", compute(choice));
+        let found = measured(&whole, &STEPS, &goals);
+        let mut n_chunks_seen = [0; 5];
+        for (goal, found) in goals.iter().flatten().zip(&found) {
+            for (lane, found) in found.iter().enumerate() {
+                let Threshold::Below(value) = goal.threshold else { unreachable!() };
+                let over_all = |n: usize| {
+                    let mean = prefixes[n - 1][lane][&goal.metric];
+                    mean * (n * CHUNK) as f64 / (4 * CHUNK) as f64
+                };
+                let decided = (1..=4).find(|&n| over_all(n) >= value);
+                let expected = &prefixes[decided.unwrap_or(4) - 1][lane];
+                n_chunks_seen[decided.unwrap_or(0)] += 1;
+                assert_eq!(found[ERROR], expected[ERROR], "{goal:?}, lane {lane}");
+                let error = (found[LOSS] - expected[LOSS]).abs();
+                assert!(error <= 1e-6 * expected[LOSS], "{goal:?}, lane {lane}");
+                assert_eq!(goal.is_reached_by(found[&goal.metric]), decided.is_none());
+            }
+        }
+        // Some reached their goal, and it was certain after one, two, three chunks that some would not.
+        assert!(n_chunks_seen[..4].iter().all(|&n| n > 0), "{n_chunks_seen:?}");
+    }
+}
+
+/// A text whose validation sentences come in two parts, as those of several lengths do.
+fn sentences() -> Dataset {
+    let dataset = critbatch_data::load("text_2k", Some(text_folder())).expect("the data is there");
+    let Dataset::Text(text) = dataset else { panic!("a text has sentences") };
+    let rows = &text.validation[0];
+    let middle = rows.len() / 2;
+    let validation = vec![rows.slice(0..middle), rows.slice(middle..rows.len())];
+    Dataset::Text(TextDataset { validation, ..text })
+}
+
+#[test]
+fn lanes_do_not_matter() {
+    let digits = Dataset::Images(digits());
+    let sentences = sentences();
+    for (dataset, model, steps) in
+        [(&digits, "simple_cnn_narrow", STEPS), (&sentences, "transformer_tiny", [0, 2, 6])]
+    {
+        let workload = workload(dataset, model, Compute::Cpu);
+        let whole = measured(&workload, &steps, &[None]).remove(0);
+        // Just above the loss of a lane, and far below.
+        let around =
+            |metrics: &Metrics| [1.001, 0.3].map(|times| below(LOSS, metrics[LOSS] * times));
+        let goals: Vec<Option<Goal>> = whole.iter().flat_map(around).map(Some).collect();
+        let together = measured(&workload, &steps, &goals);
+        let mut n_early = 0;
+        for (lane, &steps) in steps.iter().enumerate() {
+            let alone = measured(&workload, &[steps], &goals);
+            for (index, goal) in goals.iter().flatten().enumerate() {
+                let found = &together[index][lane];
+                assert_eq!(found, &alone[index][0], "{model}, {goal:?}, lane {lane}");
+                match goal.is_reached_by(whole[lane][LOSS]) {
+                    true => assert_eq!(found, &whole[lane], "{model}, {goal:?}, lane {lane}"),
+                    false => n_early += usize::from(found != &whole[lane]),
+                }
+                let is_same =
+                    goal.is_reached_by(found[LOSS]) == goal.is_reached_by(whole[lane][LOSS]);
+                assert!(is_same, "{model}, {goal:?}, lane {lane}");
+            }
+        }
+        assert!(n_early > 0, "{model}: the test must end evaluations early");
+    }
+}
+
+const EXPERIMENT: &str = r#"
+[workload]
+dataset = "mnist_5k"
+model = "fc_64_64_64"
+optimizer = "nesterov_momentum"
+[goal]
+metric = "val/classification_error"
+below = 0.2
+[batch_sizes]
+list = [8, 64]
+[search]
+sampler = "halton"
+trials = 4
+seed = 0
+[search.space]
+learning_rate = { log = [0.01, 0.05] }
+momentum = 0.9
+[budget]
+steps = 120
+[evaluation]
+relative_spacing = 0.1
+"#;
+
+/// Runs the experiment with all examples and until decided, into `all` and `until_decided`.
+fn run_both(directory: &Path) {
+    for examples in ["all", "until_decided"] {
+        let text = format!("{EXPERIMENT}examples = '{examples}'\n");
+        fs::write(directory.join("experiment.toml"), text).expect("it can be written");
+        let arguments = ["run", "experiment.toml", "--out", examples, "--device", "cpu"];
+        critbatch().current_dir(directory).args(arguments).assert().success();
+    }
+}
+
+fn output(directory: &Path, arguments: &[&str]) -> (String, String, Option<i32>) {
+    let output = critbatch().current_dir(directory).args(arguments).output().expect("it starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it is UTF-8");
+    (text(output.stdout), text(output.stderr), output.status.code())
+}
+
+#[test]
+fn steps_to_result_are_those_of_whole_evaluations() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let directory = directory.path();
+    run_both(directory);
+    let table = |of: &[&str]| {
+        let (stdout, stderr, code) = output(directory, &[&["table", "--json"], of].concat());
+        assert_eq!(code, Some(0), "{stderr}");
+        serde_json::from_str::<Value>(&stdout).expect("it is JSON")
+    };
+    assert_eq!(table(&["all"]), table(&["until_decided"]));
+    assert!(table(&["all"])["studies"][1]["reached"].as_u64() > Some(0), "some get there");
+    // A harder goal is as well answered; of an easier one nothing is known.
+    let harder = |of| table(&[of, "--below", "0.17"]);
+    assert_eq!(harder("all"), harder("until_decided"));
+    let (_, stderr, code) = output(directory, &["table", "until_decided", "--below", "0.3"]);
+    assert_eq!(code, Some(2), "{stderr}");
+    let words = "error: whether val/classification_error < 0.3 cannot be told: evaluations ended once it was \
+                 certain that val/classification_error < 0.2 is not reached; ask for that goal or a \
+                 harder one, or measure with evaluation.examples = \"all\"";
+    assert_eq!(stderr.trim_end(), words);
+    let (_, stderr, _) =
+        output(directory, &["table", "until_decided", "--metric", LOSS, "--below", "0.1"]);
+    assert!(stderr.contains("cannot be told"), "{stderr}");
+}
+
+#[test]
+fn reports_and_archives_say_what_was_evaluated() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let directory = directory.path();
+    run_both(directory);
+    let says = "until it is certain that val/classification_error &lt; 0.2 is not reached";
+    let page = |of: &str| fs::read_to_string(directory.join(of).join("report.html")).unwrap();
+    assert!(page("until_decided").contains(says));
+    assert!(!page("all").contains("until it is certain"));
+    // Best values and easier goals need whole evaluations.
+    for section in ["id=\"solution-quality\"", "&lt; 0.25"] {
+        assert!(page("all").contains(section), "{section}");
+    }
+    assert!(!page("until_decided").contains("id=\"solution-quality\""));
+    let export = |of: &str| output(directory, &["export", of, "--to", &format!("{of}_archive")]).1;
+    assert!(export("until_decided").contains("not in an archive: that evaluations ended"));
+    assert!(!export("all").contains("evaluations"));
+}
