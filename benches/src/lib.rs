@@ -123,7 +123,9 @@ impl Case {
                 nodes.iter().map(read).collect::<Vec<_>>()
             }
             Observed::Parameters => vec![executor.save(lane).expect("the lane exists").parameters],
-            Observed::Records => executor.records(self.plan, lane).expect("the plan records"),
+            Observed::Records => {
+                executor.records(self.plan).expect("the plan records").swap_remove(lane)
+            }
         };
         (0..n_lanes).flat_map(&mut observe).collect()
     }

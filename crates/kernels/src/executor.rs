@@ -201,12 +201,12 @@ pub trait Executor<T: Real> {
     /// If the plan does not keep the node or the device failed.
     fn read(&mut self, plan: usize, lane: usize, node: Node) -> Result<Vec<T>, Error>;
 
-    /// What an evaluation plan recorded, up to where its last run ended: one row of values per
-    /// iteration; none in a lane that did not run.
+    /// What an evaluation plan recorded in each lane, up to where its last run ended: one row of
+    /// values per iteration; none in a lane that did not run.
     ///
     /// # Errors
-    /// If the plan records nothing or the device failed.
-    fn records(&mut self, plan: usize, lane: usize) -> Result<Vec<Vec<T>>, Error>;
+    /// If the device failed.
+    fn records(&mut self, plan: usize) -> Result<Vec<Vec<Vec<T>>>, Error>;
 
     /// Whether the lanes of a call of [`Executor::run`] wait for the one that runs longest.
     fn is_lockstep(&self) -> bool {

@@ -69,9 +69,9 @@ impl Evaluation {
                 let mut repeats = vec![0; executor.lanes()];
                 undecided().for_each(|(&lane, _)| repeats[lane] = as_u32(n_chunks));
                 executor.run_from(as_u32(first), part.plan, &repeats)?;
+                let records = executor.records(part.plan)?;
                 for (&lane, sums) in lanes.iter().zip(&mut sums).filter(|(_, s)| !s.is_decided) {
-                    let rows = executor.records(part.plan, lane)?;
-                    for (row, n_labels) in rows.iter().skip(first).zip(rest) {
+                    for (row, n_labels) in records[lane].iter().skip(first).zip(rest) {
                         sums.add(row, *n_labels);
                         sums.is_decided = bound.as_ref().is_some_and(|b| b.is_out_of_reach(sums));
                         if sums.is_decided {

@@ -103,8 +103,9 @@ impl Trainer {
         let mut repeats = vec![0; self.executor.lanes()];
         lanes.iter().for_each(|&lane| repeats[lane] = N_MICRO_BATCHES);
         self.executor.run(plan, &repeats)?;
+        let records = self.executor.records(plan)?;
         for (&lane, metrics) in lanes.iter().zip(metrics) {
-            metrics.extend(gradient_noise::metrics(&self.executor.records(plan, lane)?));
+            metrics.extend(gradient_noise::metrics(&records[lane]));
         }
         Ok(())
     }

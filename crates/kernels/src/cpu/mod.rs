@@ -157,13 +157,14 @@ impl<T: Real> Executor<T> for CpuExecutor<T> {
         Ok(buffer[view.offset..view.offset + view.len].to_vec())
     }
 
-    fn records(&mut self, plan: usize, lane: usize) -> Result<Vec<Vec<T>>, Error> {
-        check_lane("records", self.lanes.len(), lane)?;
+    fn records(&mut self, plan: usize) -> Result<Vec<Vec<Vec<T>>>, Error> {
         let (n_values, _) = self.program.plans()[plan].records;
-        let lane = &self.lanes[lane];
-        let n_rows = lane.state.cursor as usize;
-        let rows = lane.outputs[plan].records.chunks(n_values.max(1)).take(n_rows);
-        Ok(rows.map(<[T]>::to_vec).collect())
+        let rows = |lane: &Lane<T>| {
+            let n_rows = lane.state.cursor as usize;
+            let rows = lane.outputs[plan].records.chunks(n_values.max(1)).take(n_rows);
+            rows.map(<[T]>::to_vec).collect()
+        };
+        Ok(self.lanes.iter().map(rows).collect())
     }
 
     fn poison(&mut self) -> Result<(), Error> {

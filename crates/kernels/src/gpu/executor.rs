@@ -8,7 +8,7 @@ use super::device::Device;
 use super::dispatch::{Builder, Command};
 use super::gemm::Tiling;
 use super::lower::{Storage, lower};
-use super::memory::Memory;
+use super::memory::{Allocation, Memory};
 use super::stream::StreamedPlan;
 use crate::error::Error;
 use crate::executor::{Executor, HostCost, Program, check_lane, check_run, check_snapshot};
@@ -177,6 +177,27 @@ impl GpuExecutor {
         self.read_buffer(&allocation.buffer, lane * allocation.stride + offset, len)
     }
 
+    /// The first elements of all lanes, so many of each: of as many lanes at once as the staging buffer
+    /// holds, because each read waits for the device.
+    fn read_lanes(&self, storage: Storage, lens: &[usize]) -> Result<Vec<Vec<f32>>, Error> {
+        let Allocation { buffer, stride } = &self.memory.allocations[&storage];
+        let staged = self.memory.staging.size() as usize / size_of::<f32>();
+        let mut all = vec![];
+        while all.len() < lens.len() {
+            let first = all.len();
+            // From the first lane's first element to the last lane's last.
+            let ends = |n_lanes: usize| (n_lanes - 1) * stride + lens[first + n_lanes - 1];
+            let n_lanes = (1..=lens.len() - first).rev().find(|&n| ends(n) <= staged).unwrap_or(1);
+            let values = self.read_buffer::<f32>(buffer, first * stride, ends(n_lanes))?;
+            let lane = |index: usize| {
+                let begin = index * stride;
+                values[begin..begin + lens[first + index]].to_vec()
+            };
+            all.extend((0..n_lanes).map(lane));
+        }
+        Ok(all)
+    }
+
     fn write_lane(&self, storage: Storage, lane: usize, values: &[f32]) {
         let allocation = &self.memory.allocations[&storage];
         let start = (lane * allocation.stride * size_of::<f32>()) as u64;
@@ -251,12 +272,13 @@ impl Executor<f32> for GpuExecutor {
         self.read_lane(Storage::of(plan, view.buffer), lane, view.offset, view.len)
     }
 
-    fn records(&mut self, plan: usize, lane: usize) -> Result<Vec<Vec<f32>>, Error> {
-        check_lane("records", self.states.len(), lane)?;
+    fn records(&mut self, plan: usize) -> Result<Vec<Vec<Vec<f32>>>, Error> {
         let (n_values, n_rows) = self.program.plans()[plan].records;
-        let n_rows = n_rows.min(self.states[lane].cursor as usize);
-        let values = self.read_lane(Storage::Records(plan), lane, 0, n_rows * n_values)?;
-        Ok(values.chunks(n_values.max(1)).map(<[f32]>::to_vec).collect())
+        let lens: Vec<usize> =
+            self.states.iter().map(|state| n_rows.min(state.cursor as usize) * n_values).collect();
+        let values = self.read_lanes(Storage::Records(plan), &lens)?;
+        let rows = |values: Vec<f32>| values.chunks(n_values.max(1)).map(<[f32]>::to_vec).collect();
+        Ok(values.into_iter().map(rows).collect())
     }
 
     fn is_lockstep(&self) -> bool {

@@ -49,10 +49,10 @@ impl Executor<f32> for Wrong {
         self.inner.read(plan, lane, node)
     }
 
-    fn records(&mut self, plan: usize, lane: usize) -> Result<Vec<Vec<f32>>, Error> {
-        let mut rows = self.inner.records(plan, lane)?;
-        rows.iter_mut().flatten().for_each(self.spoil_record);
-        Ok(rows)
+    fn records(&mut self, plan: usize) -> Result<Vec<Vec<Vec<f32>>>, Error> {
+        let mut records = self.inner.records(plan)?;
+        records.iter_mut().flatten().flatten().for_each(self.spoil_record);
+        Ok(records)
     }
 
     fn poison(&mut self) -> Result<(), Error> {

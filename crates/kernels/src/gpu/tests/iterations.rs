@@ -77,8 +77,8 @@ fn iterations_are_measured_as_natively() {
         tested.run(MEASUREMENT, &repeats).unwrap();
         native.run(MEASUREMENT, &repeats).unwrap();
         for (index, n_iterations) in repeats.into_iter().enumerate() {
-            let got = tested.records(MEASUREMENT, index).unwrap();
-            let reference = native.records(MEASUREMENT, index).unwrap();
+            let got = tested.records(MEASUREMENT).unwrap().swap_remove(index);
+            let reference = native.records(MEASUREMENT).unwrap().swap_remove(index);
             assert_eq!(got.len(), n_iterations as usize);
             for (row, (got, reference)) in got.iter().zip(&reference).enumerate() {
                 assert_eq!(got[2], reference[2], "drawn labels of row {row}, lane {index}");

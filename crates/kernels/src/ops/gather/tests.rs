@@ -87,7 +87,7 @@ fn sequential_passes_mark_what_is_past_the_end() {
     let mut executor = CpuExecutor::<f64>::new(&program, 1).unwrap();
     executor.poison().unwrap();
     executor.run(0, &[2]).unwrap();
-    let records = executor.records(0, 0).unwrap();
+    let records = executor.records(0).unwrap().swap_remove(0);
     let totals: Vec<f64> = records.iter().map(|row| row[0]).collect();
     assert_eq!(totals, [0.0 + 1.0 + 2.0, 3.0 + 4.0 - 1.0]);
     let expected = (3.0 + 4.0) * 3.0 / 255.0 + 2.0 + 6.0 * 0.5;
@@ -129,7 +129,8 @@ fn tokens_are_read_with_their_padding() {
     assert_eq!(executor.read(0, 0, inputs).unwrap(), [0.0, 1.0, 300.0, 301.0, 600.0, 601.0]);
     assert_eq!(executor.read(0, 0, labels).unwrap(), [1.0, -1.0, 301.0, 7.0, 601.0, -1.0]);
     executor.run(1, &[2]).unwrap();
-    let sums: Vec<f64> = executor.records(1, 0).unwrap().into_iter().flatten().collect();
+    let sums: Vec<f64> =
+        executor.records(1).unwrap().swap_remove(0).into_iter().flatten().collect();
     let last = 900.0 + 901.0 + 1200.0 + 1201.0 - 2.0;
     assert_eq!(sums, [0.0 + 1.0 + 300.0 + 301.0 + 600.0 + 601.0, last]);
     assert!(graph.gather_tokens(source, 3, 3, [2, 2]).is_err());
