@@ -354,6 +354,64 @@ fn report_and_figures_are_whole_and_can_be_written_again() {
     assert!(image.pixels().any(|pixel| pixel.0[2] > 150 && pixel.0[0] < 60), "blue marks");
 }
 
+/// Runs `TINY` with a harder goal, with all examples and until decided, into `all` and `until_decided`.
+fn run_both(directory: &Path) {
+    for examples in ["all", "until_decided"] {
+        let text = TINY.replace("below = 0.5", "below = 0.2").replace("trials = 2", "trials = 4");
+        let experiment = file(directory, "tiny.toml", &format!("{text}examples = '{examples}'\n"));
+        run(directory, &experiment, examples, &[]).success();
+    }
+}
+
+#[test]
+fn evaluations_that_end_early_change_no_steps_to_result() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    run_both(directory);
+    let table = |of: &str, more: &[&str]| {
+        let assert = critbatch_in(directory, &[&["table", of, "--json"], more].concat()).success();
+        serde_json::from_slice::<Value>(&assert.get_output().stdout).unwrap()
+    };
+    assert_eq!(table("all", &[]), table("until_decided", &[]));
+    assert!(table("all", &[])["studies"][1]["reached"].as_u64() > Some(0), "some get there");
+    // A harder goal is as well answered; of an easier one nothing is known.
+    let harder = ["--below", "0.17"];
+    assert_eq!(table("all", &harder), table("until_decided", &harder));
+    let refused = |more: &[&str]| {
+        error_line(&critbatch_in(directory, &[&["table", "until_decided"], more].concat()).code(2))
+    };
+    assert_eq!(
+        refused(&["--below", "0.3"]),
+        "error: whether val/classification_error < 0.3 cannot be told: evaluations ended once it was \
+         certain that val/classification_error < 0.2 is not reached; ask for that goal or a harder one, \
+         or measure with evaluation.examples = \"all\""
+    );
+    let loss = refused(&["--metric", "val/cross_entropy_error", "--below", "0.1"]);
+    assert!(loss.contains("whether val/cross_entropy_error < 0.1 cannot be told"), "{loss}");
+}
+
+#[test]
+fn reports_and_archives_say_what_was_evaluated() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    run_both(directory);
+    let page = |of: &str| fs::read_to_string(directory.join(of).join("report.html")).unwrap();
+    let says = "until it is certain that val/classification_error &lt; 0.2 is not reached";
+    assert!(page("until_decided").contains(says));
+    assert!(!page("all").contains("until it is certain"));
+    // Best values and easier goals need whole evaluations.
+    for section in ["id=\"solution-quality\"", "&lt; 0.25"] {
+        assert!(page("all").contains(section), "{section}");
+        assert!(!page("until_decided").contains(section), "{section}");
+    }
+    let export = |of: &str| {
+        let assert = critbatch_in(directory, &["export", of, "--to", &format!("{of}_archive")]);
+        String::from_utf8(assert.success().get_output().stderr.clone()).unwrap()
+    };
+    assert!(export("until_decided").contains("not in an archive: that evaluations ended"));
+    assert!(!export("all").contains("evaluations"));
+}
+
 #[test]
 fn a_typo_is_the_users_and_has_its_line() {
     let directory = tempfile::tempdir().unwrap();

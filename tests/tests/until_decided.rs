@@ -1,18 +1,15 @@
-//! Evaluations that end once it is certain that the goal is not reached: the same steps to result, and
-//! values that are those of the examples up to there.
+//! Evaluations that end once it is certain that the goal is not reached: their values are those of the
+//! examples up to there, and reach a goal where whole evaluations do.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
 use critbatch_data::{Dataset, ImageDataset, Split, TextDataset};
 use critbatch_models::{
     Compute, DeviceChoice, EvaluationSplit, Measured, Model, Optimizer, Workload,
 };
-use critbatch_tests::{critbatch, text_folder};
+use critbatch_tests::text_folder;
 use critbatch_tuner::{Goal, LaneTrainer, Metrics, Threshold, Trial};
 use ndarray::s;
-use serde_json::Value;
 
 const BATCH_SIZE: usize = 16;
 
@@ -145,88 +142,4 @@ fn lanes_do_not_matter() {
         }
         assert!(n_early > 0, "{model}: the test must end evaluations early");
     }
-}
-
-const EXPERIMENT: &str = r#"
-[workload]
-dataset = "mnist_5k"
-model = "fc_64_64_64"
-optimizer = "nesterov_momentum"
-[goal]
-metric = "val/classification_error"
-below = 0.2
-[batch_sizes]
-list = [8, 64]
-[search]
-sampler = "halton"
-trials = 4
-seed = 0
-[search.space]
-learning_rate = { log = [0.01, 0.05] }
-momentum = 0.9
-[budget]
-steps = 120
-[evaluation]
-relative_spacing = 0.1
-"#;
-
-/// Runs the experiment with all examples and until decided, into `all` and `until_decided`.
-fn run_both(directory: &Path) {
-    for examples in ["all", "until_decided"] {
-        let text = format!("{EXPERIMENT}examples = '{examples}'\n");
-        fs::write(directory.join("experiment.toml"), text).expect("it can be written");
-        let arguments = ["run", "experiment.toml", "--out", examples, "--device", "cpu"];
-        critbatch().current_dir(directory).args(arguments).assert().success();
-    }
-}
-
-fn output(directory: &Path, arguments: &[&str]) -> (String, String, Option<i32>) {
-    let output = critbatch().current_dir(directory).args(arguments).output().expect("it starts");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it is UTF-8");
-    (text(output.stdout), text(output.stderr), output.status.code())
-}
-
-#[test]
-fn steps_to_result_are_those_of_whole_evaluations() {
-    let directory = tempfile::tempdir().expect("there is room");
-    let directory = directory.path();
-    run_both(directory);
-    let table = |of: &[&str]| {
-        let (stdout, stderr, code) = output(directory, &[&["table", "--json"], of].concat());
-        assert_eq!(code, Some(0), "{stderr}");
-        serde_json::from_str::<Value>(&stdout).expect("it is JSON")
-    };
-    assert_eq!(table(&["all"]), table(&["until_decided"]));
-    assert!(table(&["all"])["studies"][1]["reached"].as_u64() > Some(0), "some get there");
-    // A harder goal is as well answered; of an easier one nothing is known.
-    let harder = |of| table(&[of, "--below", "0.17"]);
-    assert_eq!(harder("all"), harder("until_decided"));
-    let (_, stderr, code) = output(directory, &["table", "until_decided", "--below", "0.3"]);
-    assert_eq!(code, Some(2), "{stderr}");
-    let words = "error: whether val/classification_error < 0.3 cannot be told: evaluations ended once it was \
-                 certain that val/classification_error < 0.2 is not reached; ask for that goal or a \
-                 harder one, or measure with evaluation.examples = \"all\"";
-    assert_eq!(stderr.trim_end(), words);
-    let (_, stderr, _) =
-        output(directory, &["table", "until_decided", "--metric", LOSS, "--below", "0.1"]);
-    assert!(stderr.contains("cannot be told"), "{stderr}");
-}
-
-#[test]
-fn reports_and_archives_say_what_was_evaluated() {
-    let directory = tempfile::tempdir().expect("there is room");
-    let directory = directory.path();
-    run_both(directory);
-    let says = "until it is certain that val/classification_error &lt; 0.2 is not reached";
-    let page = |of: &str| fs::read_to_string(directory.join(of).join("report.html")).unwrap();
-    assert!(page("until_decided").contains(says));
-    assert!(!page("all").contains("until it is certain"));
-    // Best values and easier goals need whole evaluations.
-    for section in ["id=\"solution-quality\"", "&lt; 0.25"] {
-        assert!(page("all").contains(section), "{section}");
-    }
-    assert!(!page("until_decided").contains("id=\"solution-quality\""));
-    let export = |of: &str| output(directory, &["export", of, "--to", &format!("{of}_archive")]).1;
-    assert!(export("until_decided").contains("not in an archive: that evaluations ended"));
-    assert!(!export("all").contains("evaluations"));
 }

@@ -70,14 +70,9 @@ impl Evaluation {
                 undecided().for_each(|(&lane, _)| repeats[lane] = as_u32(n_chunks));
                 executor.run_from(as_u32(first), part.plan, &repeats)?;
                 let records = executor.records(part.plan)?;
-                for (&lane, sums) in lanes.iter().zip(&mut sums).filter(|(_, s)| !s.is_decided) {
-                    for (row, n_labels) in records[lane].iter().skip(first).zip(rest) {
-                        sums.add(row, *n_labels);
-                        sums.is_decided = bound.as_ref().is_some_and(|b| b.is_out_of_reach(sums));
-                        if sums.is_decided {
-                            break;
-                        }
-                    }
+                for (&lane, sums) in lanes.iter().zip(&mut sums) {
+                    let rows = records[lane].iter().skip(first).map(Vec::as_slice);
+                    sums.add(rows.zip(rest.iter().copied()), bound.as_ref());
                 }
                 first += n_chunks;
             }
@@ -116,13 +111,18 @@ impl Evaluation {
 }
 
 impl Sums {
-    /// Adds what was recorded of a chunk.
-    fn add(&mut self, row: &[f32], n_labels: usize) {
-        let Some((loss, quality)) = row.split_first() else { return };
-        self.loss += f64::from(*loss);
-        self.quality.resize(quality.len(), 0.0);
-        self.quality.iter_mut().zip(quality).for_each(|(sum, value)| *sum += f64::from(*value));
-        self.n_labels += n_labels;
+    /// Adds what was recorded of the next chunks, each with its labels, until it is decided.
+    fn add<'r>(&mut self, chunks: impl Iterator<Item = (&'r [f32], usize)>, bound: Option<&Bound>) {
+        for (row, n_labels) in chunks {
+            let (false, Some((loss, quality))) = (self.is_decided, row.split_first()) else {
+                return;
+            };
+            self.loss += f64::from(*loss);
+            self.quality.resize(quality.len(), 0.0);
+            self.quality.iter_mut().zip(quality).for_each(|(sum, value)| *sum += f64::from(*value));
+            self.n_labels += n_labels;
+            self.is_decided = bound.is_some_and(|bound| bound.is_out_of_reach(self));
+        }
     }
 
     fn n_errors(&self) -> f64 {

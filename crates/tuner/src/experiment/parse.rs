@@ -22,22 +22,16 @@ pub(super) fn experiment(text: &str, mut source: Source) -> Result<Experiment> {
     budget.accept(&["steps", "epochs", "stop"])?;
     let stop = stop(&mut budget)?;
     let budget = budget::parse(budget, &batch_sizes)?;
-    let (evaluation, examples) = evaluation(section("evaluation")?)?;
+    let (evaluation, until_decided) = evaluation(section("evaluation")?)?;
     let goal = goal(section("goal")?, &evaluation.splits)?;
-    if let Some(examples) =
-        examples.filter(|_| evaluation.examples == EvaluatedExamples::UntilDecided)
-    {
-        match (stop, goal.threshold) {
-            (StopRule::Budget, _) => {
-                return Err(
-                    examples.refused("'all', because budget.stop is 'budget': whole curves")
-                );
-            }
-            (_, Threshold::Above(_)) => {
-                return Err(examples.refused("'all', because the goal is above a value"));
-            }
-            _ => (),
+    match (until_decided, stop, goal.threshold) {
+        (Some(node), StopRule::Budget, _) => {
+            return Err(node.refused("'all', because budget.stop is 'budget': whole curves"));
         }
+        (Some(node), _, Threshold::Above(_)) => {
+            return Err(node.refused("'all', because the goal is above a value"));
+        }
+        _ => (),
     }
     Ok(Experiment { workload, goal, batch_sizes, search, space, budget, stop, evaluation, source })
 }
@@ -146,7 +140,7 @@ fn stop(budget: &mut Section) -> Result<StopRule> {
     budget.optional("stop").map_or(Ok(StopRule::Goal), |node| node.choice(&choices))
 }
 
-/// With where it says how many examples are evaluated, which goal and budget have to allow.
+/// With where it says that evaluations end early, if it does: goal and budget have to allow it.
 fn evaluation(mut section: Section) -> Result<(Evaluation, Option<Node>)> {
     section.accept(&["relative_spacing", "splits", "examples", "gradient_noise_scale"])?;
     let spacing = section.required("relative_spacing", "a number such as 0.05")?;
@@ -166,10 +160,11 @@ fn evaluation(mut section: Section) -> Result<(Evaluation, Option<Node>)> {
     }
     let gradient_noise_scale =
         section.optional("gradient_noise_scale").map_or(Ok(false), |node| node.flag())?;
-    let node = section.optional("examples");
     let choices =
         [("all", EvaluatedExamples::All), ("until_decided", EvaluatedExamples::UntilDecided)];
+    let node = section.optional("examples");
     let examples =
         node.as_ref().map_or(Ok(EvaluatedExamples::All), |node| node.choice(&choices))?;
-    Ok((Evaluation { relative_spacing, splits, examples, gradient_noise_scale }, node))
+    let until_decided = node.filter(|_| examples == EvaluatedExamples::UntilDecided);
+    Ok((Evaluation { relative_spacing, splits, examples, gradient_noise_scale }, until_decided))
 }
