@@ -31,6 +31,7 @@ use crate::real::Real;
 
 pub(crate) use scratch::{ScratchLens, ScratchPool};
 pub use simd::vector_bits;
+use team::FreeThreads;
 
 /// What an op sees beside its operands.
 pub(crate) struct CpuContext<'a, T> {
@@ -130,22 +131,23 @@ impl<T: Real> Executor<T> for CpuExecutor<T> {
         repeats: &[u32],
     ) -> Result<Vec<LaneState>, Error> {
         check_run(&self.program, self.lanes.len(), first, plan, repeats)?;
-        let n_running = repeats.iter().filter(|&&repeats| repeats > 0).count();
+        for (lane, &repeats) in self.lanes.iter_mut().zip(repeats) {
+            lane.state.remaining = if lane.state.diverged_at > 0 { 0 } else { repeats };
+            lane.state.cursor = if repeats > 0 { first } else { 0 };
+        }
         let worker = Worker {
             plan: &self.program.plans()[plan],
             plan_index: plan,
             splits: self.program.splits(),
             scratch: &self.scratch,
-            parallel: n_running < rayon::current_num_threads(),
             poison: self.poison,
         };
-        team::for_each_lane(n_running, &mut self.lanes, repeats, |lane, &repeats| {
-            lane.state.remaining = if lane.state.diverged_at > 0 { 0 } else { repeats };
-            lane.state.cursor = if repeats > 0 { first } else { 0 };
-            if lane.state.remaining > 0 {
-                worker.run(lane);
-            }
-        });
+        let running = self.lanes.iter_mut().filter(|lane| lane.state.remaining > 0);
+        team::for_each_lane(
+            running,
+            |lane| lane.state.remaining,
+            |lane, free| worker.run(lane, free),
+        );
         Ok(self.lanes.iter().map(|lane| lane.state).collect())
     }
 
@@ -236,13 +238,12 @@ struct Worker<'a, T> {
     plan_index: usize,
     splits: &'a [Arc<Split>],
     scratch: &'a ScratchPool<T>,
-    parallel: bool,
     poison: bool,
 }
 
 impl<T: Real> Worker<'_, T> {
     /// All iterations of one lane.
-    fn run(&self, lane: &mut Lane<T>) {
+    fn run(&self, lane: &mut Lane<T>, free: &FreeThreads) {
         let mut slots: Vec<Vec<T>> =
             self.plan.slots.iter().map(|&len| self.scratch.take(len)).collect();
         for _ in 0..lane.state.remaining {
@@ -251,7 +252,7 @@ impl<T: Real> Worker<'_, T> {
             }
             let fault = AtomicBool::new(false);
             for dispatch in &self.plan.dispatches {
-                self.dispatch(dispatch, lane, &mut slots, &fault);
+                self.dispatch(dispatch, lane, &mut slots, (free, &fault));
             }
             if lane.state.diverged_at > 0 {
                 break;
@@ -265,7 +266,7 @@ impl<T: Real> Worker<'_, T> {
         dispatch: &Dispatch,
         lane: &mut Lane<T>,
         slots: &mut [Vec<T>],
-        fault: &AtomicBool,
+        (free, fault): (&FreeThreads, &AtomicBool),
     ) {
         let copies = self.copies(dispatch, lane, slots);
         // Outputs are moved out while the op runs, so that its inputs can be borrowed.
@@ -296,7 +297,7 @@ impl<T: Real> Worker<'_, T> {
                 let context = CpuContext {
                     lane: lane.state,
                     splits: self.splits,
-                    parallel: self.parallel,
+                    parallel: free.is_any(),
                     scratch: self.scratch,
                     fault,
                 };

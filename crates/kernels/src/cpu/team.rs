@@ -1,15 +1,19 @@
-//! The threads that share one lane's work: they wait in a spin, because an op is often shorter than
-//! waking a thread that sleeps.
+//! How threads share lanes, and then the work within the last ones.
 //!
-//! A pool of rayon puts a thread to sleep within microseconds, and waking it costs tens of them, on
-//! virtual machines more; a step has tens of ops that share their work. So, while fewer lanes than
-//! threads run, the threads without a lane poll for pieces, and the one that hands pieces out polls
-//! until the last is done.
+//! Each thread takes one lane after another, those with most to do first. One that finds none left is free:
+//! from then on the lanes that still run hand out their ops in pieces. Lanes are at different distances
+//! from their next measurement, so without the second half a thread idled for an eighth of a study's
+//! time.
+//!
+//! Free threads wait in a spin, because an op is often shorter than waking a thread that sleeps: a pool of
+//! rayon puts a thread to sleep within microseconds, and waking it costs tens of them, on virtual machines
+//! more. So they poll for pieces, and the one that hands pieces out polls until the last is done.
 //!
 //! # No thread waits for itself
 //! A thread that waits in rayon may take up any job of the pool meanwhile, and that job then has to
-//! end first. Pieces wait for nothing but pieces that run, lanes for nothing but their pieces. Only
-//! polling waits for lanes, so it must not begin on top of one: [`AT_WORK`].
+//! end first. Pieces wait for nothing but pieces that run, lanes for nothing but their pieces, and pieces are
+//! handed out only when no lane of the run waits to be taken. Only polling waits for lanes, so it must
+//! not begin on top of one: [`AT_WORK`].
 
 use std::cell::Cell;
 use std::hint;
@@ -18,7 +22,6 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use rayon::Yield;
-use rayon::prelude::*;
 
 /// Polls before the processor is offered to others, of which there are none on a quiet machine.
 const POLLS_PER_YIELD: u32 = 1 << 10;
@@ -31,26 +34,42 @@ thread_local! {
     static AT_WORK: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Calls `work(lane, item)` for each lane with its item, of which `n_running` have something to do;
-/// threads that have none of them are there for the pieces of the others.
-pub(super) fn for_each_lane<L: Send, I: Sync>(
-    n_running: usize,
-    lanes: &mut [L],
-    items: &[I],
-    work: impl Fn(&mut L, &I) + Sync,
+/// The threads that have no lane any more.
+pub(super) struct FreeThreads(AtomicUsize);
+
+impl FreeThreads {
+    /// Whether there is one, so that a lane does well to hand out pieces.
+    pub(super) fn is_any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// Calls `work(lane, free)` for each lane, by how much it has to do, most first; threads that find no lane
+/// left are `free` for the pieces of the others.
+pub(super) fn for_each_lane<L: Send>(
+    lanes: impl Iterator<Item = L>,
+    n_to_do: impl Fn(&L) -> u32,
+    work: impl Fn(L, &FreeThreads) + Sync,
 ) {
+    let mut lanes: Vec<L> = lanes.collect();
+    lanes.sort_by_key(n_to_do);
     let n_lanes = lanes.len();
+    let lanes = Mutex::new(lanes);
     let n_ended = AtomicUsize::new(0);
-    rayon::scope(|scope| {
-        for _ in n_running..rayon::current_num_threads() {
-            scope.spawn(|_| poll_while(|| n_ended.load(Ordering::Acquire) < n_lanes));
-        }
-        // One by one: lanes of a longer piece would wait for each other beside idle threads, and not
-        // begin at all, nor be counted, after one that panics.
-        lanes.par_iter_mut().zip(items).with_max_len(1).for_each(|(lane, item)| {
+    let free = FreeThreads(AtomicUsize::new(0));
+    let take_lanes = || {
+        loop {
+            let next = lanes.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let Some(lane) = next else { break };
             let _job = Job::begin(&n_ended);
-            work(lane, item);
-        });
+            work(lane, &free);
+        }
+        free.0.fetch_add(1, Ordering::Relaxed);
+        poll_while(|| n_ended.load(Ordering::Acquire) < n_lanes);
+    };
+    rayon::scope(|scope| {
+        (1..rayon::current_num_threads()).for_each(|_| scope.spawn(|_| take_lanes()));
+        take_lanes();
     });
 }
 
@@ -131,6 +150,8 @@ impl Drop for Job<'_> {
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
+    use rayon::prelude::*;
+
     use super::*;
 
     fn on_threads<R: Send>(n_threads: usize, work: impl FnOnce() -> R + Send) -> R {
@@ -154,14 +175,18 @@ mod tests {
         let n_begun = AtomicUsize::new(0);
         let result = on_threads(2, || {
             catch_unwind(AssertUnwindSafe(|| {
-                for_each_lane(1, &mut [()], &[()], |(), ()| {
-                    // Each piece waits for the other, so two threads must be at work.
-                    for_each_piece(true, 0..2, |index, _| {
-                        n_begun.fetch_add(1, Ordering::Release);
-                        spin_while(|| n_begun.load(Ordering::Acquire) < 2);
-                        assert_eq!(index, 0, "the second piece fails");
-                    });
-                });
+                for_each_lane(
+                    [()].into_iter(),
+                    |()| 0,
+                    |(), _| {
+                        // Each piece waits for the other, so two threads must be at work.
+                        for_each_piece(true, 0..2, |index, _| {
+                            n_begun.fetch_add(1, Ordering::Release);
+                            spin_while(|| n_begun.load(Ordering::Acquire) < 2);
+                            assert_eq!(index, 0, "the second piece fails");
+                        });
+                    },
+                );
             }))
         });
         assert!(result.is_err());
@@ -171,21 +196,48 @@ mod tests {
     fn lanes_side_by_side_run_on_threads_of_their_own() {
         let n_begun = AtomicUsize::new(0);
         on_threads(2, || {
-            for_each_lane(2, &mut [(); 8], &[1, 1, 0, 0, 0, 0, 0, 0], |(), &is_running| {
-                // Each running lane waits for the other, so two threads must be at work.
-                n_begun.fetch_add(is_running, Ordering::Release);
-                spin_while(|| is_running == 1 && n_begun.load(Ordering::Acquire) < 2);
-            });
+            for_each_lane(
+                [(); 2].into_iter(),
+                |()| 1,
+                |(), _| {
+                    // Each lane waits for the other, so two threads must be at work.
+                    n_begun.fetch_add(1, Ordering::Release);
+                    spin_while(|| n_begun.load(Ordering::Acquire) < 2);
+                },
+            );
         });
         assert_eq!(n_begun.into_inner(), 2);
+    }
+
+    #[test]
+    fn lanes_with_most_to_do_come_first_and_free_threads_help_the_last() {
+        let taken = Mutex::new(vec![]);
+        let take = |n_to_do, _: &FreeThreads| taken.lock().unwrap().push(n_to_do);
+        on_threads(1, || for_each_lane([3, 9, 1, 5].into_iter(), |n_to_do| *n_to_do, take));
+        assert_eq!(taken.into_inner().unwrap(), [9, 5, 3, 1]);
+        let n_begun = AtomicUsize::new(0);
+        on_threads(2, || {
+            for_each_lane(
+                [2, 1].into_iter(),
+                |n_to_do| *n_to_do,
+                |n_to_do, free| {
+                    // The short lane's thread has to become free, and then to take a piece of the long one.
+                    spin_while(|| n_to_do == 2 && !free.is_any());
+                    for_each_piece(free.is_any(), 0..2, |_, _| {
+                        n_begun.fetch_add(1, Ordering::Release);
+                        spin_while(|| n_to_do == 2 && n_begun.load(Ordering::Acquire) < 4);
+                    });
+                },
+            );
+        });
+        assert_eq!(n_begun.into_inner(), 4);
     }
 
     #[test]
     fn a_panic_in_one_of_many_lanes_ends_the_call() {
         let result = on_threads(2, || {
             catch_unwind(AssertUnwindSafe(|| {
-                let items = [0, 1, 2, 3, 4, 5, 6, 7];
-                for_each_lane(1, &mut [(); 8], &items, |(), &lane| assert_ne!(lane, 0, "it fails"));
+                for_each_lane(0..8, |_| 0, |lane, _| assert_ne!(lane, 0, "it fails"));
             }))
         });
         assert!(result.is_err());
@@ -196,11 +248,15 @@ mod tests {
         let n_polls = AtomicUsize::new(0);
         let poll = || poll_while(|| n_polls.fetch_add(1, Ordering::Relaxed) < 10);
         on_threads(2, || {
-            for_each_lane(1, &mut [()], &[()], |(), ()| {
-                poll();
-                for_each_piece(true, 0..8, |_, _| poll());
-                poll();
-            });
+            for_each_lane(
+                [()].into_iter(),
+                |()| 0,
+                |(), _| {
+                    poll();
+                    for_each_piece(true, 0..8, |_, _| poll());
+                    poll();
+                },
+            );
             assert_eq!(n_polls.load(Ordering::Relaxed), 0);
             poll();
         });
@@ -212,13 +268,17 @@ mod tests {
     fn runs_beside_each_other_in_one_pool_all_end() {
         let n_pieces = AtomicUsize::new(0);
         let run = |_| {
-            for_each_lane(2, &mut [(); 2], &[3, 5], |(), &n_outer| {
-                for_each_piece(true, 0..n_outer, |_, _| {
-                    for_each_piece(true, 0..2, |_, _| {
-                        n_pieces.fetch_add(1, Ordering::Relaxed);
+            for_each_lane(
+                [3, 5].into_iter(),
+                |n_outer| *n_outer,
+                |n_outer, free| {
+                    for_each_piece(free.is_any(), 0..n_outer, |_, _| {
+                        for_each_piece(true, 0..2, |_, _| {
+                            n_pieces.fetch_add(1, Ordering::Relaxed);
+                        });
                     });
-                });
-            });
+                },
+            );
         };
         on_threads(4, || (0..1_000).into_par_iter().for_each(run));
         assert_eq!(n_pieces.into_inner(), 1_000 * (3 + 5) * 2);
