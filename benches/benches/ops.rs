@@ -150,10 +150,11 @@ fn evaluation(criterion: &mut Criterion) {
         name: "simple_cnn_narrow, 500 examples".to_owned(),
         program,
         plan: 1,
-        n_iterations: 1,
+        // 125 examples each.
+        n_iterations: 4,
         observed: Observed::Records,
-        // Sums over 1,568 and over 500 terms, one after the other.
-        reduction_len: 2_068,
+        // Sums over 1,568 and over 125 terms, one after the other.
+        reduction_len: 1_693,
     };
     bench_case(criterion, "evaluation", &case);
 }
