@@ -116,18 +116,18 @@ impl Case {
         executor.poison().expect("it can be poisoned");
         self.load(executor, sample_lane(1));
         self.run(executor);
-        let n_lanes = executor.lanes();
-        let mut observe = |lane| match &self.observed {
+        let lanes = 0..executor.lanes();
+        match &self.observed {
             Observed::Values(nodes) => {
-                let read = |&node| executor.read(self.plan, lane, node).expect("it is kept");
-                nodes.iter().map(read).collect::<Vec<_>>()
+                let of_lane = |lane| nodes.iter().map(move |&node| (lane, node));
+                let read = |(lane, node)| executor.read(self.plan, lane, node).expect("it is kept");
+                lanes.flat_map(of_lane).map(read).collect()
             }
-            Observed::Parameters => vec![executor.save(lane).expect("the lane exists").parameters],
-            Observed::Records => {
-                executor.records(self.plan).expect("the plan records").swap_remove(lane)
+            Observed::Parameters => {
+                lanes.map(|lane| executor.save(lane).expect("the lane exists").parameters).collect()
             }
-        };
-        (0..n_lanes).flat_map(&mut observe).collect()
+            Observed::Records => executor.records(self.plan).expect("the plan records").concat(),
+        }
     }
 
     /// Puts the same f32 numbers into all lanes.

@@ -65,6 +65,13 @@ impl Default for LaneState {
 }
 
 impl LaneState {
+    /// Sets out on so many iterations behind the `first` ones. Nothing runs in a lane that diverged
+    /// before: its trial has ended.
+    pub(crate) fn set_out(&mut self, first: u32, repeats: u32) {
+        self.remaining = if self.diverged_at > 0 { 0 } else { repeats };
+        self.cursor = if self.remaining > 0 { first } else { 0 };
+    }
+
     /// Learning rate of the update after `step` updates.
     ///
     /// # Equation

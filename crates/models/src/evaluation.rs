@@ -66,8 +66,8 @@ impl Evaluation {
                 let undecided = || lanes.iter().zip(&sums).filter(|(_, sums)| !sums.is_decided);
                 let n_chunks = undecided().map(|(_, sums)| n_chunks(bound.as_ref(), sums, rest));
                 let Some(n_chunks) = n_chunks.min() else { break };
-                let mut repeats = vec![0; executor.lanes()];
-                undecided().for_each(|(&lane, _)| repeats[lane] = as_u32(n_chunks));
+                let running = undecided().map(|(lane, _)| lane);
+                let repeats = repeats_in(executor.lanes(), running, as_u32(n_chunks));
                 executor.run_from(as_u32(first), part.plan, &repeats)?;
                 let records = executor.records(part.plan)?;
                 for (&lane, sums) in lanes.iter().zip(&mut sums) {
@@ -156,6 +156,17 @@ fn n_chunks(bound: Option<&Bound>, sums: &Sums, rest: &[usize]) -> usize {
         as_f64(n_labels) >= n_labels_left
     });
     takes.map_or(rest.len(), |index| index + 1)
+}
+
+/// So many iterations in some of all lanes, none in the others.
+pub(crate) fn repeats_in<'l>(
+    n_lanes: usize,
+    lanes: impl IntoIterator<Item = &'l usize>,
+    n_times: u32,
+) -> Vec<u32> {
+    let mut repeats = vec![0; n_lanes];
+    lanes.into_iter().for_each(|&lane| repeats[lane] = n_times);
+    repeats
 }
 
 #[expect(clippy::cast_precision_loss, reason = "splits stay below 2^52 labels")]

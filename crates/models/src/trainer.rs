@@ -6,7 +6,7 @@ use critbatch_tuner::{Goal, LaneTrainer, Metrics, TrainerError, Trial};
 
 use crate::checkpoint;
 use crate::error::ModelError;
-use crate::evaluation::Evaluation;
+use crate::evaluation::{Evaluation, repeats_in};
 use crate::gradient_noise::{self, N_MICRO_BATCHES};
 use crate::initialise::{initial_parameters, trial_key};
 use crate::metaparameters::lane_state;
@@ -100,8 +100,7 @@ impl Trainer {
         lanes: &[usize],
         metrics: &mut [Metrics],
     ) -> Result<(), ModelError> {
-        let mut repeats = vec![0; self.executor.lanes()];
-        lanes.iter().for_each(|&lane| repeats[lane] = N_MICRO_BATCHES);
+        let repeats = repeats_in(self.executor.lanes(), lanes, N_MICRO_BATCHES);
         self.executor.run(plan, &repeats)?;
         let records = self.executor.records(plan)?;
         for (&lane, metrics) in lanes.iter().zip(metrics) {

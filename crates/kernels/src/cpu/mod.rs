@@ -132,8 +132,7 @@ impl<T: Real> Executor<T> for CpuExecutor<T> {
     ) -> Result<Vec<LaneState>, Error> {
         check_run(&self.program, self.lanes.len(), first, plan, repeats)?;
         for (lane, &repeats) in self.lanes.iter_mut().zip(repeats) {
-            lane.state.remaining = if lane.state.diverged_at > 0 { 0 } else { repeats };
-            lane.state.cursor = if repeats > 0 { first } else { 0 };
+            lane.state.set_out(first, repeats);
         }
         let worker = Worker {
             plan: &self.program.plans()[plan],
@@ -252,7 +251,7 @@ impl<T: Real> Worker<'_, T> {
             }
             let fault = AtomicBool::new(false);
             for dispatch in &self.plan.dispatches {
-                self.dispatch(dispatch, lane, &mut slots, (free, &fault));
+                self.dispatch(dispatch, lane, &mut slots, free, &fault);
             }
             if lane.state.diverged_at > 0 {
                 break;
@@ -266,7 +265,8 @@ impl<T: Real> Worker<'_, T> {
         dispatch: &Dispatch,
         lane: &mut Lane<T>,
         slots: &mut [Vec<T>],
-        (free, fault): (&FreeThreads, &AtomicBool),
+        free: &FreeThreads,
+        fault: &AtomicBool,
     ) {
         let copies = self.copies(dispatch, lane, slots);
         // Outputs are moved out while the op runs, so that its inputs can be borrowed.

@@ -17,7 +17,7 @@
 
 use std::cell::Cell;
 use std::hint;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -34,13 +34,13 @@ thread_local! {
     static AT_WORK: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The threads that have no lane any more.
-pub(super) struct FreeThreads(AtomicUsize);
+/// Threads that have no lane any more, if there are.
+pub(super) struct FreeThreads(AtomicBool);
 
 impl FreeThreads {
     /// Whether there is one, so that a lane does well to hand out pieces.
     pub(super) fn is_any(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) fn for_each_lane<L: Send>(
     let n_lanes = lanes.len();
     let lanes = Mutex::new(lanes);
     let n_ended = AtomicUsize::new(0);
-    let free = FreeThreads(AtomicUsize::new(0));
+    let free = FreeThreads(AtomicBool::new(false));
     let take_lanes = || {
         loop {
             let next = lanes.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -64,7 +64,7 @@ pub(super) fn for_each_lane<L: Send>(
             let _job = Job::begin(&n_ended);
             work(lane, &free);
         }
-        free.0.fetch_add(1, Ordering::Relaxed);
+        free.0.store(true, Ordering::Relaxed);
         poll_while(|| n_ended.load(Ordering::Acquire) < n_lanes);
     };
     rayon::scope(|scope| {

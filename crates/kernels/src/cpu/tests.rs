@@ -104,6 +104,7 @@ fn nothing_runs_in_a_lane_that_diverged_before() {
     let ended = LaneState { learning_rate: 1.0, step: 4, diverged_at: 4, ..LaneState::default() };
     executor.load(0, &Snapshot::fresh(ended, vec![7.0])).unwrap();
     executor.load(1, &Snapshot::fresh(LaneState { diverged_at: 0, ..ended }, vec![7.0])).unwrap();
+    assert_eq!(executor.run_from(5, 0, &[3, 0]).unwrap()[0].cursor, 0);
     let states = executor.run(0, &[3, 3]).unwrap();
     assert_eq!(executor.save(0).unwrap().parameters, [7.0]);
     assert_eq!(executor.save(1).unwrap().parameters, [4.0]);

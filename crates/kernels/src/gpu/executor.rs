@@ -256,9 +256,7 @@ impl Executor<f32> for GpuExecutor {
         check_run(&self.program, self.states.len(), first, plan, repeats)?;
         let n_iterations = repeats.iter().copied().max().unwrap_or(0);
         for (state, &repeats) in self.states.iter_mut().zip(repeats) {
-            // Nothing runs in a lane that diverged before: its trial has ended.
-            state.remaining = if state.diverged_at > 0 { 0 } else { repeats };
-            state.cursor = if repeats > 0 { first } else { 0 };
+            state.set_out(first, repeats);
         }
         self.write_states();
         self.submit(plan, n_iterations)?;

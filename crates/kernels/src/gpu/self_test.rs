@@ -91,10 +91,7 @@ pub(super) fn difference(
             return Ok(Some(format!("plan {index} counts {tested:?}, not {native:?}")));
         }
         let after = [native.save(0)?, tested.save(0)?];
-        let rows = [
-            native.records(index)?.swap_remove(0).concat(),
-            tested.records(index)?.swap_remove(0).concat(),
-        ];
+        let rows = [native.records(index)?[0].concat(), tested.records(index)?[0].concat()];
         let found = difference_of_snapshots(parameters, start, &after)
             .or_else(|| difference_of("what an evaluation measures", &rows[0], &rows[1], 0.0));
         if let Some(what) = found {

@@ -126,8 +126,8 @@ impl Quality {
         }
     }
 
-    /// Best values of each metric that questions are about, in their order, none twice.
-    /// None of evaluations that ended early: means over few examples have too lucky a minimum.
+    /// Best values of each metric that questions are about, in their order, none twice;
+    /// nothing where evaluations ended early: means over few examples have too lucky a minimum.
     pub(super) fn of_questions(
         record: &Record,
         questions: &[Question],

@@ -279,14 +279,6 @@ impl Experiment {
     }
 }
 
-impl CheckedExperiment {
-    /// The goal at which evaluations of its split end early; `None` where they look at every example.
-    #[must_use]
-    pub fn decided_goal(&self) -> Option<&Goal> {
-        (self.evaluation.examples == EvaluatedExamples::UntilDecided).then_some(&self.goal)
-    }
-}
-
 /// An experiment that fits its workload: what is run and what a store belongs to.
 ///
 /// Its serialised form is its identity: two files that ask for the same measurements in other
@@ -309,6 +301,14 @@ pub struct CheckedExperiment {
     pub stop: StopRule,
     /// When and on what trials are measured.
     pub evaluation: Evaluation,
+}
+
+impl CheckedExperiment {
+    /// The goal at which evaluations of its split end early; `None` where they look at every example.
+    #[must_use]
+    pub fn decided_goal(&self) -> Option<&Goal> {
+        (self.evaluation.examples == EvaluatedExamples::UntilDecided).then_some(&self.goal)
+    }
 }
 
 #[cfg(test)]

@@ -160,9 +160,10 @@ fn twenty_steps_stay_close_to_the_native_executor() {
             }
             assert_eq!(tested.run(EVALUATION, &[5, 3]).unwrap()[1].cursor, 3);
             native.run(EVALUATION, &[5, 3]).unwrap();
+            let [got, reference] = [tested.records(EVALUATION), native.records(EVALUATION)];
+            let (got, reference) = (got.unwrap(), reference.unwrap());
             for index in 0..2 {
-                let got = tested.records(EVALUATION).unwrap().swap_remove(index);
-                let reference = native.records(EVALUATION).unwrap().swap_remove(index);
+                let (got, reference) = (&got[index], &reference[index]);
                 assert_eq!((got.len(), reference.len()), ([5, 3][index], [5, 3][index]));
                 assert_near("records", &got.concat(), &reference.concat());
             }
@@ -196,7 +197,7 @@ fn run_among(program: &Program, loss: Node, lanes: usize, index: usize) -> Vec<u
     executor.run(TRAINING, &repeats(2, 1)).unwrap();
     let last_loss = executor.read(TRAINING, index, loss).unwrap();
     executor.run(EVALUATION, &repeats(4, 1)).unwrap();
-    let records = executor.records(EVALUATION).unwrap().swap_remove(index).concat();
+    let records = executor.records(EVALUATION).unwrap()[index].concat();
     let measured = last_loss.iter().chain(&records).map(|value| value.to_bits());
     bits(&executor.save(index).unwrap()).into_iter().chain(measured).collect()
 }
