@@ -1,6 +1,6 @@
-//! The ops beside products and convolutions, at the shapes of `simple_cnn_base` with 32 examples,
-//! and a whole evaluation. Backward cases run the forward op and the gradient of a squared norm
-//! too, which seeds theirs; bytes count all of it.
+//! The ops beside products and convolutions, at the shapes of `simple_cnn_base` with 32 examples (the
+//! layer norm's are a transformer's), and a whole evaluation. Backward cases run the forward op and
+//! the gradient of a squared norm too, which seeds theirs; bytes count all of it.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ type Apply = fn(&mut Graph, &[Node]) -> Result<Node, Error>;
 type Row = (&'static str, &'static [&'static [usize]], usize, bool, Apply);
 
 #[rustfmt::skip]
-const CASES: [Row; 15] = [
+const CASES: [Row; 17] = [
     ("gather_images",         &[],                               1,         false, gather_images),
     ("gather_labels",         &[],                               1,         false, gather_labels),
     ("add_bias",              &[&[BATCH, 28, 28, 32], &[32]],    2,         false, add_bias),
@@ -33,6 +33,8 @@ const CASES: [Row; 15] = [
     ("max_pool",              &[&[BATCH, 28, 28, 32]],           1,         false, max_pool),
     ("max_pool backward",     &[&[BATCH, 28, 28, 32]],           4,         true,  max_pool),
     ("dropout",               &[&[BATCH, 1024]],                 1,         false, dropout),
+    ("layer_norm",            &[&[2048, 512]],                   512,       false, layer_norm),
+    ("layer_norm and relu backward", &[&[2048, 512]],            512,       true,  norm_and_relu),
     ("cross_entropy",         &[&[512, 10]],                     10,        false, cross_entropy),
     ("cross_entropy backward", &[&[512, 10]],                    10,        true,  cross_entropy),
     ("error_count",           &[&[512, 10]],                     10,        false, error_count),
@@ -63,6 +65,17 @@ fn max_pool(graph: &mut Graph, operands: &[Node]) -> Result<Node, Error> {
 
 fn dropout(graph: &mut Graph, operands: &[Node]) -> Result<Node, Error> {
     graph.dropout(operands[0], 0.4, 1, Masks::EachStep)
+}
+
+fn layer_norm(graph: &mut Graph, operands: &[Node]) -> Result<Node, Error> {
+    graph.layer_norm(operands[0], "norm")
+}
+
+/// A row's norm alone does not depend on the row: without the ReLU the gradient would be nothing but
+/// what is left of cancelled sums.
+fn norm_and_relu(graph: &mut Graph, operands: &[Node]) -> Result<Node, Error> {
+    let norm = layer_norm(graph, operands)?;
+    graph.relu(norm)
 }
 
 fn cross_entropy(graph: &mut Graph, operands: &[Node]) -> Result<Node, Error> {

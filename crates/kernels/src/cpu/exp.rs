@@ -24,8 +24,8 @@ const COEFFICIENTS: [f32; 6] =
 
 /// `x <- e^x` of numbers that are at most 0, within two units in the last place; 0 below [`LOWEST`].
 pub(crate) fn exp<T: Real>(x: &mut [T]) {
-    vectorised(|| {
-        for x in x {
+    vectorised!({
+        for x in x.iter_mut() {
             *x = T::exp_of_negative(*x);
         }
     });

@@ -3,18 +3,40 @@
 //! [`vectorised`] compiles a plain loop for each instruction set; [`Vectors`] is for the loops that
 //! a compiler cannot vectorise well enough, the products.
 
-use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 
 /// Runs a kernel with the widest vectors.
+#[inline(always)]
 pub(crate) fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
     Arch::new().dispatch(kernel)
 }
 
 /// Runs a loop compiled for the widest vectors; the same bits on every machine, since the compiler
 /// may neither reorder nor fuse floating-point operations.
-#[inline(always)]
-pub(crate) fn vectorised<R>(work: impl NullaryFnOnce<Output = R>) -> R {
-    Arch::new().dispatch(work)
+///
+/// A macro, for what it is given must become part of the function that has these vectors, whatever its
+/// length: code that is called from there has only those that every processor of the target has.
+macro_rules! vectorised {
+    ($work:expr) => {
+        $crate::cpu::simd::dispatch($crate::cpu::simd::Loop(
+            #[inline(always)]
+            || $work,
+        ))
+    };
+}
+pub(crate) use vectorised;
+
+/// The loop of a [`vectorised`]. `FnMut`, for where `FnOnce` is asked of a closure that needs less, a
+/// function that is not inlined stands in between.
+pub(crate) struct Loop<F>(pub(crate) F);
+
+impl<R, F: FnMut() -> R> WithSimd for Loop<F> {
+    type Output = R;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, _: S) -> R {
+        (self.0)()
+    }
 }
 
 /// Bits of the vectors that products are computed with: 512, 256 or 128, all with fused multiply-add,

@@ -9,7 +9,7 @@ const N_PARTS: usize = 16;
 
 /// `y += factor x`.
 pub(crate) fn add_scaled<T: Real>(factor: T, x: &[T], y: &mut [T]) {
-    vectorised(|| {
+    vectorised!({
         for (y, &x) in y.iter_mut().zip(x) {
             *y += factor * x;
         }
@@ -18,45 +18,51 @@ pub(crate) fn add_scaled<T: Real>(factor: T, x: &[T], y: &mut [T]) {
 
 /// Sum of the elements.
 pub(crate) fn sum<T: Real>(x: &[T]) -> T {
-    vectorised(|| sum_of(x, |x| x))
-}
-
-/// Sum of a function of the elements, for loops that are [`vectorised`] as a whole.
-#[inline(always)]
-pub(crate) fn sum_of<T: Real>(x: &[T], term: impl Fn(T) -> T) -> T {
-    let mut parts = [T::zero(); N_PARTS];
-    let (x, rest) = x.as_chunks::<N_PARTS>();
-    for x in x {
-        for i in 0..N_PARTS {
-            parts[i] += term(x[i]);
-        }
-    }
-    for (part, &x) in parts.iter_mut().zip(rest) {
-        *part += term(x);
-    }
-    of_parts(parts)
+    vectorised!(sum_of([x], |[x]| x))
 }
 
 /// Dot product.
 pub(crate) fn dot<T: Real>(x: &[T], y: &[T]) -> T {
-    vectorised(|| {
-        let mut parts = [T::zero(); N_PARTS];
-        let ((x, x_rest), (y, y_rest)) = (x.as_chunks::<N_PARTS>(), y.as_chunks::<N_PARTS>());
-        for (x, y) in x.iter().zip(y) {
-            for i in 0..N_PARTS {
-                parts[i] += x[i] * y[i];
+    vectorised!(sum_of([x, y], |[x, y]| x * y))
+}
+
+/// Sum over the places of some rows of one length of a function of their elements there, for loops
+/// that are [`vectorised`] as a whole.
+#[inline(always)]
+pub(crate) fn sum_of<T: Real, const ROWS: usize>(
+    rows: [&[T]; ROWS],
+    term: impl Fn([T; ROWS]) -> T,
+) -> T {
+    let n_blocks = rows[0].len() / N_PARTS;
+    let mut blocks: [&[[T; N_PARTS]]; ROWS] = [&[]; ROWS];
+    let mut rests: [&[T]; ROWS] = [&[]; ROWS];
+    for row in 0..ROWS {
+        (blocks[row], rests[row]) = rows[row].as_chunks();
+        assert!(blocks[row].len() == n_blocks && rests[row].len() == rests[0].len());
+    }
+    let mut parts = [T::zero(); N_PARTS];
+    let mut terms = [T::zero(); ROWS];
+    #[expect(clippy::needless_range_loop, reason = "a block of each row")]
+    for block in 0..n_blocks {
+        for i in 0..N_PARTS {
+            for row in 0..ROWS {
+                terms[row] = blocks[row][block][i];
             }
+            parts[i] += term(terms);
         }
-        for (part, (&x, &y)) in parts.iter_mut().zip(x_rest.iter().zip(y_rest)) {
-            *part += x * y;
+    }
+    for (i, part) in parts.iter_mut().enumerate().take(rests[0].len()) {
+        for row in 0..ROWS {
+            terms[row] = rests[row][i];
         }
-        of_parts(parts)
-    })
+        *part += term(terms);
+    }
+    of_parts(parts)
 }
 
 /// Largest element; one that is no number is passed over.
 pub(crate) fn max<T: Real>(x: &[T]) -> T {
-    vectorised(|| {
+    vectorised!({
         let mut parts = [T::neg_infinity(); N_PARTS];
         let (x, rest) = x.as_chunks::<N_PARTS>();
         for x in x {
@@ -98,6 +104,8 @@ mod tests {
             // Whole numbers: exact in any order.
             assert_eq!(sum(&x), x.iter().sum());
             assert_eq!(dot(&x, &y), x.iter().zip(&y).map(|(x, y)| x * y).sum());
+            let triple: f64 = x.iter().zip(&y).map(|(x, y)| x * y * y).sum();
+            assert_eq!(sum_of([&x, &y, &y], |[x, y, z]| x * y * z), triple);
             assert_eq!(max(&x), x.iter().copied().fold(f64::NEG_INFINITY, f64::max));
         }
         assert_eq!(max::<f32>(&[]), f32::NEG_INFINITY);

@@ -116,7 +116,10 @@ fn add_terms<S: Simd, T: Real, const ROWS: usize, const VECTORS: usize>(
 ) {
     let n_blocks = n_terms / N_UNROLLED;
     let rows: [&[T]; ROWS] = std::array::from_fn(|row| &lhs[row * lhs_stride..][..n_terms]);
-    let blocks = rows.map(|row| &row.as_chunks::<N_UNROLLED>().0[..n_blocks]);
+    let mut blocks: [&[[T; N_UNROLLED]]; ROWS] = [&[]; ROWS];
+    for row in 0..ROWS {
+        blocks[row] = &rows[row].as_chunks().0[..n_blocks];
+    }
     for block in 0..n_blocks {
         for term in 0..N_UNROLLED {
             let rhs = load_row::<S, T, VECTORS>(&rhs[(block * N_UNROLLED + term) * rhs_stride..]);

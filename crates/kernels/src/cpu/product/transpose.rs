@@ -14,7 +14,7 @@ pub(crate) fn transpose<T: Real>(
     to: &mut [T],
     to_stride: usize,
 ) {
-    vectorised(|| {
+    vectorised!({
         for first_row in (0..n_rows).step_by(SIDE) {
             for first_column in (0..n_columns).step_by(SIDE) {
                 let (rows, columns) =

@@ -43,7 +43,7 @@ pub(crate) fn cpu<T: Real>(cursor: u32, x: &[T], y: &mut [T]) {
         y.copy_from_slice(x);
         return;
     }
-    vectorised(|| {
+    vectorised!({
         for (y, &x) in y.iter_mut().zip(x) {
             *y += x;
         }

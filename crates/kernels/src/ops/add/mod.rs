@@ -31,7 +31,7 @@ impl Graph {
 }
 
 pub(crate) fn cpu<T: Real>(lhs: &[T], rhs: &[T], y: &mut [T]) {
-    vectorised(|| {
+    vectorised!({
         for ((y, &lhs), &rhs) in y.iter_mut().zip(lhs).zip(rhs) {
             *y = lhs + rhs;
         }

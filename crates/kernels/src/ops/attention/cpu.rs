@@ -153,10 +153,10 @@ impl Attention {
             let (p, later) = row.split_at_mut(i + 1);
             // A NaN must show: `max` drops it, the sum does not.
             let max = max(p);
-            vectorised(|| p.iter_mut().for_each(|p| *p = scale * (*p - max)));
+            vectorised!(p.iter_mut().for_each(|p| *p = scale * (*p - max)));
             exp(p);
             let sum = sum(p);
-            vectorised(|| p.iter_mut().for_each(|p| *p /= sum));
+            vectorised!(p.iter_mut().for_each(|p| *p /= sum));
             later.fill(T::zero());
         }
     }
@@ -169,7 +169,7 @@ impl Attention {
             let p = &p[..=i];
             let (changes, later) = changes.split_at_mut(i + 1);
             let mean = dot(p, changes);
-            vectorised(|| {
+            vectorised!({
                 for (change, &p) in changes.iter_mut().zip(p) {
                     *change = scale * (p * (*change - mean));
                 }

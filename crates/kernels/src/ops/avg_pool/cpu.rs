@@ -10,7 +10,7 @@ impl AvgPool {
         let (in_len, out_len) = self.image_lens();
         chunks::for_each(context.parallel, y, out_len, |n, y| {
             let image = &x[n * in_len..(n + 1) * in_len];
-            vectorised(|| {
+            vectorised!({
                 for (output, y) in y.chunks_exact_mut(self.channels).enumerate() {
                     y.fill(T::zero());
                     for pixel in self.window.pixels(output) {
@@ -35,7 +35,7 @@ impl AvgPool {
         chunks::for_each(context.parallel, grad_x, in_len, |n, grad_x| {
             let grad_y = &grad_y[n * out_len..(n + 1) * out_len];
             grad_x.fill(T::zero());
-            vectorised(|| {
+            vectorised!({
                 for (output, grad_y) in grad_y.chunks_exact(self.channels).enumerate() {
                     let share: T = self.share(output);
                     for pixel in self.window.pixels(output) {

@@ -47,7 +47,7 @@ impl BatchNorm {
         let &[x, moments, scale, offset] = inputs else { unreachable!("four inputs") };
         self.for_each_rows(context, y, |group, start, y| {
             let (mean, deviation) = self.mean_and_deviation(context, moments, group);
-            vectorised(|| {
+            vectorised!({
                 let x = &x[start..start + y.len()];
                 for (y, x) in y.chunks_exact_mut(self.columns).zip(x.chunks_exact(self.columns)) {
                     for c in 0..self.columns {
@@ -105,7 +105,7 @@ impl BatchNorm {
             let (mean, deviation) = self.mean_and_deviation(context, moments, group);
             let plain = &plain[group * self.columns..][..self.columns];
             let weighted = &weighted[group * self.columns..][..self.columns];
-            vectorised(|| {
+            vectorised!({
                 let columns = self.columns;
                 let x = x[start..start + grad_x.len()].chunks_exact(columns);
                 let grad_y = grad_y[start..start + grad_x.len()].chunks_exact(columns);

@@ -10,7 +10,7 @@ pub(crate) const SUM_BLOCK_ROWS: usize = 512;
 
 impl Bias {
     pub(crate) fn add_cpu<T: Real>(self, x: &[T], bias: &[T], y: &mut [T]) {
-        vectorised(|| {
+        vectorised!({
             for (y, x) in y.chunks_exact_mut(self.columns).zip(x.chunks_exact(self.columns)) {
                 for ((y, &x), &bias) in y.iter_mut().zip(x).zip(bias) {
                     *y = x + bias;
@@ -41,7 +41,7 @@ impl Bias {
 
     fn sum_block<T: Real>(self, x: &[T], sums: &mut [T]) {
         sums.fill(T::zero());
-        vectorised(|| {
+        vectorised!({
             for row in x.chunks_exact(self.columns) {
                 for (sum, &x) in sums.iter_mut().zip(row) {
                     *sum += x;

@@ -143,7 +143,7 @@ impl Conv2d {
         });
         let (first, rest) = parts.split_at(len);
         sum.copy_from_slice(first);
-        vectorised(|| {
+        vectorised!({
             for part in rest.chunks_exact(len) {
                 for (sum, &part) in sum.iter_mut().zip(part) {
                     *sum += part;

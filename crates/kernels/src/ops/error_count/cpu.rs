@@ -13,8 +13,8 @@ impl ErrorCount {
         let &[logits, labels] = inputs else { unreachable!("two inputs") };
         chunks::for_each(context.parallel, y, ROWS_PER_CHUNK, |chunk, y| {
             let first = chunk * ROWS_PER_CHUNK;
-            let rows = logits[first * self.classes..].chunks_exact(self.classes);
-            vectorised(|| {
+            vectorised!({
+                let rows = logits[first * self.classes..].chunks_exact(self.classes);
                 for ((y, &label), row) in y.iter_mut().zip(&labels[first..]).zip(rows) {
                     let is_wrong = label >= T::zero() && is_error(row, label);
                     *y = if is_wrong { T::one() } else { T::zero() };

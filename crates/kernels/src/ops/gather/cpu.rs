@@ -122,7 +122,7 @@ impl Pixels {
 
     fn normalise_channels<T: Real, const N: usize>(&self, bytes: &[u8], y: &mut [T]) {
         let (scale, shifts) = (self.scale, self.shifts);
-        vectorised(|| {
+        vectorised!({
             for (y, bytes) in y.as_chunks_mut::<N>().0.iter_mut().zip(bytes.as_chunks::<N>().0) {
                 for channel in 0..N {
                     let value = scale * f32::from(bytes[channel]) + shifts[channel];

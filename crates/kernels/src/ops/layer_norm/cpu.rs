@@ -2,22 +2,24 @@
 
 use super::{EPSILON, LayerNorm};
 use crate::cpu::simd::vectorised;
+use crate::cpu::vector::sum_of;
 use crate::cpu::{CpuContext, chunks};
 use crate::real::Real;
 
 /// Elements per parallel piece, about.
 const CHUNK_LEN: usize = 1 << 14;
 
-/// Sums that a row's elements go to in turn.
-const N_PARTIAL_SUMS: usize = 16;
-
 impl LayerNorm {
     pub(crate) fn cpu<T: Real>(self, context: &CpuContext<'_, T>, inputs: &[&[T]], y: &mut [T]) {
         let &[x, scale, offset] = inputs else { unreachable!("three inputs") };
-        self.for_each_row(context, x, y, |_, mean, reciprocal, x, y| {
-            for c in 0..y.len() {
-                y[c] = scale[c] * ((x[c] - mean) * reciprocal) + offset[c];
-            }
+        self.for_each_row(context, y, |row, y| {
+            let x = self.row(x, row);
+            vectorised!({
+                let (mean, reciprocal) = moments(x);
+                for (((y, &x), &scale), &offset) in y.iter_mut().zip(x).zip(scale).zip(offset) {
+                    *y = scale * ((x - mean) * reciprocal) + offset;
+                }
+            });
         });
     }
 
@@ -28,16 +30,21 @@ impl LayerNorm {
         grad_x: &mut [T],
     ) {
         let &[x, scale, grad_y] = inputs else { unreachable!("three inputs") };
-        let count = self.count::<T>();
-        self.for_each_row(context, x, grad_x, |row, mean, reciprocal, x, grad_x| {
-            let grad_y = &grad_y[row * x.len()..][..x.len()];
-            let plain = sum(x.len(), |c| grad_y[c] * scale[c]) / count;
-            let weighted =
-                sum(x.len(), |c| grad_y[c] * scale[c] * ((x[c] - mean) * reciprocal)) / count;
-            for c in 0..x.len() {
-                let h = (x[c] - mean) * reciprocal;
-                grad_x[c] = reciprocal * (grad_y[c] * scale[c] - plain - h * weighted);
-            }
+        let count = count::<T>(self.columns);
+        self.for_each_row(context, grad_x, |row, grad_x| {
+            let (x, grad_y) = (self.row(x, row), self.row(grad_y, row));
+            vectorised!({
+                let (mean, reciprocal) = moments(x);
+                let h = |x: T| (x - mean) * reciprocal;
+                let plain = sum_of([scale, grad_y], |[scale, grad_y]| grad_y * scale) / count;
+                let weighted =
+                    sum_of([scale, grad_y, x], |[scale, grad_y, x]| grad_y * scale * h(x));
+                let weighted = weighted / count;
+                let inputs = x.iter().zip(scale).zip(grad_y);
+                for (grad_x, ((&x, &scale), &grad_y)) in grad_x.iter_mut().zip(inputs) {
+                    *grad_x = reciprocal * (grad_y * scale - plain - h(x) * weighted);
+                }
+            });
         });
     }
 
@@ -49,49 +56,48 @@ impl LayerNorm {
         weighted: &mut [T],
     ) {
         let &[x, grad_y] = inputs else { unreachable!("two inputs") };
-        self.for_each_row(context, x, weighted, |row, mean, reciprocal, x, weighted| {
-            let grad_y = &grad_y[row * x.len()..][..x.len()];
-            for c in 0..x.len() {
-                weighted[c] = grad_y[c] * ((x[c] - mean) * reciprocal);
-            }
+        self.for_each_row(context, weighted, |row, weighted| {
+            let (x, grad_y) = (self.row(x, row), self.row(grad_y, row));
+            vectorised!({
+                let (mean, reciprocal) = moments(x);
+                for ((weighted, &x), &grad_y) in weighted.iter_mut().zip(x).zip(grad_y) {
+                    *weighted = grad_y * ((x - mean) * reciprocal);
+                }
+            });
         });
     }
 
-    /// Calls `work(row, mean, 1 / deviation, x, y)` for every row.
+    /// Calls `work(row, y)` for every row.
     fn for_each_row<T: Real>(
         self,
         context: &CpuContext<'_, T>,
-        x: &[T],
         y: &mut [T],
-        work: impl Fn(usize, T, T, &[T], &mut [T]) + Sync,
+        work: impl Fn(usize, &mut [T]) + Sync,
     ) {
         let chunk_rows = (CHUNK_LEN / self.columns).max(1);
-        let (count, epsilon) = (self.count::<T>(), T::of(f64::from(EPSILON)));
         chunks::for_each(context.parallel, y, chunk_rows * self.columns, |chunk, y| {
             let rows = chunk * chunk_rows..;
             for (row, y) in rows.zip(y.chunks_exact_mut(self.columns)) {
-                let x = &x[row * self.columns..][..self.columns];
-                vectorised(|| {
-                    let mean = sum(x.len(), |c| x[c]) / count;
-                    let variance = sum(x.len(), |c| (x[c] - mean) * (x[c] - mean)) / count;
-                    work(row, mean, T::one() / (variance + epsilon).sqrt(), x, y);
-                });
+                work(row, y);
             }
         });
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "far below 2^52 columns")]
-    fn count<T: Real>(self) -> T {
-        T::of(self.columns as f64)
+    fn row<T>(self, x: &[T], row: usize) -> &[T] {
+        &x[row * self.columns..][..self.columns]
     }
 }
 
-/// Sum of `len` terms, in an order that the length decides.
+/// Mean of a row and one over its deviation.
 #[inline(always)]
-fn sum<T: Real>(len: usize, term: impl Fn(usize) -> T) -> T {
-    let mut partial = [T::zero(); N_PARTIAL_SUMS];
-    for c in 0..len {
-        partial[c % N_PARTIAL_SUMS] += term(c);
-    }
-    partial.iter().copied().sum()
+fn moments<T: Real>(x: &[T]) -> (T, T) {
+    let count = count::<T>(x.len());
+    let mean = sum_of([x], |[x]| x) / count;
+    let variance = sum_of([x], |[x]| (x - mean) * (x - mean)) / count;
+    (mean, T::one() / (variance + T::of(f64::from(EPSILON))).sqrt())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52 columns")]
+fn count<T: Real>(columns: usize) -> T {
+    T::of(columns as f64)
 }

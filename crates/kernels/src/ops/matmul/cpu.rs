@@ -306,7 +306,7 @@ fn for_each_columns<T: Real>(
 impl Epilogue {
     /// Bias and ReLU over rows of `bias.len()` columns.
     pub(crate) fn apply<T: Real>(self, bias: Option<&[T]>, y: &mut [T]) {
-        vectorised(|| match (bias, self.relu) {
+        vectorised!(match (bias, self.relu) {
             (Some(bias), true) => add_bias(bias, y, relu),
             (Some(bias), false) => add_bias(bias, y, |y| y),
             (None, true) => y.iter_mut().for_each(|y| *y = relu(*y)),

@@ -28,7 +28,7 @@ impl MaxPool {
         let windows = self.windows();
         chunks::for_each(context.parallel, y, out_len, |n, y| {
             let image = &x[n * in_len..(n + 1) * in_len];
-            vectorised(|| {
+            vectorised!({
                 for (pixels, y) in windows.iter().zip(y.chunks_exact_mut(self.channels)) {
                     let (blocks, rest) = y.as_chunks_mut::<N_CHANNELS>();
                     let n_in_blocks = N_CHANNELS * blocks.len();
@@ -56,7 +56,7 @@ impl MaxPool {
             let image = &x[n * in_len..(n + 1) * in_len];
             let grad_y = &grad_y[n * out_len..(n + 1) * out_len];
             grad_x.fill(T::zero());
-            vectorised(|| {
+            vectorised!({
                 for (pixels, grad_y) in windows.iter().zip(grad_y.chunks_exact(self.channels)) {
                     let (blocks, rest) = grad_y.as_chunks::<N_CHANNELS>();
                     for (block, grad_y) in blocks.iter().enumerate() {

@@ -46,7 +46,7 @@ pub(crate) fn backward(
 pub(crate) fn cpu<T: Real>(parallel: bool, lhs: &[T], rhs: &[T], y: &mut [T]) {
     chunks::for_each(parallel, y, chunks::ELEMENTWISE, |chunk, y| {
         let start = chunk * chunks::ELEMENTWISE;
-        vectorised(|| {
+        vectorised!({
             for ((y, &lhs), &rhs) in y.iter_mut().zip(&lhs[start..]).zip(&rhs[start..]) {
                 *y = lhs * rhs;
             }

@@ -50,7 +50,7 @@ pub(crate) fn relu<T: Real>(x: T) -> T {
 
 pub(crate) fn cpu<T: Real>(parallel: bool, x: &[T], y: &mut [T]) {
     chunks::for_each(parallel, y, chunks::ELEMENTWISE, |chunk, y| {
-        vectorised(|| {
+        vectorised!({
             for (y, &x) in y.iter_mut().zip(&x[chunk * chunks::ELEMENTWISE..]) {
                 *y = relu(x);
             }
@@ -61,7 +61,7 @@ pub(crate) fn cpu<T: Real>(parallel: bool, x: &[T], y: &mut [T]) {
 pub(crate) fn grad_cpu<T: Real>(parallel: bool, y: &[T], grad_y: &[T], grad_x: &mut [T]) {
     chunks::for_each(parallel, grad_x, chunks::ELEMENTWISE, |chunk, grad_x| {
         let start = chunk * chunks::ELEMENTWISE;
-        vectorised(|| {
+        vectorised!({
             for ((grad_x, &y), &grad_y) in grad_x.iter_mut().zip(&y[start..]).zip(&grad_y[start..])
             {
                 *grad_x = if y > T::zero() { grad_y } else { T::zero() };

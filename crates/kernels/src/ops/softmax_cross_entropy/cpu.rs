@@ -70,7 +70,7 @@ impl SoftmaxCrossEntropy {
                         Label::Class(class) => {
                             let sum = sum(grad);
                             let of_label = upstream * (grad[class] / sum - (on + off));
-                            vectorised(|| {
+                            vectorised!({
                                 for grad in &mut *grad {
                                     *grad = upstream * (*grad / sum - off);
                                 }
@@ -112,7 +112,7 @@ impl SoftmaxCrossEntropy {
         for (row, (logits, shifted)) in rows {
             let max = max(logits);
             note(row, max);
-            vectorised(|| {
+            vectorised!({
                 for (shifted, &z) in shifted.iter_mut().zip(logits) {
                     *shifted = z - max;
                 }

@@ -13,9 +13,9 @@ impl Standardise {
         let least = T::of(self.least_deviation());
         chunks::for_each(context.parallel, y, self.columns, |n, y| {
             let x = &x[n * self.columns..][..self.columns];
-            vectorised(|| {
-                let mean = sum_of(x, |x| x) / n_elements;
-                let variance = sum_of(x, |x| (x - mean) * (x - mean)) / n_elements;
+            vectorised!({
+                let mean = sum_of([x], |[x]| x) / n_elements;
+                let variance = sum_of([x], |[x]| (x - mean) * (x - mean)) / n_elements;
                 let deviation = variance.sqrt();
                 // NaN must show: `max` would drop it.
                 let scale = T::one() / if deviation < least { least } else { deviation };

@@ -73,7 +73,7 @@ impl Sum {
 /// Sum of a function of the elements, in the order of the WGSL kernels: partial sums, then a tree.
 pub(crate) fn sum_of<T: Real>(x: &[T], term: impl Fn(T) -> T) -> T {
     let mut partial = [T::zero(); N_PARTIAL_SUMS];
-    vectorised(|| {
+    vectorised!({
         for row in x.chunks(N_PARTIAL_SUMS) {
             for (partial, &x) in partial.iter_mut().zip(row) {
                 *partial += term(x);
@@ -97,7 +97,7 @@ impl Broadcast {
         if let [x] = x {
             return y.fill(scale * *x);
         }
-        vectorised(|| {
+        vectorised!({
             for row in y.chunks_mut(self.n_in) {
                 for (y, &x) in row.iter_mut().zip(x) {
                     *y = scale * x;

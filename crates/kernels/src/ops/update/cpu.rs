@@ -72,7 +72,7 @@ fn note(fault: &AtomicBool, finite: bool) {
 
 /// Returns whether all new weights are finite.
 fn sgd<T: Real>(eta: T, w: &mut [T], grads: &[T]) -> bool {
-    vectorised(|| {
+    vectorised!({
         let mut finite = true;
         for (w, &g) in w.iter_mut().zip(grads) {
             *w -= eta * g;
@@ -91,9 +91,9 @@ fn momentum<T: Real, const NESTEROV: bool>(
     grads: &[T],
 ) -> bool {
     let smallest = T::of(f64::from(SMALLEST_VELOCITY));
-    vectorised(|| {
+    vectorised!({
         let mut finite = true;
-        for ((w, v), &g) in w.iter_mut().zip(v).zip(grads) {
+        for ((w, v), &g) in w.iter_mut().zip(v.iter_mut()).zip(grads) {
             let sum = gamma * *v + g;
             // Written so that NaN stays.
             *v = if sum.abs() < smallest { T::zero() } else { sum };
@@ -147,9 +147,9 @@ impl<T: Real> Adam<T> {
     fn update(&self, [w, v, s]: [&mut [T]; 3], grads: &[T]) -> bool {
         let smallest = T::of(f64::from(SMALLEST_VELOCITY));
         let one = T::one();
-        vectorised(|| {
+        vectorised!({
             let mut finite = true;
-            for (((w, v), s), &g) in w.iter_mut().zip(v).zip(s).zip(grads) {
+            for (((w, v), s), &g) in w.iter_mut().zip(v.iter_mut()).zip(s.iter_mut()).zip(grads) {
                 let mean = self.beta1 * *v + (one - self.beta1) * g;
                 let square = self.beta2 * *s + (one - self.beta2) * (g * g);
                 // Written so that NaN stays.
