@@ -95,10 +95,10 @@ fn series(goal: &GoalAnalysis, panel: &Panel) -> Vec<Series> {
 
 /// Perfect scaling, and the fit.
 fn formulas(goal: &GoalAnalysis, panel: &Panel) -> Vec<Series> {
+    // Evenly by ratio on linear axes too, where the curves bend most at the smallest sizes.
     let line = |steps: &dyn Fn(f64) -> f64, from: f64| {
-        let start = panel.x.place(from).unwrap_or(0.0).max(0.0);
-        let at = |index: u32| start + (1.0 - start) * f64::from(index) / f64::from(N_POINTS);
-        let sizes = (0..=N_POINTS).map(|index| panel.x.at(at(index))).filter(|size| *size > 0.0);
+        let ratio = panel.x.to / from;
+        let sizes = (0..=N_POINTS).map(|i| from * ratio.powf(f64::from(i) / f64::from(N_POINTS)));
         sizes.map(|size| (size, steps(size))).collect::<Vec<_>>()
     };
     let curve = goal.curve();
