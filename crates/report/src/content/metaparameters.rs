@@ -145,7 +145,7 @@ fn scorecard(input: &ReportInput<'_>, goal: &GoalAnalysis, scores: &HeuristicSco
         "Steps needed when the effective learning rate follows a rule from batch size {base}, over \
          steps with the best one: 1 costs nothing. Judged by the study's own trials within a factor \
          {factor} of the predicted rate, all else at its best among them, so real costs are higher. \
-         Ticks at the top: no such trial reached the goal."
+         Ticks at the top, a row for each rule: no such trial reached the goal."
     );
     let rules = || scores.rules.iter();
     let summary = Table::new("heuristics")
@@ -182,8 +182,9 @@ fn cost_figure(goal: &GoalAnalysis, scores: &HeuristicScores) -> Figure {
     {
         let points = scores.rules.iter().filter(|score| score.heuristic == rule);
         let points: Vec<_> = points.flat_map(|score| &score.points).collect();
-        let lost = points.iter().filter_map(|point| {
-            let factor = point.factor_lost?;
+        let lost = points.iter().map(|point| {
+            // Where the rule failed, the line is interrupted.
+            let factor = point.factor_lost.unwrap_or(f64::NAN);
             let tooltip = vec![
                 format!("{} rule, batch size {}", labels::heuristic(rule), {
                     format::count(point.batch_size)
@@ -193,7 +194,7 @@ fn cost_figure(goal: &GoalAnalysis, scores: &HeuristicScores) -> Figure {
                 format!("best rate: {}", point.best_rate.map_or("–".into(), format::number)),
                 format!("trials near it: {}", point.n_near),
             ];
-            Some(Point { x: point.batch_size as f64, y: factor, tooltip })
+            Point { x: point.batch_size as f64, y: factor, tooltip }
         });
         series.extend(Series::joined(labels::heuristic(rule), color, lost.collect(), marker));
         let failed = points.iter().filter(|point| point.has_failed());

@@ -3,7 +3,7 @@
 use critbatch_tuner::{Quality, QualityBudget, QualityCurve, QualityPoint};
 
 use super::{ReportInput, labels};
-use crate::figure::{Axis, AxisScale, Color, Figure, Marker, Panel, Point, Series};
+use crate::figure::{Axis, AxisScale, Color, Figure, Marker, Panel, Point, Series, Shape};
 use crate::format;
 use crate::page::{Listing, Plot, Section};
 use crate::table::Table;
@@ -15,7 +15,9 @@ pub(super) fn section(input: &ReportInput<'_>) -> Option<Section> {
         let suffix = if index == 0 { String::new() } else { format!("_{}", index + 1) };
         if let Some(figure) = figure(input, quality, &suffix, n_train) {
             let caption = "The best single measurement of any trial within a budget. In the paper large \
-                           batches look better with equal steps, and small ones with equal examples.";
+                           batches look better with equal steps, and small ones with equal examples. \
+                           A hollow point is no more than a bound: some trial ended before the budget \
+                           did, and might have gone on to a better value.";
             blocks.push(Plot::block(figure, caption));
             let note = "cut_short: some trial ended before the budget did, at the goal or because \
                         it could not win any more, so the best value might be better.";
@@ -52,9 +54,19 @@ fn figure(
             let label = budget(curve.budget, n_train);
             let color = Color::ordered(index, n_curves);
             let points = curve.points.iter().map(|point| self::point(point, metric, &label));
-            Series::joined(&label, color, points.collect(), Marker::Disc)
+            let cut_short = curve.points.iter().filter(|point| point.is_cut_short);
+            let cut_short =
+                cut_short.map(|point| Point::plain(point.batch_size as f64, point.value));
+            let rings = Shape::Points(cut_short.collect(), Marker::Ring);
+            let curve = Series::joined(&label, color, points.collect(), Marker::Disc);
+            curve.into_iter().chain([Series::unnamed(color, rings)])
         });
-        Panel::new(x.clone(), y.clone(), series.collect()).titled(title)
+        // An entry of the legend, that is drawn nowhere.
+        let legend = Shape::Points(vec![Point::plain(f64::NAN, f64::NAN)], Marker::Ring);
+        let is_cut_short = curves.iter().flat_map(|curve| &curve.points).any(|p| p.is_cut_short);
+        let legend = Series::new("a bound", Color::Muted, legend);
+        let series = series.chain(is_cut_short.then_some(legend)).collect();
+        Panel::new(x.clone(), y.clone(), series).titled(title)
     });
     let name = format!("solution_quality{suffix}");
     let title = format!("Best {metric} within a budget");
@@ -75,6 +87,8 @@ fn point(point: &QualityPoint, metric: &str, budget: &str) -> Point {
         format!("{metric}: {}", format::number(point.value)),
         format!("at step {}, within {budget}", format::count(point.step)),
     ];
+    let bound = "a bound: some trial ended before the budget did";
+    let tooltip = tooltip.into_iter().chain(point.is_cut_short.then(|| bound.to_owned())).collect();
     Point { x: point.batch_size as f64, y: point.value, tooltip }
 }
 

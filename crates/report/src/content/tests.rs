@@ -1,6 +1,7 @@
 use critbatch_tuner::{Analysis, AnalysisOptions, Comparison, Question, Record, TrialStatus};
 
 use super::*;
+use crate::figure::{Marker, Shape};
 use crate::testing;
 
 fn analysis(record: &Record) -> Analysis {
@@ -16,6 +17,21 @@ fn input<'a>(record: &'a Record, analysis: &'a Analysis) -> ReportInput<'a> {
 
 fn ids(page: &Page) -> Vec<&str> {
     page.sections.iter().map(|section| section.id).collect()
+}
+
+/// The figures of a page, those on linear axes too, by name; of several goals the first one's.
+fn figures(page: &Page) -> std::collections::BTreeMap<&str, &crate::figure::Figure> {
+    let goals = page.lead.iter().chain(page.sections.iter().flat_map(|section| &section.blocks));
+    let blocks = goals.flat_map(|block| match block {
+        Block::PerGoal(goals) => goals[0].iter().collect::<Vec<_>>(),
+        other => vec![other],
+    });
+    let plots = blocks.filter_map(|block| match block {
+        Block::Figure(plot) => Some(plot),
+        _ => None,
+    });
+    let figures = plots.flat_map(|plot| [Some(&plot.figure), plot.linear.as_ref()]);
+    figures.flatten().map(|figure| (figure.name.as_str(), figure)).collect()
 }
 
 /// The text of the page's first block, which is the answer.
@@ -147,6 +163,63 @@ fn one_batch_size_is_no_curve() {
 }
 
 #[test]
+fn the_fit_is_drawn_as_it_is_on_both_scales() {
+    let record = testing::record();
+    let analysis = analysis(&record);
+    let page = page(&input(&record, &analysis));
+    let fit = analysis.goals[0].regimes.fit.parameters.unwrap();
+    for name in ["steps_to_result", "steps_to_result_linear"] {
+        let series = &figures(&page)[name].panels[0].series;
+        let line = series.iter().find(|series| series.label.starts_with("fit")).unwrap();
+        let Shape::Line(points, _) = &line.shape else { panic!("a fit is a line") };
+        for pair in points.windows(2) {
+            // Half-way along a piece of the line.
+            let (x, y) = (0.5 * (pair[0].0 + pair[1].0), 0.5 * (pair[0].1 + pair[1].1));
+            assert!((y / fit.steps(x) - 1.0).abs() < 0.01, "{name}: {y} at {x}");
+        }
+    }
+}
+
+#[test]
+fn bounds_of_solution_quality_are_hollow() {
+    let record = testing::record();
+    let mut analysis = analysis(&record);
+    let rings = |analysis: &Analysis| {
+        let page = page(&input(&record, analysis));
+        let panels = &figures(&page)["solution_quality"].panels;
+        let series = panels.iter().flat_map(|panel| &panel.series);
+        let rings = series.map(|series| match &series.shape {
+            Shape::Points(points, Marker::Ring) if series.label.is_empty() => points.len(),
+            _ => 0,
+        });
+        rings.sum::<usize>()
+    };
+    for curve in &mut analysis.quality[0].curves {
+        curve.points.iter_mut().for_each(|point| point.is_cut_short = false);
+    }
+    assert_eq!(rings(&analysis), 0);
+    analysis.quality[0].curves[0].points[2].is_cut_short = true;
+    assert_eq!(rings(&analysis), 1);
+}
+
+#[test]
+fn where_a_heuristic_fails_its_line_is_interrupted() {
+    let record = testing::record();
+    let mut analysis = analysis(&record);
+    let goal = &mut analysis.goals[0];
+    let rule = &mut goal.heuristics.as_mut().unwrap().rules[0];
+    let failed = rule.points.iter_mut().find(|point| point.factor_lost.is_some()).unwrap();
+    (failed.steps, failed.factor_lost, failed.n_stopped_early) = (None, None, 0);
+    let size = failed.batch_size as f64;
+    let page = page(&input(&record, &analysis));
+    let series = &figures(&page)["heuristics"].panels[0].series;
+    let Shape::Line(line, _) = &series[0].shape else { panic!("a rule is a line") };
+    assert!(line.iter().any(|(x, y)| *x == size && y.is_nan()));
+    let Shape::MarginTicks(ticks) = &series[2].shape else { panic!("then its failures") };
+    assert!(ticks.iter().any(|point| point.x == size));
+}
+
+#[test]
 fn drawn_curves_are_thinned_and_tables_are_whole() {
     let record = testing::record();
     let analysis = analysis(&record);
@@ -158,7 +231,7 @@ fn drawn_curves_are_thinned_and_tables_are_whole() {
             Block::Figure(plot) if plot.figure.name == "learning_curves" => {
                 let series = plot.figure.panels.iter().flat_map(|panel| &panel.series);
                 for series in series {
-                    let crate::figure::Shape::Line(points, _) = &series.shape else { continue };
+                    let Shape::Line(points, _) = &series.shape else { continue };
                     assert!(points.len() <= 61, "{}", points.len());
                     assert_eq!(points.last().map(|p| p.0 as u64), record_end(&record, points));
                 }
@@ -187,7 +260,8 @@ fn experiments_are_compared_on_one_page() {
     let record = testing::record();
     let analysis = analysis(&record);
     let goals = [("first", &analysis.goals[0]), ("second <b>", &analysis.goals[1])];
-    let goals = goals.map(|(label, goal)| (label.to_owned(), goal.clone()));
+    let mut goals = goals.map(|(label, goal)| (label.to_owned(), goal.clone()));
+    goals[1].1.studies[2].result = None;
     let comparison = Comparison::of(&goals, None);
     let input = input(&record, &analysis);
     let inputs = [input, input];
@@ -197,5 +271,7 @@ fn experiments_are_compared_on_one_page() {
     let html = std::fs::read_to_string(&paths[0]).unwrap();
     assert!(paths[0].ends_with("comparison.html") && html.contains("second &lt;b&gt;"));
     assert!(directory.path().join("figures/comparison_normalised.png").is_file());
-    assert!(directory.path().join("tables/comparison.csv").is_file());
+    let csv = std::fs::read_to_string(directory.path().join("tables/comparison.csv")).unwrap();
+    assert!(csv.lines().any(|line| line == "second <b>,128,,,,"), "{csv}");
+    assert!(html.contains("batch size 128\nno trial reached the goal"));
 }

@@ -169,6 +169,7 @@ impl Axis {
         let within = numbers.filter(|at| (self.from..=self.to).contains(at));
         let is_short = first >= -3 && last <= 4;
         let label = |at: f64| match is_short || digits.len() > 1 {
+            true if (1.0..1e7).contains(&at) => crate::format::count(at.round() as u64),
             true => crate::format::number(at),
             #[expect(clippy::cast_possible_truncation, reason = "an exponent of an f64 is small")]
             false => power("10", at.log10().round() as i32),
@@ -265,6 +266,7 @@ mod tests {
         assert_eq!(labels(Log10, 1e-3, 10.5, 6), ["0.001", "0.01", "0.1", "1", "10"]);
         assert_eq!(labels(Log10, 1e-6, 10.5, 4), ["10⁻⁶", "10⁻⁴", "10⁻²", "10⁰"]);
         assert_eq!(labels(Log10, 0.9, 21.0, 6), ["1", "2", "5", "10", "20"]);
+        assert_eq!(labels(Log10, 2e5, 4e6, 6), ["200,000", "500,000", "1,000,000", "2,000,000"]);
         assert_eq!(labels(Log10, 0.018, 0.042, 4), ["0.02", "0.03", "0.04"]);
     }
 }

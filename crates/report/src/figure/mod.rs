@@ -61,7 +61,7 @@ pub enum Shape {
     Band(Vec<(f64, f64, f64)>),
     /// A range of x, over the whole height.
     Range(f64, f64),
-    /// Ticks at the upper margin, for an x without a y.
+    /// Ticks at the upper margin, for an x without a y; each series of them in a row of its own.
     MarginTicks(Vec<Point>),
 }
 
@@ -94,6 +94,8 @@ pub enum Marker {
     Disc,
     /// A small disc, where there are many.
     Dot,
+    /// A hollow disc, for what is no more than a bound.
+    Ring,
     /// A ring around another marker.
     Halo,
     /// A triangle.
@@ -173,7 +175,8 @@ impl Series {
         }
     }
 
-    /// Points joined by a line of the same colour; only the markers are in the legend.
+    /// Points joined by a line of the same colour; only the markers are in the legend. A point whose y is
+    /// no number is not drawn, and interrupts the line.
     #[must_use]
     pub fn joined(label: &str, color: Color, points: Vec<Point>, marker: Marker) -> [Series; 2] {
         let line = points.iter().map(|point| (point.x, point.y)).collect();
@@ -189,6 +192,12 @@ impl Panel {
     #[must_use]
     pub fn new(x: Axis, y: Axis, series: Vec<Series>) -> Panel {
         Panel { title: String::new(), x, y, series, marks: vec![] }
+    }
+
+    /// Series of margin ticks among the first `n` series.
+    fn n_margin_rows(&self, n: usize) -> usize {
+        let first = self.series.iter().take(n);
+        first.filter(|s| matches!(s.shape, Shape::MarginTicks(_)) && !s.is_empty()).count()
     }
 
     /// With a title.

@@ -19,8 +19,8 @@ const RADIUS: f64 = 8.0;
 pub(super) fn added(figure: &Figure, layout: &Layout, document: String) -> String {
     let mut group = String::new();
     for (panel, place) in figure.panels.iter().zip(&layout.panels) {
-        for series in &panel.series {
-            for (point, pixel) in hits(panel, place, &series.shape) {
+        for index in 0..panel.series.len() {
+            for (point, pixel) in hits(panel, place, index) {
                 circle(&mut group, point, pixel);
             }
         }
@@ -33,14 +33,14 @@ pub(super) fn added(figure: &Figure, layout: &Layout, document: String) -> Strin
     }
 }
 
-fn hits<'a>(panel: &Panel, place: &Place, shape: &'a Shape) -> Vec<(&'a Point, Pixel)> {
-    let (points, is_at_margin) = match shape {
+fn hits<'a>(panel: &'a Panel, place: &Place, index: usize) -> Vec<(&'a Point, Pixel)> {
+    let (points, is_at_margin) = match &panel.series[index].shape {
         Shape::Points(points, _) => (points, false),
         Shape::MarginTicks(points) => (points, true),
         _ => return vec![],
     };
     let pixel = |point: &Point| match is_at_margin {
-        true => margin_tick(panel, place, point.x),
+        true => margin_tick(panel, place, index, point.x),
         false => place.pixel(panel, point.x, point.y).filter(|pixel| place.contains(*pixel)),
     };
     let with_tooltip = points.iter().filter(|point| !point.tooltip.is_empty());

@@ -39,8 +39,8 @@ fn draw(figure: &Figure, layout: &Layout, canvas: &Canvas<'_>) -> Result<(), Str
     for (panel, place) in figure.panels.iter().zip(&layout.panels) {
         frame::grid(panel, place, canvas)?;
         frame::marks(panel, place, canvas)?;
-        for series in &panel.series {
-            shapes::series(panel, place, series, canvas)?;
+        for index in 0..panel.series.len() {
+            shapes::series(panel, place, index, canvas)?;
         }
         frame::axes(panel, place, canvas)?;
     }

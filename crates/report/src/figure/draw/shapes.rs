@@ -9,7 +9,9 @@ type Drawn = Result<(), String>;
 /// How opaque areas are: series behind and in front of them stay readable.
 const AREA_OPACITY: f64 = 0.16;
 
-pub(super) fn series(panel: &Panel, place: &Place, series: &Series, canvas: &Canvas<'_>) -> Drawn {
+/// The series of a panel at an index.
+pub(super) fn series(panel: &Panel, place: &Place, index: usize, canvas: &Canvas<'_>) -> Drawn {
+    let series = &panel.series[index];
     let color = series.color;
     match &series.shape {
         Shape::Line(points, style) => {
@@ -31,17 +33,25 @@ pub(super) fn series(panel: &Panel, place: &Place, series: &Series, canvas: &Can
         Shape::Band(edges) => band(panel, place, edges, color, canvas),
         Shape::Range(from, to) => range(panel, place, (*from, *to), color, canvas),
         Shape::MarginTicks(points) => {
-            let ticks = points.iter().filter_map(|point| margin_tick(panel, place, point.x));
+            let half = margin_tick_half(panel);
+            let ticks = points.iter().filter_map(|point| margin_tick(panel, place, index, point.x));
             let mut ticks = ticks.collect::<Vec<_>>().into_iter();
-            ticks.try_for_each(|(x, y)| canvas.line(&[(x, y - 9.0), (x, y + 9.0)], color, 3.5))
+            ticks.try_for_each(|(x, y)| canvas.line(&[(x, y - half), (x, y + half)], color, 3.5))
         }
     }
 }
 
-/// The middle of a tick at the upper margin.
-pub(super) fn margin_tick(panel: &Panel, place: &Place, x: f64) -> Option<Pixel> {
+/// The middle of a tick at the upper margin, of the series at an index.
+pub(super) fn margin_tick(panel: &Panel, place: &Place, index: usize, x: f64) -> Option<Pixel> {
     let part = panel.x.place(x).filter(|part| (0.0..=1.0).contains(part))?;
-    Some((place.left + part * place.width(), place.top + 9.0))
+    let half = margin_tick_half(panel);
+    let row = panel.n_margin_rows(index) as f64;
+    Some((place.left + part * place.width(), place.top + half + row * (2.0 * half + 2.0)))
+}
+
+/// Half the height of a tick at the upper margin: several rows of them are lower each.
+fn margin_tick_half(panel: &Panel) -> f64 {
+    if panel.n_margin_rows(panel.series.len()) > 1 { 5.0 } else { 9.0 }
 }
 
 fn stroke(points: &[Pixel], color: Color, style: Stroke, canvas: &Canvas<'_>) -> Drawn {
@@ -162,6 +172,10 @@ fn marker(at: Pixel, form: Marker, color: Color, canvas: &Canvas<'_>) -> Drawn {
     match form {
         Marker::Disc => canvas.disc(at, 4.5, color),
         Marker::Dot => canvas.disc(at, 3.0, color),
+        Marker::Ring => {
+            canvas.disc(at, 4.5, Color::Paper)?;
+            canvas.ring(at, 4.0, color, 1.5)
+        }
         Marker::Halo => canvas.ring(at, 8.5, color, 1.75),
         Marker::Triangle => polygon(&[(0.0, -6.0), (5.5, 4.0), (-5.5, 4.0)]),
         Marker::Square => polygon(&[(-4.0, -4.0), (4.0, -4.0), (4.0, 4.0), (-4.0, 4.0)]),

@@ -77,6 +77,24 @@ fn points_have_hits_where_they_are_drawn_and_no_raw_markup() {
 }
 
 #[test]
+fn each_series_of_margin_ticks_has_a_row() {
+    let mut panel = panel();
+    let svg = Figure::single("one", "t", "", panel.clone()).draw().unwrap().svg;
+    let y_of_256 = |svg: &str| -> Vec<i32> {
+        let hits = svg.split("<circle class=\"hit\"").skip(1);
+        let at_256 = hits.filter(|hit| hit.contains("data-x=\"256\""));
+        let y = at_256.map(|hit| hit.split("cy=\"").nth(1).unwrap().split('"').next().unwrap());
+        y.map(|y| y.parse().unwrap()).collect()
+    };
+    assert_eq!(y_of_256(&svg).len(), 1);
+    let ticks = panel.series.iter().find(|series| series.label == "lacking").unwrap().clone();
+    panel.series.push(Series { color: Color::Blue, ..ticks });
+    let svg = Figure::single("two", "t", "", panel).draw().unwrap().svg;
+    let [first, second] = y_of_256(&svg)[..] else { panic!("two ticks") };
+    assert!(first < second, "{first} {second}");
+}
+
+#[test]
 fn nothing_is_drawn_outside_of_the_document() {
     let svg = drawing().svg;
     let view_box = svg.split("viewBox=\"0 0 ").nth(1).unwrap();
