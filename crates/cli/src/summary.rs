@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use critbatch_report::format;
 use critbatch_tuner::{
-    AnalysisOptions, BatchSizeEstimate, Boundary, Comparison, CurveFit, Determination,
-    FitParameters, GoalAnalysis, Interval, NoiseScales, Omission, Provenance, Regimes, Scale,
-    StepsInterval, StepsQuantile, StudyAnalysis, StudySummary, Workload,
+    AnalysisOptions, BatchSizeEstimate, Boundary, ComparedExperiment, Comparison, CurveFit,
+    Determination, FitParameters, GoalAnalysis, Interval, NoiseScales, Omission, Provenance,
+    Regimes, Scale, StepsInterval, StepsQuantile, StudyAnalysis, StudySummary, Workload,
 };
 use serde::Serialize;
 
@@ -256,13 +256,20 @@ pub(crate) fn comparison(comparison: &Comparison) -> String {
     let experiments = &comparison.experiments;
     let labels = experiments.iter().map(|experiment| experiment.label.clone());
     let header: Vec<String> = std::iter::once("batch size".to_owned()).chain(labels).collect();
-    let sizes: BTreeSet<u64> =
-        experiments.iter().flat_map(|e| e.points.iter().map(|p| p.batch_size)).collect();
+    let studied = |experiment: &ComparedExperiment| {
+        let with_result = experiment.points.iter().map(|point| point.batch_size);
+        with_result.chain(experiment.without_result.iter().copied()).collect::<Vec<u64>>()
+    };
+    let sizes: BTreeSet<u64> = experiments.iter().flat_map(studied).collect();
     let row = |size: &u64| {
         let cells = experiments.iter().map(|experiment| {
             let point = experiment.points.iter().find(|point| point.batch_size == *size);
             let relative = |ratio| format!(" ({})", format::number(ratio));
-            point.map_or("-".to_owned(), |point| {
+            let none = match experiment.without_result.contains(size) {
+                true => "no result",
+                false => "-",
+            };
+            point.map_or(none.to_owned(), |point| {
                 let ratio = point.relative_steps.map_or(String::new(), relative);
                 format!("{}{ratio}", format::count(point.steps))
             })

@@ -40,7 +40,10 @@ pub(crate) fn page(input: &ComparisonInput<'_>) -> Page {
         Section::of(
             "points",
             "Points",
-            vec![Listing::block(points(comparison), "Every point of the figures.")],
+            vec![Listing::block(
+                points(comparison),
+                "Every point of the figures; without steps where no trial reached the goal.",
+            )],
         ),
     ];
     let labels: Vec<String> =
@@ -91,7 +94,8 @@ fn curves(comparison: &Comparison) -> Vec<Block> {
         blocks.push(Plot::block(normalised(comparison, at), &caption));
     }
     if has_points {
-        let caption = "Steps to result as they are, with bootstrap intervals over trials.";
+        let caption = "Steps to result as they are, with bootstrap intervals over trials. Ticks at the \
+                       top: no trial reached the goal.";
         blocks.push(Plot::block(absolute(comparison), caption));
     }
     blocks
@@ -147,16 +151,23 @@ fn regimes(input: &ComparisonInput<'_>) -> Table {
 
 fn points(comparison: &Comparison) -> Table {
     let rows = || {
-        let experiments = comparison.experiments.iter();
-        experiments.flat_map(|experiment| experiment.points.iter().map(move |p| (experiment, p)))
+        comparison.experiments.iter().flat_map(|experiment| {
+            let points = experiment.points.iter().map(|point| (point.batch_size, Some(point)));
+            let lacking = experiment.without_result.iter().map(|size| (*size, None));
+            let mut rows: Vec<_> = points.chain(lacking).collect();
+            rows.sort_by_key(|(batch_size, _)| *batch_size);
+            rows.into_iter().map(move |(batch_size, point)| (experiment, batch_size, point))
+        })
     };
+    let low = |point: Option<&ComparedPoint>| labels::steps(point?.interval.low);
+    let high = |point: Option<&ComparedPoint>| labels::steps(point?.interval.high);
     Table::new("comparison")
-        .texts("experiment", rows().map(|(experiment, _)| experiment.label.clone()))
-        .counts("batch_size", rows().map(|(_, point)| point.batch_size))
-        .counts("steps", rows().map(|(_, point)| point.steps))
-        .counts("low", rows().map(|(_, point)| labels::steps(point.interval.low)))
-        .counts("high", rows().map(|(_, point)| labels::steps(point.interval.high)))
-        .numbers("relative_steps", rows().map(|(_, point)| point.relative_steps))
+        .texts("experiment", rows().map(|(experiment, ..)| experiment.label.clone()))
+        .counts("batch_size", rows().map(|(_, batch_size, _)| batch_size))
+        .counts("steps", rows().map(|(.., point)| Some(point?.steps)))
+        .counts("low", rows().map(|(.., point)| low(point)))
+        .counts("high", rows().map(|(.., point)| high(point)))
+        .numbers("relative_steps", rows().map(|(.., point)| point?.relative_steps))
 }
 
 const MARKERS: [Marker; 4] = [Marker::Triangle, Marker::Disc, Marker::Square, Marker::Diamond];
@@ -177,15 +188,27 @@ fn series(
                 .extend(point.relative_steps.map(|r| format!("relative: {}", format::number(r))));
             Some(Point { x: point.batch_size as f64, y: value(point)?, tooltip })
         });
-        let marker = MARKERS[index % MARKERS.len()];
-        Series::joined(&experiment.label, Color::distinct(index), points.collect(), marker)
+        let (marker, color) = (MARKERS[index % MARKERS.len()], Color::distinct(index));
+        let lacking = experiment.without_result.iter().map(|size| Point {
+            tooltip: vec![
+                format!("{}, batch size {}", experiment.label, format::count(*size)),
+                "no trial reached the goal".to_owned(),
+            ],
+            ..Point::plain(*size as f64, 0.0)
+        });
+        let ticks = Series::unnamed(color, Shape::MarginTicks(lacking.collect()));
+        let curve = Series::joined(&experiment.label, color, points.collect(), marker);
+        curve.into_iter().chain([ticks])
     };
     comparison.experiments.iter().enumerate().flat_map(joined)
 }
 
 fn batch_sizes(comparison: &Comparison) -> Axis {
-    let points = comparison.experiments.iter().flat_map(|experiment| &experiment.points);
-    Axis::around("batch size", AxisScale::Log2, points.map(|point| point.batch_size as f64))
+    let sizes = comparison.experiments.iter().flat_map(|experiment| {
+        let with_result = experiment.points.iter().map(|point| point.batch_size);
+        with_result.chain(experiment.without_result.iter().copied())
+    });
+    Axis::around("batch size", AxisScale::Log2, sizes.map(|size| size as f64))
 }
 
 fn normalised(comparison: &Comparison, at: u64) -> Figure {

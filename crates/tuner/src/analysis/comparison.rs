@@ -31,6 +31,8 @@ pub struct ComparedExperiment {
     pub question: Question,
     /// Batch sizes with a result, ascending.
     pub points: Vec<ComparedPoint>,
+    /// Batch sizes that were studied and have none, ascending.
+    pub without_result: Vec<u64>,
     /// End of perfect scaling, maximum useful batch size, and fit, of the curve as it is.
     pub regimes: Regimes,
 }
@@ -59,10 +61,12 @@ impl Comparison {
         let normalising = normalising_batch_size.or_else(|| smallest_common(experiments));
         let experiments = experiments.iter().map(|(label, analysis)| {
             let at_norm = normalising.and_then(|batch_size| steps_at(analysis, batch_size));
+            let lacking = analysis.studies.iter().filter(|study| study.result.is_none());
             ComparedExperiment {
                 label: label.clone(),
                 question: analysis.question.clone(),
                 points: analysis.studies.iter().filter_map(|s| compared(s, at_norm)).collect(),
+                without_result: lacking.map(|study| study.facts.batch_size).collect(),
                 regimes: analysis.regimes.clone(),
             }
         });
@@ -126,6 +130,8 @@ mod tests {
         assert_eq!(relative(&comparison, 0), [Some(2.0), Some(1.0), Some(0.75)]);
         assert_eq!(relative(&comparison, 1), [Some(1.0), Some(0.25)]);
         assert_eq!(comparison.experiments[1].regimes, experiments[1].1.regimes);
+        let lacking = comparison.experiments.iter().map(|e| &e.without_result[..]);
+        assert_eq!(lacking.collect::<Vec<_>>(), [&[][..], &[1]]);
         let given = Comparison::of(&experiments, Some(4));
         assert_eq!(relative(&given, 0), [Some(800.0 / 300.0), Some(400.0 / 300.0), Some(1.0)]);
         assert_eq!(relative(&given, 1), [None, None], "no result at 4");
