@@ -155,6 +155,29 @@ fn one_workload_becomes_one_experiment_directory_and_says_what_was_left_out() {
 }
 
 #[test]
+fn an_import_answers_as_its_archive_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = archive().0.path().join("cifar_10/resnet_8/sgd");
+    let program = |arguments: &[&str]| {
+        let mut command = critbatch();
+        command.current_dir(directory.path()).args(arguments).arg(&folder);
+        command
+    };
+    stdout(&mut program(&["import", "--out", "in"]));
+    for more in [&[][..], &["--json"]] {
+        let expected = stdout(program(&["table"]).args(more));
+        let mut table = critbatch();
+        table.current_dir(directory.path()).args(["table", "in"]).args(more);
+        assert_eq!(stdout(&mut table), expected, "nobody knows what measured either");
+    }
+    let compared = stdout(&mut program(&["compare", "--label", "a", "--label", "b", "in"]));
+    assert!(compared.contains("a, steps to") && compared.contains("b, steps to"), "{compared}");
+    let mut report = critbatch();
+    stdout(report.current_dir(directory.path()).args(["report", "in"]));
+    assert!(directory.path().join("in/report.html").is_file(), "beside the measurements");
+}
+
+#[test]
 fn the_generator_is_a_function_of_its_seed() {
     let files = |seed| {
         let directory = tempfile::tempdir().unwrap();

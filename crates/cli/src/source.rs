@@ -49,7 +49,7 @@ pub(crate) struct Answers {
     pub(crate) max_trials: BTreeMap<u64, u64>,
     /// What could not be read.
     pub(crate) omissions: Vec<Omission>,
-    /// What measured it; `None` for an archive.
+    /// What measured it; `None` for an archive, imported or not.
     pub(crate) provenance: Option<Provenance>,
 }
 
@@ -101,7 +101,8 @@ impl Source {
         let provenance = Some(store.provenance().clone());
         let mut record = Record::of_store(store)?;
         let mut is_widened = false;
-        for study in &record.studies {
+        // What was measured elsewhere has no boxes to go on in.
+        for study in record.studies.iter().filter(|_| experiment.is_some()) {
             is_widened |= store.boxes(study.facts.batch_size)?.len() > 1;
         }
         // One command does not lead to boxes that were widened by hand.
@@ -218,6 +219,8 @@ impl Answers {
         let source = Source::of_store(store, asked)?;
         let questions = source.questions(asked)?.into_iter();
         let Source { record, experiment, provenance, .. } = source;
+        // An import knows when it was made, not what measured it.
+        let provenance = provenance.filter(|_| experiment.is_some());
         let record = Rc::new(record);
         let mut max_trials = BTreeMap::new();
         for study in record.studies.iter().filter(|_| experiment.is_some()) {
