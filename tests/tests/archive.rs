@@ -178,6 +178,32 @@ fn an_import_answers_as_its_archive_does() {
 }
 
 #[test]
+fn a_metric_that_an_archive_lacks_is_answered_with_those_it_has() {
+    let root = archive().0.path();
+    let table = |path: &Path, metric: &str| {
+        let mut command = critbatch();
+        command.arg("table").arg(path).args(["--metric", metric, "--below", "0.1"]);
+        command.assert()
+    };
+    let folder = root.join("cifar_10/resnet_8/sgd");
+    for path in [&folder, root] {
+        let refused = table(path, "val/clasification_error").code(2);
+        let message = String::from_utf8(refused.get_output().stderr.clone()).unwrap();
+        assert!(message.contains("'val/clasification_error' was not measured on "), "{message}");
+        assert!(message.contains("; what was: ") && message.contains("val/cross_entropy_error"));
+        assert!(refused.get_output().stdout.is_empty(), "no trial is said to have missed it");
+    }
+    // Language models have no such metric; that hides nothing of the others.
+    let found = table(root, "val/classification_error").success();
+    let stdout = String::from_utf8(found.get_output().stdout.clone()).unwrap();
+    assert!(stdout.contains("cifar_10 / resnet_8 / sgd"), "{stdout}");
+    assert!(!stdout.contains("lm1b"), "{stdout}");
+    let stderr = String::from_utf8(found.get_output().stderr.clone()).unwrap();
+    let left_out = "left out: 'val/classification_error' was not measured on lm1b / transformer";
+    assert!(stderr.contains(left_out), "{stderr}");
+}
+
+#[test]
 fn the_generator_is_a_function_of_its_seed() {
     let files = |seed| {
         let directory = tempfile::tempdir().unwrap();

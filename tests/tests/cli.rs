@@ -451,7 +451,8 @@ fn a_metric_that_was_not_measured_is_answered_with_those_that_were() {
     run(directory.path(), &experiment, "out", &[]).success();
     let asked = ["table", "out", "--metric", "val/clasification_error", "--below", "0.1"];
     let line = error_line(&critbatch_in(directory.path(), &asked).code(2));
-    let expected = "'val/clasification_error' was not measured; what was: ";
+    let expected = "'val/clasification_error' was not measured on mnist_5k / fc_64_64_64 / nesterov_momentum; \
+                    what was: ";
     assert!(line.contains(expected) && line.contains("val/classification_error"), "{line}");
 }
 

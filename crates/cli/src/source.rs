@@ -131,18 +131,9 @@ impl Source {
                 format::goal(&question.goal)
             )));
         }
-        if let Some(metric) = &asked.metric {
-            let trials = self.record.studies.iter().flat_map(|study| &study.trials);
-            let recorded = trials.flat_map(|trial| trial.curve.metrics.keys());
-            let recorded: BTreeSet<&str> = recorded.map(String::as_str).collect();
-            if !recorded.is_empty() && !recorded.contains(metric.as_str()) {
-                let recorded: Vec<String> = recorded.into_iter().map(str::to_owned).collect();
-                let recorded = format::list(&recorded);
-                return Err(UsageError(format!(
-                    "'{metric}' was not measured; what was: {recorded}"
-                )));
-            }
-        }
+        let trials = self.record.studies.iter().flat_map(|study| &study.trials);
+        let measured = trials.flat_map(|trial| trial.curve.metrics.keys()).map(String::as_str);
+        asked.expect_metric_among(&measured.collect(), &self.record.workload)?;
         Ok(questions)
     }
 
@@ -169,44 +160,55 @@ impl Answers {
     ///
     /// # Errors
     ///
-    /// Where the path holds no measurements, or nobody knows a goal.
+    /// Where the path holds no measurements, none of the metric that was asked for, or nobody knows a
+    /// goal.
     pub(crate) fn read(path: &Path, asked: &Asked) -> anyhow::Result<Vec<Answers>> {
         if !is_archive(path) {
             return Answers::of_store(&open_store(path)?, asked);
         }
         let (folders, mut omissions) = find_workloads(path)?;
-        let (mut answers, mut without_goal) = (Vec::new(), Vec::new());
+        let (mut answers, mut unanswered) = (Vec::new(), Vec::new());
         for folder in &folders {
-            let workload = read_workload(folder)?;
-            let questions = match asked.questions(default_goal(&workload), &workload) {
-                Ok(questions) => questions,
+            match Answers::of_archive(folder, asked, &mut omissions) {
+                Ok(of_workload) => answers.extend(of_workload),
                 // One of several: the others have their answers all the same.
-                Err(error) => {
-                    without_goal.push(error);
-                    continue;
-                }
-            };
-            for question in questions {
-                let mut read = read_outcomes(folder, &question)?;
-                asked.limit(read.studies.iter_mut().map(|study| &mut study.facts));
-                omissions.extend(read.omissions);
-                answers.push(Answers {
-                    workload: workload.clone(),
-                    question,
-                    studies: read.studies,
-                    record: None,
-                    max_trials: BTreeMap::new(),
-                    omissions: std::mem::take(&mut omissions),
-                    provenance: None,
-                });
+                Err(error) if error.is::<UsageError>() => unanswered.push(error),
+                Err(error) => return Err(error),
             }
         }
         if answers.is_empty()
-            && let Some(error) = without_goal.pop()
+            && let Some(error) = unanswered.pop()
         {
-            return Err(error.into());
+            return Err(error);
         }
-        without_goal.iter().for_each(|error| console::line(&format!("left out: {error}")));
+        unanswered.iter().for_each(|error| console::line(&format!("left out: {error}")));
+        Ok(answers)
+    }
+
+    /// The answers of one workload of an archive; the first has the omissions so far and its own.
+    fn of_archive(
+        folder: &Path,
+        asked: &Asked,
+        omissions: &mut Vec<Omission>,
+    ) -> anyhow::Result<Vec<Answers>> {
+        let workload = read_workload(folder)?;
+        let mut answers = Vec::new();
+        for question in asked.questions(default_goal(&workload), &workload)? {
+            let mut read = read_outcomes(folder, &question)?;
+            let measured = read.metrics.iter().map(String::as_str).collect();
+            asked.expect_metric_among(&measured, &workload)?;
+            asked.limit(read.studies.iter_mut().map(|study| &mut study.facts));
+            omissions.extend(read.omissions);
+            answers.push(Answers {
+                workload: workload.clone(),
+                question,
+                studies: read.studies,
+                record: None,
+                max_trials: BTreeMap::new(),
+                omissions: std::mem::take(omissions),
+                provenance: None,
+            });
+        }
         Ok(answers)
     }
 
@@ -270,6 +272,21 @@ impl Asked {
         if let Some(n_trials) = self.trials {
             studies.for_each(|facts| facts.n_trials = Some(n_trials));
         }
+    }
+
+    /// Sees to it that the metric asked for is one of those that were measured, if any was.
+    fn expect_metric_among(
+        &self,
+        measured: &BTreeSet<&str>,
+        workload: &Workload,
+    ) -> Result<(), UsageError> {
+        let Some(metric) = &self.metric else { return Ok(()) };
+        if measured.is_empty() || measured.contains(metric.as_str()) {
+            return Ok(());
+        }
+        let measured: Vec<String> = measured.iter().map(|&name| name.to_owned()).collect();
+        let (workload, measured) = (format::workload(workload), format::list(&measured));
+        Err(UsageError(format!("'{metric}' was not measured on {workload}; what was: {measured}")))
     }
 
     /// One question for each goal, or that of `default`.

@@ -66,6 +66,11 @@ impl Measurements {
         self.steps.iter().copied().zip(values.iter().copied())
     }
 
+    /// Names of all metrics, in the file's order.
+    pub(super) fn metrics(&self) -> &[String] {
+        &self.names
+    }
+
     /// All columns, to keep.
     pub(super) fn curve(&self) -> Curve {
         let metrics = self.names.iter().cloned().zip(self.values.iter().cloned());

@@ -1,5 +1,6 @@
 //! A workload's folder into memory, whole or reduced to the answers of a question.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -29,6 +30,8 @@ pub struct ArchiveOutcomes {
     pub workload: Workload,
     /// The answers by ascending batch size.
     pub studies: Vec<StudyOutcomes>,
+    /// The metrics that were measured, that of the question among them or not.
+    pub metrics: BTreeSet<String>,
     /// What could not be read and was left out.
     pub omissions: Vec<Omission>,
 }
@@ -76,17 +79,23 @@ pub fn read_record(folder: &Path) -> Result<Record, TunerError> {
 /// Where the folder cannot be read or is no workload's.
 pub fn read_outcomes(folder: &Path, question: &Question) -> Result<ArchiveOutcomes, TunerError> {
     let found = read(folder, |facts, measurements| {
-        question.first_reached(facts.batch_size, measurements.rows(&question.goal.metric))
+        let rows = measurements.rows(&question.goal.metric);
+        (question.first_reached(facts.batch_size, rows), measurements.metrics().to_vec())
     })?;
-    let outcome = |(trial, reached)| TrialOutcome { trial, reached };
+    let mut metrics = BTreeSet::new();
+    let mut outcome = |(trial, (reached, measured))| {
+        metrics.extend(measured);
+        TrialOutcome { trial, reached }
+    };
     let study = |study: Study<_>| StudyOutcomes {
         facts: study.facts,
-        trials: study.trials.into_iter().map(outcome).collect(),
+        trials: study.trials.into_iter().map(&mut outcome).collect(),
         repeats: vec![],
     };
     Ok(ArchiveOutcomes {
         workload: found.workload,
         studies: found.studies.into_iter().map(study).collect(),
+        metrics,
         omissions: found.omissions,
     })
 }
