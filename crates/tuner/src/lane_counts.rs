@@ -9,7 +9,7 @@ use crate::trainer::TrainerFactory;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LanesReason {
-    /// So many were asked for.
+    /// So many were asked for, or more than there are trials.
     Asked,
     /// There are no more trials.
     Trials,
@@ -44,8 +44,9 @@ impl LaneCounts {
             None => (factory.lane_counts(batch_size), LanesReason::Memory),
         };
         let most = usize::try_from(n_trials).unwrap_or(usize::MAX).max(1);
-        let limit =
-            if counts.iter().any(|&count| count > most) { LanesReason::Trials } else { limit };
+        // What was asked for stays so: a number that nobody measured says nothing of speed.
+        let is_bounded = asked.is_none() && counts.iter().any(|&count| count > most);
+        let limit = if is_bounded { LanesReason::Trials } else { limit };
         let mut counts: Vec<usize> = counts.into_iter().map(|count| count.clamp(1, most)).collect();
         counts.dedup();
         if counts.is_empty() {
@@ -140,7 +141,7 @@ mod tests {
         assert_eq!(with(3), (vec![3], LanesReason::Trials));
         assert_eq!(with(0), (vec![1], LanesReason::Trials));
         assert_eq!(counts(Some(5), 20), LaneCounts { counts: vec![5], limit: LanesReason::Asked });
-        assert_eq!(counts(Some(5), 2), LaneCounts { counts: vec![2], limit: LanesReason::Trials });
+        assert_eq!(counts(Some(5), 2), LaneCounts { counts: vec![2], limit: LanesReason::Asked });
         assert_eq!(LaneCounts::new(None, &Device(vec![]), 4, 9).counts(), [1]);
     }
 
