@@ -241,15 +241,15 @@ impl Store {
         written.map(|_| ()).map_err(self.failure("write"))
     }
 
-    /// Adds to the time for which an experiment has been running, in seconds. What a killed run
-    /// trained is not in it.
+    /// Adds to the time for which an experiment has been running, in seconds; it is kept to the
+    /// millisecond. What a killed run trained is not in it.
     ///
     /// # Errors
     ///
     /// Where the store cannot be written.
     pub fn add_running_seconds(&mut self, seconds: f64) -> Result<(), TunerError> {
         let total = self.provenance.running_seconds().unwrap_or(0.0) + seconds;
-        self.provenance.notes.insert(RUNNING_SECONDS.to_owned(), format!("{total:.0}"));
+        self.provenance.notes.insert(RUNNING_SECONDS.to_owned(), format!("{total:.3}"));
         let provenance = schema::text_of(&self.provenance);
         let failure = self.failure("write");
         let write = |transaction: &Transaction<'_>| {
