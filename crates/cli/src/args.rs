@@ -111,15 +111,23 @@ fn factor(text: &str) -> Result<f64, String> {
     sound.ok_or_else(|| "expected a number from 0.01 to 10".to_owned())
 }
 
-/// What all that train share.
+/// Where to train, and in how many lanes.
 #[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct Training {
+pub(crate) struct Place {
     /// Where to train: auto takes a GPU if there is one
     #[arg(long, value_enum, default_value_t = Device::Auto)]
     pub(crate) device: Device,
     /// Trials to train side by side: auto measures how many; changes no result
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = lanes)]
     pub(crate) lanes: Lanes,
+}
+
+/// What all that run experiments share.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Training {
+    /// Where to train.
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// Seconds between two checkpoints of half-run trials; changes no result
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) checkpoint_every: u64,
@@ -382,9 +390,9 @@ pub(crate) struct Throughput {
     /// Directory of the data sets, searched before CRITBATCH_DATA and /usr/share/datasets
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Where to train, and in how many lanes.
+    /// Where to train.
     #[command(flatten)]
-    pub(crate) training: Training,
+    pub(crate) place: Place,
     /// Threads that train on the CPU [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) threads: Option<u32>,
@@ -558,7 +566,7 @@ mod tests {
         let parse = |more: &[&str]| {
             let parsed = Arguments::try_parse_from([&["critbatch", "quickstart"], more].concat());
             parsed.map(|arguments| match arguments.command {
-                Command::Quickstart(quickstart) => quickstart.how.training.lanes.asked(),
+                Command::Quickstart(quickstart) => quickstart.how.training.place.lanes.asked(),
                 other => panic!("{other:?}"),
             })
         };
@@ -588,6 +596,21 @@ mod tests {
         );
         for refused in ["0", "-1", "nan", "inf", "long"] {
             assert_eq!(parse(refused).unwrap_err().exit_code(), 2, "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_measurement_of_speed_takes_no_option_that_it_would_ignore() {
+        let verb = ["critbatch", "throughput", "--model", "m", "--optimizer", "o"];
+        let parse = |more: &[&str]| {
+            let all = [&verb[..], &["--batch-size", "8"], more].concat();
+            Arguments::try_parse_from(all)
+        };
+        let parsed = parse(&["--device", "cpu", "--lanes", "3"]).unwrap().command;
+        let Command::Throughput(parsed) = parsed else { panic!("the verb") };
+        assert_eq!((parsed.place.device, parsed.place.lanes), (Device::Cpu, Lanes::Count(3)));
+        for refused in [&["--strict"][..], &["--checkpoint-every", "9"]] {
+            assert_eq!(parse(refused).unwrap_err().exit_code(), 2, "{refused:?}");
         }
     }
 }

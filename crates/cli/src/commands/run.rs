@@ -88,10 +88,11 @@ pub(crate) fn run(request: &Request<'_>) -> anyhow::Result<Exit> {
     check_parent(request.out)?;
     let evaluation = &experiment.evaluation;
     let (training, data_dir) = (request.how.training, request.data_dir);
-    let workload = load_workload(&experiment.workload, evaluation, data_dir, training.device)?;
+    let device = training.place.device;
+    let workload = load_workload(&experiment.workload, evaluation, data_dir, device)?;
     let experiment = experiment.check(&workload.facts())?;
     let batch_sizes = experiment.budget_steps.keys().copied();
-    let mut workload = session::self_tested(workload, batch_sizes, training.device)?;
+    let mut workload = session::self_tested(workload, batch_sizes, device)?;
     let provenance = provenance(workload.facts().device, request.text);
     if request.dry_run {
         let store = existing_store(request.out, &experiment, &provenance)?;

@@ -114,7 +114,7 @@ pub(crate) fn plan(
 }
 
 fn options(training: Training) -> RunOptions {
-    RunOptions { lanes: training.lanes.asked(), ..RunOptions::default() }
+    RunOptions { lanes: training.place.lanes.asked(), ..RunOptions::default() }
 }
 
 /// Runs what is left, and writes and prints the results.

@@ -61,13 +61,13 @@ pub(crate) fn execute(arguments: &args::Throughput) -> anyhow::Result<Exit> {
     if let Some(n_threads) = arguments.threads {
         use_threads(n_threads as usize)?;
     }
-    let (compute, why) = Compute::choose(choice(arguments.training.device))?;
+    let (compute, why) = Compute::choose(choice(arguments.place.device))?;
     console::line(&format!("device: {}: {why}", compute.description()));
     let names = [&arguments.dataset, &arguments.model, &arguments.optimizer].map(String::as_str);
     let measured = Measured { splits: &[], gradient_noise_scale: false };
     let data_dir = arguments.data_dir.as_deref();
     let workload = Workload::load(names, measured, data_dir, compute)?;
-    let device = arguments.training.device;
+    let device = arguments.place.device;
     let mut workload = self_tested(workload, [arguments.batch_size.into()], device)?;
     let batch_size = arguments.batch_size as usize;
     let lanes = lanes(arguments, &mut workload)?;
@@ -112,7 +112,7 @@ fn lanes(arguments: &args::Throughput, workload: &mut Workload) -> anyhow::Resul
     let batch_size = arguments.batch_size;
     // A batch that is too large says so itself, not that lanes cannot be measured.
     workload.program(batch_size as usize)?;
-    let asked = arguments.training.lanes.asked();
+    let asked = arguments.place.lanes.asked();
     let counts = LaneCounts::new(asked, workload, batch_size.into(), u64::MAX);
     if let Some(count) = asked {
         return Ok(Lanes { count, reason: counts.limit(), most: count });

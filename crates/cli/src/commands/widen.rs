@@ -42,10 +42,10 @@ pub(crate) fn execute(arguments: &Widen, verbose: bool) -> anyhow::Result<Exit> 
         return Ok(Exit::Done);
     }
     let (evaluation, training) = (&experiment.evaluation, arguments.training);
-    let data_dir = arguments.data_dir.as_deref();
-    let workload = load_workload(&experiment.workload, evaluation, data_dir, training.device)?;
+    let (data_dir, device) = (arguments.data_dir.as_deref(), training.place.device);
+    let workload = load_workload(&experiment.workload, evaluation, data_dir, device)?;
     let batch_sizes = experiment.budget_steps.keys().copied();
-    let workload = session::self_tested(workload, batch_sizes, training.device)?;
+    let workload = session::self_tested(workload, batch_sizes, device)?;
     // Another device or another version gives other bits: the store refuses them.
     provenance.device = workload.facts().device;
     env!("CARGO_PKG_VERSION").clone_into(&mut provenance.version);
