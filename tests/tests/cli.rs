@@ -1,10 +1,12 @@
 //! The program as a user meets it: verbs, messages, exit codes, files.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use assert_cmd::assert::Assert;
 use critbatch_tests::critbatch;
+use critbatch_tuner::{Space, Store};
 use serde_json::Value;
 
 /// Two studies of two trials, done in a second.
@@ -302,6 +304,38 @@ fn a_search_that_ended_on_an_edge_goes_on_in_a_wider_box() {
     run(directory.path(), &experiment, "out", &[]).success();
     assert_eq!(table(), after);
     critbatch().args(["widen", "/no/such"]).assert().code(1);
+}
+
+#[test]
+fn an_interrupted_widening_goes_on_with_the_same_command() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let text = TINY.replace("trials = 2", "trials = 4").replace("[0.01, 0.05]", "[2e-3, 4e-3]");
+    let experiment = file(directory, "narrow.toml", &text);
+    run(directory, &experiment, "whole", &[]).success();
+    fs::create_dir(directory.join("cut")).unwrap();
+    fs::copy(directory.join("whole/critbatch.sqlite"), directory.join("cut/critbatch.sqlite"))
+        .unwrap();
+    let widen = |out: &str| {
+        let arguments = ["widen", out, "--device", "cpu", "--factor", "1"];
+        let assert = critbatch_in(directory, &arguments).success();
+        String::from_utf8(assert.get_output().stderr.clone()).unwrap()
+    };
+    assert!(!widen("whole").contains("left to run"));
+    // As if it had been stopped before its first trial ended.
+    let whole = Store::open_read_only(&directory.join("whole")).unwrap();
+    let is_widened = |batch_size: &u64| whole.boxes(*batch_size).unwrap().len() > 1;
+    let space = |batch_size| (batch_size, whole.last_box(batch_size).unwrap().space);
+    let wider: BTreeMap<u64, Space> = [8, 64].into_iter().filter(is_widened).map(space).collect();
+    let (experiment, provenance) = (whole.experiment().unwrap(), whole.provenance());
+    let mut cut = Store::open_or_create(&directory.join("cut"), experiment, provenance).unwrap();
+    cut.widen(&wider).unwrap();
+    drop(cut);
+    assert_ne!(table_json(directory, "cut"), table_json(directory, "whole"));
+    let said = widen("cut");
+    assert!(said.contains("trials are left to run (batch sizes 64): going on"), "{said}");
+    assert!(!said.contains("widened to"), "{said}");
+    assert_eq!(table_json(directory, "cut"), table_json(directory, "whole"));
 }
 
 #[test]

@@ -23,24 +23,25 @@ struct Edge {
 }
 
 /// Widens the boxes of studies that ended on an edge, and runs what is then left of the experiment.
-/// Where none did, it says so and does nothing.
+/// Where none did, it says so and does nothing. Where something is left to run before, as after a
+/// widening that was interrupted, it widens nothing and goes on with that.
 ///
 /// # Errors
 ///
-/// Where the directory holds no experiment that was run to its end, and as `critbatch run`.
+/// Where the directory holds no experiment that is run there, and as `critbatch run`.
 pub(crate) fn execute(arguments: &Widen, verbose: bool) -> anyhow::Result<Exit> {
     let out = arguments.directory.as_path();
     let store = Store::open_read_only(out)?;
     let (experiment, mut provenance) = (store.experiment()?.clone(), store.provenance().clone());
-    let edges = edges(&store, &experiment, arguments.factor)?;
-    drop(store);
-    edges.iter().for_each(|edge| describe(edge).iter().for_each(|line| console::line(line)));
-    let wider: BTreeMap<u64, Space> =
-        edges.into_iter().filter_map(|edge| Some((edge.batch_size, edge.wider?))).collect();
-    if wider.is_empty() {
-        console::print("no study ended on an edge that could be moved; nothing was changed")?;
-        return Ok(Exit::Done);
+    let mut wider = BTreeMap::new();
+    if !is_left_to_run(&store, &experiment)? {
+        wider = wider_spaces(&store, &experiment, arguments.factor)?;
+        if wider.is_empty() {
+            console::print("no study ended on an edge that could be moved; nothing was changed")?;
+            return Ok(Exit::Done);
+        }
     }
+    drop(store);
     let (evaluation, training) = (&experiment.evaluation, arguments.training);
     let (data_dir, device) = (arguments.data_dir.as_deref(), training.place.device);
     let workload = load_workload(&experiment.workload, evaluation, data_dir, device)?;
@@ -52,6 +53,36 @@ pub(crate) fn execute(arguments: &Widen, verbose: bool) -> anyhow::Result<Exit> 
     let mut store = Store::open_or_create(out, &experiment, &provenance)?;
     store.widen(&wider)?;
     session::run(Session { workload, experiment, store, out, training, verbose })
+}
+
+/// Whether something is left to run, and says so: a search that has not ended does not tell where its box
+/// is to be widened.
+fn is_left_to_run(store: &Store, experiment: &CheckedExperiment) -> anyhow::Result<bool> {
+    let mut unended = vec![];
+    for batch_size in experiment.budget_steps.keys().copied() {
+        if !store.has_ended(batch_size)? {
+            unended.push(format::count(batch_size));
+        }
+    }
+    if !unended.is_empty() {
+        console::line(&format!(
+            "trials are left to run (batch sizes {}): going on with them, and nothing is widened; widen \
+             when they have ended",
+            format::list(&unended)
+        ));
+    }
+    Ok(!unended.is_empty())
+}
+
+/// The wider spaces of studies that ended on an edge, by batch size; says what becomes of each.
+fn wider_spaces(
+    store: &Store,
+    experiment: &CheckedExperiment,
+    factor: f64,
+) -> anyhow::Result<BTreeMap<u64, Space>> {
+    let edges = edges(store, experiment, factor)?;
+    edges.iter().for_each(|edge| describe(edge).iter().for_each(|line| console::line(line)));
+    Ok(edges.into_iter().filter_map(|edge| Some((edge.batch_size, edge.wider?))).collect())
 }
 
 fn edges(store: &Store, experiment: &CheckedExperiment, factor: f64) -> anyhow::Result<Vec<Edge>> {

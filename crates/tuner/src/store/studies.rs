@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::open::{in_one_transaction, read_meta};
 use super::rows::{damaged, optional_unsigned, signed, unsigned};
-use super::{Origin, Provenance, Store, TrialStatus, schema};
+use super::{Origin, Provenance, Store, TrialRecord, TrialStatus, schema};
 use crate::error::TunerError;
 use crate::record::{Omission, StudyFacts};
+use crate::runner::n_repeats_left;
 use crate::search_box::share_of;
 use crate::space::Space;
 
@@ -121,6 +122,16 @@ impl Store {
         last.ok_or_else(|| TunerError::NoStudy { path: self.path.clone(), batch_size })
     }
 
+    /// Whether nothing of a study is left to run: no trial of its search and no repeat.
+    ///
+    /// # Errors
+    ///
+    /// As [`last_box`](Store::last_box).
+    pub fn has_ended(&self, batch_size: u64) -> Result<bool, TunerError> {
+        let is_searching = is_searching(&self.last_box(batch_size)?, &self.trials(batch_size)?);
+        Ok(!is_searching && n_repeats_left(self.experiment()?, batch_size, self)? == 0)
+    }
+
     /// Gives studies that have ended wider boxes (by batch size), in which the next run goes on: all
     /// of them or, where one is refused, none.
     ///
@@ -169,11 +180,9 @@ impl Store {
     ) -> Result<(usize, SearchBox), TunerError> {
         let (boxes, trials) = (self.boxes(batch_size)?, self.trials(batch_size)?);
         let old = self.last_box(batch_size)?;
-        let n_complete =
-            trials.iter().filter(|trial| trial.status == TrialStatus::Complete).count() as u64;
-        let is_under_way = trials.iter().any(|trial| trial.status == TrialStatus::Incomplete);
-        let first_trial_id = trials.last().map_or(0, |trial| trial.trial_id + 1);
-        if is_under_way || (n_complete < old.n_trials && first_trial_id < old.max_trials) {
+        let n_complete = n_complete(&trials);
+        let first_trial_id = n_started(&trials);
+        if is_searching(&old, &trials) {
             return Err(TunerError::NotEnded { path: self.path.clone(), batch_size });
         }
         let share = share_of(&old.space, space)
@@ -269,6 +278,21 @@ impl Store {
             Origin::Imported { .. } => read_meta(&self.connection, &self.path, "omissions"),
         }
     }
+}
+
+/// Whether a search has trials left to run, half-run ones among them.
+fn is_searching(searched: &SearchBox, trials: &[TrialRecord]) -> bool {
+    trials.iter().any(|trial| trial.status == TrialStatus::Incomplete)
+        || (n_complete(trials) < searched.n_trials && n_started(trials) < searched.max_trials)
+}
+
+fn n_complete(trials: &[TrialRecord]) -> u64 {
+    trials.iter().filter(|trial| trial.status == TrialStatus::Complete).count() as u64
+}
+
+/// Trials that were started; they are by ascending id, and none is passed over.
+fn n_started(trials: &[TrialRecord]) -> u64 {
+    trials.last().map_or(0, |trial| trial.trial_id + 1)
 }
 
 fn insert_box(

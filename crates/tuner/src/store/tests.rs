@@ -388,6 +388,40 @@ fn a_study_begins_with_the_box_of_its_experiment_and_may_be_widened_when_it_has_
 }
 
 #[test]
+fn a_study_has_ended_when_its_search_and_its_repeats_have() {
+    let directory = tempfile::tempdir().unwrap();
+    let text =
+        "workload = { dataset = 'noisy_quadratic', model = 'quadratic_32', optimizer = 'sgd' }
+        goal = { metric = 'val/cross_entropy_error', below = 0.1 }
+        batch_sizes.list = [32]
+        search = { sampler = 'halton', trials = 2, seed = 0, space.learning_rate = 0.1, \
+                   repeats = { best = 1, seeds = 1 } }
+        budget.steps = 100
+        evaluation.relative_spacing = 0.5";
+    let experiment = Experiment::parse(text, "e.toml").unwrap();
+    let experiment = experiment.check(&NoisyQuadratic::default().facts()).unwrap();
+    let provenance = provenance("cpu", "1");
+    let mut store = Store::open_or_create(directory.path(), &experiment, &provenance).unwrap();
+    assert!(!store.has_ended(32).unwrap(), "nothing was run");
+    let mut run = |name: TrialName, error: f64, ends: bool| {
+        let mut round = store.begin(Durability::Power).unwrap();
+        round.claim(name, &parameters()).unwrap();
+        round.append(name, 7, &metrics(0.0, error)).unwrap();
+        if ends {
+            round.finish(name, TrialStatus::Complete, 7).unwrap();
+        }
+        round.commit().unwrap();
+        store.has_ended(32).unwrap()
+    };
+    assert!(!run(name(0, 0), 0.05, true), "one trial of two");
+    assert!(!run(name(1, 0), 0.2, false), "the other is half run");
+    assert!(!run(name(1, 0), 0.2, true), "the better one is to be repeated");
+    assert!(!run(name(0, 1), 0.05, false), "the repeat is half run");
+    assert!(run(name(0, 1), 0.05, true));
+    assert!(store.has_ended(64).is_err(), "there is no such study");
+}
+
+#[test]
 fn speed_is_kept_and_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path()).unwrap();
