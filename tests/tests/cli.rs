@@ -491,6 +491,25 @@ fn a_metric_that_was_not_measured_is_answered_with_those_that_were() {
 }
 
 #[test]
+fn learning_rate_rules_are_anchored_where_there_is_a_result() {
+    let directory = tempfile::tempdir().unwrap();
+    let experiment = file(directory.path(), "tiny.toml", TINY);
+    run(directory.path(), &experiment, "out", &[]).success();
+    let report = |more: &[&str]| {
+        let arguments = ["report", "out", "--base-batch-size"];
+        critbatch_in(directory.path(), &[&arguments[..], more].concat())
+    };
+    report(&["64"]).success();
+    let page = fs::read_to_string(directory.path().join("out/report.html")).unwrap();
+    assert!(page.contains("follows a rule from batch size 64"), "the rules are anchored there");
+    let line = error_line(&report(&["16"]).code(2));
+    let found = "--base-batch-size 16 has no result for val/classification_error < 0.5";
+    assert!(line.contains(found) && line.ends_with("; those that have one: 8 and 64"), "{line}");
+    let line = error_line(&report(&["8", "--below", "0"]).code(2));
+    assert!(line.ends_with(", and no other batch size has one with a learning rate"), "{line}");
+}
+
+#[test]
 fn workloads_of_an_archive_without_a_known_goal_do_not_hide_the_others() {
     let directory = tempfile::tempdir().unwrap();
     let experiment = file(directory.path(), "tiny.toml", TINY);

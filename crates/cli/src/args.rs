@@ -214,8 +214,9 @@ pub(crate) struct Asked {
     /// A batch size is useful up to where no larger one saves more than this fraction of steps
     #[arg(long, value_name = "T", default_value_t = Tolerances::default().useful, value_parser = tolerance)]
     pub(crate) useful_tolerance: f64,
-    /// Batch size at which learning-rate rules are anchored [default: the smallest with a result]
-    #[arg(long, value_name = "B", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Where learning-rate rules are anchored. Only a report tells of them, so only `report` has an
+    /// option for it.
+    #[arg(skip)]
     pub(crate) base_batch_size: Option<u64>,
 }
 
@@ -269,9 +270,19 @@ pub(crate) struct Report {
     /// Directory for the report [default: DIR]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Batch size at which learning-rate rules are anchored [default: the smallest with a result]
+    #[arg(long, value_name = "B", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) base_batch_size: Option<u64>,
     /// What is asked.
     #[command(flatten)]
     pub(crate) asked: Asked,
+}
+
+impl Report {
+    /// What is asked, with the option that `report` alone has.
+    pub(crate) fn asked(&self) -> Asked {
+        Asked { base_batch_size: self.base_batch_size, ..self.asked.clone() }
+    }
 }
 
 /// `critbatch compare`.
@@ -550,6 +561,18 @@ mod tests {
         assert_eq!(Asked::default().options(), AnalysisOptions::default());
         for value in ["-0.1", "nan", "much"] {
             assert_eq!(parse(value).unwrap_err().exit_code(), 2, "{value}");
+        }
+    }
+
+    #[test]
+    fn learning_rate_rules_are_anchored_by_reports_only() {
+        let parse = |verb: &str| {
+            Arguments::try_parse_from(["critbatch", verb, "x", "--base-batch-size", "8"])
+        };
+        let Command::Report(report) = parse("report").unwrap().command else { panic!("a report") };
+        assert_eq!(report.asked().options().base_batch_size, Some(8));
+        for verb in ["table", "compare"] {
+            assert_eq!(parse(verb).unwrap_err().exit_code(), 2, "{verb}");
         }
     }
 

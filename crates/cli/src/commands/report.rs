@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use critbatch_report::format;
+use critbatch_tuner::{Question, StudyOutcomes};
+
 use crate::args::Report;
 use crate::exit::{Exit, UsageError};
 use crate::source::Source;
@@ -11,13 +14,39 @@ use crate::{console, report};
 ///
 /// # Errors
 ///
-/// Where there are no results or the files cannot be written.
+/// Where there are no results, or none at the batch size at which learning-rate rules are to be anchored,
+/// or the files cannot be written.
 pub(crate) fn execute(arguments: &Report) -> anyhow::Result<Exit> {
-    let source = Source::open(&arguments.path, &arguments.asked)?;
-    for path in report::write(&source, &arguments.asked, directory(arguments, &source)?)? {
+    let asked = arguments.asked();
+    let source = Source::open(&arguments.path, &asked)?;
+    if let Some(batch_size) = asked.base_batch_size {
+        let questions = source.questions(&asked)?;
+        questions.iter().try_for_each(|question| expect_base(&source, question, batch_size))?;
+    }
+    for path in report::write(&source, &asked, directory(arguments, &source)?)? {
         console::print(&path.display().to_string())?;
     }
     Ok(Exit::Done)
+}
+
+/// Sees to it that learning-rate rules can be anchored at a batch size: that it has a result, and with it
+/// a learning rate.
+fn expect_base(source: &Source, question: &Question, batch_size: u64) -> Result<(), UsageError> {
+    let studies = source.record.outcomes(question);
+    let has_rate =
+        |study: &&StudyOutcomes| study.result().and_then(|r| r.effective_learning_rate).is_some();
+    let possible: Vec<u64> =
+        studies.iter().filter(has_rate).map(|study| study.facts.batch_size).collect();
+    if possible.contains(&batch_size) {
+        return Ok(());
+    }
+    let (batch_size, question) = (format::count(batch_size), format::question(question));
+    let found = format!("--base-batch-size {batch_size} has no result for {question}");
+    let possible: Vec<String> = possible.into_iter().map(format::count).collect();
+    Err(UsageError(match &possible[..] {
+        [] => format!("{found}, and no other batch size has one with a learning rate"),
+        _ => format!("{found}; those that have one: {}", format::list(&possible)),
+    }))
 }
 
 /// A report goes beside the measurements, but never into somebody's archive or file.
