@@ -583,6 +583,7 @@ fn impossible_arguments_are_refused_with_the_possible_ones() {
         (&["quickstart", "--lanes", "0"], "expected auto, or a whole number from 1"),
         (&["quickstart", "--seed", "-1"], "--seed"),
         (&["run", "x.toml"], "--out <DIR>"),
+        (&["workloads", "mnist/fc_7/sgd"], "is no workload of the paper; those are "),
         (&["frobnicate"], "unrecognized subcommand"),
     ];
     for (arguments, expected) in cases {

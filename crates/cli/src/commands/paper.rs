@@ -9,6 +9,8 @@ use critbatch_tuner::archive::{PaperWorkload, default_goal, default_n_trials, pa
 use critbatch_tuner::{Goal, Threshold, Workload};
 use serde::Serialize;
 
+use crate::exit::UsageError;
+
 /// A workload of the paper as it is listed.
 #[derive(Debug, Serialize)]
 pub(super) struct Offer {
@@ -103,11 +105,12 @@ fn budget(workload: &Workload) -> (u64, u64) {
 /// # Errors
 ///
 /// Where no workload has this name.
-pub(super) fn experiment(name: &str) -> anyhow::Result<String> {
+pub(super) fn experiment(name: &str) -> Result<String, UsageError> {
     let all = paper_workloads();
     let names = || -> Vec<String> { all.iter().map(|paper| name_of(&paper.workload)).collect() };
     let Some(paper) = all.iter().find(|paper| name_of(&paper.workload) == name) else {
-        anyhow::bail!("'{name}' is no workload of the paper; those are {}", names().join(", "));
+        let names = names().join(", ");
+        return Err(UsageError(format!("'{name}' is no workload of the paper; those are {names}")));
     };
     let PaperWorkload { workload, batch_sizes } = paper;
     let smallest = batch_sizes.first().copied().unwrap_or(1);
