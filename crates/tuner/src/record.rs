@@ -235,9 +235,15 @@ impl Record {
     /// at which they ended and of harder ones.
     #[must_use]
     pub fn can_answer(&self, goal: &Goal) -> bool {
-        let is_on_split =
-            |own: &Goal| Split::of_metric(&own.metric) == Split::of_metric(&goal.metric);
-        self.decided_goal.as_ref().is_none_or(|own| !is_on_split(own) || goal.implies(own))
+        let implies = |own: &Goal| goal.implies(own);
+        self.has_whole_values(&goal.metric) || self.decided_goal.as_ref().is_some_and(implies)
+    }
+
+    /// Whether each value of a metric is over all examples of its split, and so the best of them is one.
+    #[must_use]
+    pub fn has_whole_values(&self, metric: &str) -> bool {
+        let is_on_split = |own: &Goal| Split::of_metric(&own.metric) == Split::of_metric(metric);
+        !self.decided_goal.as_ref().is_some_and(is_on_split)
     }
 
     /// The answers of all studies to a question, by ascending batch size.
@@ -307,6 +313,8 @@ mod tests {
         let workload = Workload { dataset: "d".into(), model: "m".into(), optimizer: "o".into() };
         let whole = Record { workload, decided_goal: None, studies: vec![], omissions: vec![] };
         let ended = Record { decided_goal: Some(goal("val/error", 0.1)), ..whole.clone() };
+        assert!(whole.has_whole_values("val/error") && ended.has_whole_values("train/error"));
+        assert!(!ended.has_whole_values("val/error") && !ended.has_whole_values("val/loss"));
         let answers = |record: &Record| {
             let asked = [("val/error", 0.1), ("val/error", 0.05), ("test/error", 0.2)];
             let unknown = [("val/error", 0.2), ("val/loss", 0.05)];

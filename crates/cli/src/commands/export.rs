@@ -22,13 +22,6 @@ pub(crate) fn execute(arguments: &Export) -> anyhow::Result<Exit> {
     }
     let record = Record::of_store(&store)?;
     let written = write_archive(&record, &arguments.to)?;
-    if let Some(goal) = &record.decided_goal {
-        console::line(&format!(
-            "not in an archive: that evaluations ended once it was certain that {} is not reached, so \
-             that values which miss it are means over the first examples",
-            format::goal(goal)
-        ));
-    }
     if written.n_repeats_left_out > 0 {
         let n_repeats = format::count(written.n_repeats_left_out);
         console::line(&format!("left out: {n_repeats} repeats, which an archive has no place for"));

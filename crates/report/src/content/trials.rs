@@ -162,7 +162,8 @@ fn table(record: &Record, goals: &[Goal]) -> Table {
         let values = trials().map(|trial| trial.parameters.get(name).copied());
         table = table.numbers(name, values);
     }
-    for goal in distinct_metrics(goals) {
+    let with_best = distinct_metrics(goals).into_iter();
+    for goal in with_best.filter(|goal| record.has_whole_values(&goal.metric)) {
         let best = rows.iter().map(|(study, trial)| {
             let (_, value) = rank(study, trial, &Question::of_goal(goal.clone()));
             let sign = if matches!(goal.threshold, Threshold::Below(_)) { 1.0 } else { -1.0 };

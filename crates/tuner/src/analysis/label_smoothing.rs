@@ -38,7 +38,8 @@ pub struct SmoothingPoint {
     pub n_trials: u64,
     /// Fewest steps to the goal among them.
     pub steps_to_result: Option<u64>,
-    /// The best value of the metric among them within the question's budget.
+    /// The best value of the metric among them within the question's budget; `None` too where evaluations
+    /// ended early.
     pub best: Option<f64>,
 }
 
@@ -54,9 +55,14 @@ impl LabelSmoothing {
         if !(2..=MOST_VALUES).contains(&values.len()) {
             return None;
         }
+        let has_best = record.has_whole_values(&question.goal.metric);
+        let point = |study: &StudyRecord, value: f64| {
+            let point = point(study, question, value)?;
+            Some(SmoothingPoint { best: point.best.filter(|_| has_best), ..point })
+        };
         let curve = |value: f64| SmoothingCurve {
             label_smoothing: value,
-            points: record.studies.iter().filter_map(|s| point(s, question, value)).collect(),
+            points: record.studies.iter().filter_map(|study| point(study, value)).collect(),
         };
         let values = values.into_iter().map(curve).collect();
         Some(LabelSmoothing { metric: question.goal.metric.clone(), values })
@@ -118,6 +124,20 @@ mod tests {
         };
         assert_eq!(none.points, [point(4, 2, Some(20), 0.2)]);
         assert_eq!(some.points, [point(4, 1, Some(10), 0.22), point(16, 1, None, 0.3)]);
+    }
+
+    #[test]
+    fn values_over_the_first_examples_have_no_best() {
+        let trials = [
+            trial_curve(0, &[(0, 0.9), (20, 0.2)]),
+            with(0.1, trial_curve(1, &[(0, 0.9), (10, 0.24)])),
+        ];
+        let mut record = record(&[(4, &trials)]);
+        record.decided_goal = Some(question().goal);
+        let split = LabelSmoothing::of(&record, &question()).unwrap();
+        let points = split.values.iter().flat_map(|curve| &curve.points);
+        let found = points.map(|point| (point.steps_to_result, point.best));
+        assert_eq!(found.collect::<Vec<_>>(), [(Some(20), None), (Some(10), None)]);
     }
 
     #[test]

@@ -133,13 +133,11 @@ impl Quality {
         questions: &[Question],
         options: &AnalysisOptions,
     ) -> Vec<Quality> {
-        if record.decided_goal.is_some() {
-            return vec![];
-        }
         let chosen = options.quality_budgets.clone();
         let budgets = chosen.unwrap_or_else(|| QualityBudget::defaults(record));
         let mut qualities: Vec<Quality> = Vec::new();
-        for question in questions {
+        let has_best = |question: &&Question| record.has_whole_values(&question.goal.metric);
+        for question in questions.iter().filter(has_best) {
             let quality = Quality::of(record, &question.goal, &budgets);
             let is_same = |other: &Quality| {
                 (&other.metric, other.is_lower_better) == (&quality.metric, quality.is_lower_better)

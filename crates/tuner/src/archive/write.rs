@@ -67,6 +67,16 @@ pub(super) fn odd_name(workload: &Workload) -> Option<&str> {
 ///
 /// Where the folder is not empty or cannot be written, or the format cannot express the record.
 pub fn write_archive(record: &Record, archive: &Path) -> Result<Written, TunerError> {
+    if let Some(goal) = &record.decided_goal {
+        return Err(TunerError::NotForArchive {
+            found: format!(
+                "evaluations that ended once it was certain that the goal for {} is not reached, so that \
+                 values are means over the first examples",
+                goal.metric
+            ),
+            expected: "values over all examples; a NAME.sqlite.gz keeps what they are",
+        });
+    }
     record.studies.iter().try_for_each(check)?;
     let directory = archive.join(workload_folder(&record.workload)?);
     let failure = |source| TunerError::File {
