@@ -44,11 +44,11 @@ pub use analysis::{
     BudgetRegions, ComparedExperiment, ComparedPoint, Comparison, ConvergencePoint, CurveFit,
     CurvePoint, Determination, Estimate, ExperimentSummary, FitParameters, GoalAnalysis, Heuristic,
     HeuristicPoint, HeuristicScore, HeuristicScores, IdealProjection, Interval, LabelSmoothing,
-    NoiseScale, NoiseScales, ProjectedPoint, Quality, QualityBudget, QualityCurve, QualityPoint,
-    Regimes, Region, RegionClass, RegionPoint, RepeatAnalysis, RepeatedPoint, ScalingCurve,
-    SmoothingCurve, SmoothingPoint, StepsInterval, StepsQuantile, StudyAnalysis, StudyNoiseScale,
-    StudyResult, StudySummary, TimePoint, TimeToResult, Tolerances, TrialCounts, Verdict,
-    WIDENING_FACTOR, Warning, effective_learning_rate, not_widened, perfect_scaling_line,
+    NoIntervals, NoiseScale, NoiseScales, ProjectedPoint, Quality, QualityBudget, QualityCurve,
+    QualityPoint, Regimes, Region, RegionClass, RegionPoint, RepeatAnalysis, RepeatedPoint,
+    ScalingCurve, SmoothingCurve, SmoothingPoint, StepsInterval, StepsQuantile, StudyAnalysis,
+    StudyNoiseScale, StudyResult, StudySummary, TimePoint, TimeToResult, Tolerances, TrialCounts,
+    Verdict, WIDENING_FACTOR, Warning, effective_learning_rate, not_widened, perfect_scaling_line,
     widened_space,
 };
 pub use doctor::{Diagnosis, examine, rescue};

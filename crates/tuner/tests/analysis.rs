@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use critbatch_tuner::{
     Analysis, AnalysisOptions, Comparison, CurvePoint, Determination, ExperimentSummary, Goal,
-    Heuristic, NoisyQuadratic, QualityBudget, Question, Record, RunOptions, StepsQuantile, Store,
+    Heuristic, NoIntervals, NoisyQuadratic, QualityBudget, Question, Record, RunOptions, StepsQuantile, Store,
     Threshold, Verdict, Warning, widened_space,
 };
 
@@ -127,7 +127,7 @@ fn the_three_regimes_are_found_with_intervals() {
     }
     let interval = fit.critical_batch_size.interval.unwrap();
     assert!(interval.low <= critical && critical <= interval.high.unwrap(), "{interval:?}");
-    assert!(!regimes.is_cut_short);
+    assert_eq!(regimes.no_intervals, None);
 }
 
 #[test]
@@ -261,7 +261,8 @@ fn trials_stopped_for_an_incumbent_leave_the_result_and_open_the_interval() {
     let (whole, cut) = (analysed("budget"), analysed("incumbent"));
     assert_eq!(whole.curve(), cut.curve());
     assert_eq!(whole.curve().len(), 3);
-    assert!(cut.regimes.is_cut_short && !whole.regimes.is_cut_short);
+    assert_eq!(cut.regimes.no_intervals, Some(NoIntervals::StoppedEarly));
+    assert_eq!(whole.regimes.no_intervals, None);
     for (whole, cut) in whole.studies.iter().zip(&cut.studies) {
         assert!(cut.counts.n_stopped_early > 0, "{:?}", cut.counts);
         let (truth, said) = (whole.interval.unwrap(), cut.interval.unwrap());

@@ -1,6 +1,6 @@
 //! Which points can be trusted: warnings with what to do, and where best points lie in their boxes.
 
-use critbatch_tuner::{Determination, GoalAnalysis, Verdict};
+use critbatch_tuner::{Determination, GoalAnalysis, NoIntervals, Verdict};
 
 use super::{ReportInput, labels};
 use crate::figure::{
@@ -40,12 +40,19 @@ fn findings(goal: &GoalAnalysis) -> Vec<Finding> {
         findings.push(Finding { weight: Weight::Good, text });
     }
     findings.push(fit(goal));
-    if goal.regimes.is_cut_short {
-        let text = "Intervals of the regimes are missing, because trials were stopped early: \
-                    nobody knows what the next best would have done. The stop rules goal and \
-                    budget give intervals."
-            .to_owned();
-        findings.push(Finding { weight: Weight::Plain, text });
+    if let Some(reason) = goal.regimes.no_intervals {
+        let text = match reason {
+            NoIntervals::StoppedEarly => {
+                "Intervals of the regimes are missing, because trials were stopped early: nobody knows \
+                 what the next best would have done. The stop rules goal and budget give intervals."
+            }
+            NoIntervals::TooFewTrials => {
+                "Intervals of the regimes are missing, because a batch size has one trial only, or one \
+                 that reached the goal and no budget that is known: nothing tells how far off it is. \
+                 More trials give intervals."
+            }
+        };
+        findings.push(Finding { weight: Weight::Plain, text: text.to_owned() });
     }
     for study in &goal.studies {
         let batch_size = format::count(study.facts.batch_size);

@@ -47,6 +47,7 @@ pub use regimes::{BatchSizeEstimate, BatchSizeInterval, Regimes};
 pub use regions::{BudgetRegions, Region, RegionClass, RegionPoint};
 pub use repeats::{BestMedian, RepeatAnalysis, RepeatedPoint};
 pub use scaling::{CurvePoint, ScalingCurve, perfect_scaling_line};
+pub use search_error::NoIntervals;
 pub use steps_to_result::{StudyResult, TrialCounts, effective_learning_rate};
 pub use summary::{ExperimentSummary, StudySummary};
 pub use time::{IdealProjection, ProjectedPoint, TimePoint, TimeToResult};

@@ -24,7 +24,7 @@ use super::fit::{CurveFit, Determination};
 use super::options::AnalysisOptions;
 use super::resample::{Draws, quantile};
 use super::scaling::{CurvePoint, ScalingCurve};
-use super::search_error::SearchError;
+use super::search_error::{NoIntervals, SearchError};
 use crate::record::{Question, StudyOutcomes};
 
 /// The regimes of a curve.
@@ -38,9 +38,8 @@ pub struct Regimes {
     pub maximum_useful_batch_size: Option<BatchSizeEstimate>,
     /// The whole curve as one formula.
     pub fit: CurveFit,
-    /// Whether intervals are missing because trials were stopped early, so that nobody knows what
-    /// the next best would have done; measure with the stop rule `goal` or `budget` for intervals.
-    pub is_cut_short: bool,
+    /// Why intervals are missing; `None` where they are there.
+    pub no_intervals: Option<NoIntervals>,
 }
 
 /// One of the measured batch sizes, as an estimate of where a regime ends.
@@ -79,7 +78,7 @@ impl Regimes {
     ) -> Regimes {
         let curve: Vec<CurvePoint> = studies.iter().filter_map(point).collect();
         let errors = search_errors(studies, question);
-        let is_cut_short = errors.is_none();
+        let no_intervals = errors.as_ref().err().copied();
         let drawn = errors.map_or(vec![], |errors| drawn_curves(&errors, options));
         let shapes: Vec<_> = drawn.iter().map(|curve| ScalingCurve::nearest(curve)).collect();
         let shape = ScalingCurve::nearest(&curve);
@@ -120,7 +119,7 @@ impl Regimes {
                 BatchSizeEstimate { value, interval, determination }
             }),
             fit: CurveFit::of(&curve, &drawn, options),
-            is_cut_short,
+            no_intervals,
         }
     }
 }
@@ -130,15 +129,18 @@ fn point(study: &StudyOutcomes) -> Option<CurvePoint> {
     Some(CurvePoint { batch_size: study.facts.batch_size, steps })
 }
 
-/// Of each batch size with a result; `None` where that of one is not known, because trials were
-/// stopped early.
+/// Of each batch size with a result.
+///
+/// # Errors
+///
+/// Where that of one is not known.
 fn search_errors(
     studies: &[StudyOutcomes],
     question: &Question,
-) -> Option<Vec<(u64, SearchError)>> {
+) -> Result<Vec<(u64, SearchError)>, NoIntervals> {
     let with_result = studies.iter().filter(|study| study.winner().is_some());
     let error =
-        |study: &StudyOutcomes| Some((study.facts.batch_size, SearchError::of(study, question)?));
+        |study: &StudyOutcomes| Ok((study.facts.batch_size, SearchError::of(study, question)?));
     with_result.map(error).collect()
 }
 
@@ -282,7 +284,7 @@ mod tests {
         const { assert!(400 < BUDGET_STEPS, "or nothing would be stopped early") }
         let studies = [(1, 400), (2, 200), (4, 100), (8, 90)].map(|(b, s)| best_only(b, s));
         let regimes = Regimes::of(&studies, &question(), &quick());
-        assert!(regimes.is_cut_short);
+        assert_eq!(regimes.no_intervals, Some(NoIntervals::StoppedEarly));
         let useful = regimes.maximum_useful_batch_size.unwrap();
         assert_eq!((useful.value, useful.interval), (4, None));
         assert_eq!(regimes.fit.parameters.unwrap().critical_batch_size.interval, None);

@@ -35,12 +35,25 @@
 //! theory of order statistics", 1953; a from the least of them: Weissman, "Estimation of parameters and
 //! large quantiles based on the k largest observations", 1978.
 
+use serde::Serialize;
+
 use super::scaling::log;
 use super::uncertainty::rank_of_minimum;
 use crate::record::{Question, StudyOutcomes};
 
 /// Spacings that are averaged: few, for the tail is exponential near the best only.
 const N_SPACINGS: usize = 5;
+
+/// Why it is not known how far off a curve may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoIntervals {
+    /// Trials were stopped early, so that nobody knows what the next best would have done.
+    StoppedEarly,
+    /// A batch size has a single trial, or a single one that reached the goal within a budget that is
+    /// not known.
+    TooFewTrials,
+}
 
 /// A study's log steps with their error.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,29 +68,40 @@ pub(super) struct SearchError {
 }
 
 impl SearchError {
-    /// Of the trials that count; `None` without a result, and where trials that were stopped early
-    /// might have been among the best.
-    pub(super) fn of(outcomes: &StudyOutcomes, question: &Question) -> Option<SearchError> {
+    /// Of the trials that count.
+    ///
+    /// # Errors
+    ///
+    /// Where trials that were stopped early might have been among the best, and where there is no gap to
+    /// learn from: beside a single trial, or beside others that did not reach the goal within a budget
+    /// that is not known.
+    pub(super) fn of(
+        outcomes: &StudyOutcomes,
+        question: &Question,
+    ) -> Result<SearchError, NoIntervals> {
         let arrivals = outcomes.counted().filter_map(|outcome| Some(outcome.reached?.step));
         let mut best: Vec<u64> = arrivals.collect();
         best.sort_unstable();
         best.truncate(N_SPACINGS + 1);
-        let last = *best.last()?;
+        let last = *best.last().ok_or(NoIntervals::TooFewTrials)?;
         let is_all = best.len() > N_SPACINGS;
         let would_matter = |stopped: u64| !is_all || stopped < last;
         if outcomes.stopped_early(question).any(would_matter) {
-            return None;
+            return Err(NoIntervals::StoppedEarly);
         }
         let n_trials = outcomes.counted().count();
         let end = outcomes.budget_end(question).filter(|_| !is_all).unwrap_or(last);
         let rest = end.max(last);
+        if n_trials < 2 || (best.len() < 2 && rest == last) {
+            return Err(NoIntervals::TooFewTrials);
+        }
         let spacings = best
             .windows(2)
             .enumerate()
             .map(|(index, pair)| (n_trials - index - 1) as f64 * (log(pair[1]) - log(pair[0])));
         let censored = (n_trials - best.len()) as f64 * (log(rest) - log(last));
         let mean = (spacings.sum::<f64>() + censored) / (best.len() - 1).max(1) as f64;
-        Some(SearchError { best, rest, n_trials, deviation: mean / n_trials as f64 })
+        Ok(SearchError { best, rest, n_trials, deviation: mean / n_trials as f64 })
     }
 
     /// A draw of the steps, from two numbers in [0, 1). Where the goal was met before training, that is
@@ -100,7 +124,7 @@ mod tests {
     use super::*;
     use crate::analysis::testing::{BUDGET_STEPS, Outcome, question, study};
 
-    fn error(outcomes: &[Outcome]) -> Option<SearchError> {
+    fn error(outcomes: &[Outcome]) -> Result<SearchError, NoIntervals> {
         SearchError::of(&study(8, outcomes), &question())
     }
 
@@ -140,18 +164,28 @@ mod tests {
         assert!((of(9, &[100]) - 0.9 * (end / 100.0).ln()).abs() < 1e-12);
         let two = (9.0 * (200_f64 / 100.0).ln() + 8.0 * (end / 200.0).ln()) / 10.0;
         assert!((of(8, &[100, 200]) - two).abs() < 1e-12);
-        assert_eq!(of(0, &[100]), 0.0, "a single trial says nothing");
-        assert_eq!(error(&[Outcome::missed()]), None);
+        assert_eq!(error(&[Outcome::missed()]), Err(NoIntervals::TooFewTrials));
+    }
+
+    #[test]
+    fn without_a_gap_nothing_is_known() {
+        let too_few = Err(NoIntervals::TooFewTrials);
+        assert_eq!(error(&[Outcome::reached(100)]), too_few, "a single trial");
+        let mut lucky = study(8, &[Outcome::reached(100), Outcome::missed(), Outcome::missed()]);
+        assert!(SearchError::of(&lucky, &question()).is_ok());
+        lucky.facts.budget_steps = None;
+        assert_eq!(SearchError::of(&lucky, &question()), too_few, "missed, but by how much?");
     }
 
     #[test]
     fn trials_stopped_before_it_is_known_whether_they_were_better_leave_it_open() {
         let mut outcomes: Vec<Outcome> = (0..6).map(|k| Outcome::reached(100 + k)).collect();
-        assert!(error(&outcomes).is_some());
+        assert!(error(&outcomes).is_ok());
         outcomes.push(Outcome::stopped(105));
-        assert!(error(&outcomes).is_some(), "it could only have come after the sixth");
+        assert!(error(&outcomes).is_ok(), "it could only have come after the sixth");
         outcomes.push(Outcome::stopped(104));
-        assert_eq!(error(&outcomes), None);
-        assert_eq!(error(&[Outcome::reached(100), Outcome::stopped(500)]), None);
+        let stopped_early = Err(NoIntervals::StoppedEarly);
+        assert_eq!(error(&outcomes), stopped_early);
+        assert_eq!(error(&[Outcome::reached(100), Outcome::stopped(500)]), stopped_early);
     }
 }
