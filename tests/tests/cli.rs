@@ -438,12 +438,26 @@ fn reports_and_archives_say_what_was_evaluated() {
         assert!(page("all").contains(section), "{section}");
         assert!(!page("until_decided").contains(section), "{section}");
     }
-    let export = |of: &str| {
-        let assert = critbatch_in(directory, &["export", of, "--to", &format!("{of}_archive")]);
-        String::from_utf8(assert.success().get_output().stderr.clone()).unwrap()
-    };
-    assert!(export("until_decided").contains("not in an archive: that evaluations ended"));
-    assert!(!export("all").contains("evaluations"));
+    // An archive has no place for what its values are; a store does.
+    let export = |of: &str, to: &str| critbatch_in(directory, &["export", of, "--to", to]);
+    let refused = error_line(&export("until_decided", "archive").code(1));
+    assert!(refused.contains("values are means over the first examples"), "{refused}");
+    assert!(!directory.join("archive").exists());
+    export("until_decided", "until_decided.sqlite.gz").success();
+    export("all", "archive").success();
+}
+
+#[test]
+fn a_comparison_is_normalised_where_there_is_a_result() {
+    let record =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../experiments/optimizers_mnist_5k/sgd.sqlite.gz");
+    let compare = |at: &str| critbatch().args(["compare", record, "--normalise-at", at]).assert();
+    let refused = error_line(&compare("7").code(2));
+    let expected = "error: --normalise-at 7: no experiment has a result at that batch size; there are \
+                    results at 2, 4,";
+    assert!(refused.starts_with(expected), "{refused}");
+    let compared = String::from_utf8(compare("16").success().get_output().stdout.clone()).unwrap();
+    assert!(compared.contains("(relative to those at batch size 16)"), "{compared}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `critbatch compare`: several experiments on one axis.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use critbatch_report::{ComparisonInput, ReportInput, format};
@@ -37,6 +38,7 @@ pub(crate) fn execute(arguments: &Compare) -> anyhow::Result<Exit> {
     });
     let goals: Vec<(String, GoalAnalysis)> = goals.collect();
     let comparison = Comparison::of(&goals, arguments.normalise_at);
+    check_normalisation(arguments, &comparison)?;
     if arguments.listing.json {
         console::print_json(&comparison)?;
     } else {
@@ -48,6 +50,21 @@ pub(crate) fn execute(arguments: &Compare) -> anyhow::Result<Exit> {
         console::line(&format!("report: {}", page.display()));
     }
     Ok(Exit::Done)
+}
+
+/// Refuses a batch size to normalise at that no experiment has a result at.
+fn check_normalisation(arguments: &Compare, comparison: &Comparison) -> Result<(), UsageError> {
+    let points = comparison.experiments.iter().flat_map(|experiment| &experiment.points);
+    let sizes: BTreeSet<u64> = points.map(|point| point.batch_size).collect();
+    let Some(at) = arguments.normalise_at.filter(|at| !sizes.contains(at)) else { return Ok(()) };
+    let sizes: Vec<String> = sizes.into_iter().map(format::count).collect();
+    let found = match sizes.is_empty() {
+        true => "nor at any other".to_owned(),
+        false => format!("there are results at {}", format::list(&sizes)),
+    };
+    Err(UsageError(format!(
+        "--normalise-at {at}: no experiment has a result at that batch size; {found}"
+    )))
 }
 
 /// The names given, or the workloads; where two of those are the same, the paths.
