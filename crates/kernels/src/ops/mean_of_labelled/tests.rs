@@ -1,5 +1,6 @@
 //! Tests of the mean over labelled examples.
 
+use super::MeanOfLabelled;
 use crate::cpu::CpuExecutor;
 use crate::executor::{Executor, Program};
 use crate::graph::{Graph, Initialiser};
@@ -32,6 +33,22 @@ fn padding_does_not_count() {
         assert_eq!(executor.read(0, lane, count).unwrap(), [count_value]);
         assert_eq!(executor.read(0, lane, gradient).unwrap(), expected);
     }
+}
+
+/// 2^24 is the last number that a sum of ones reaches in f32.
+#[test]
+fn more_labels_than_2_to_the_24_are_counted() {
+    let n_labels = (1 << 24) + 8;
+    let mut labels = vec![0.0_f32; n_labels + 5];
+    labels[..5].fill(-1.0);
+    let op = MeanOfLabelled { rows: 1, counted: labels.len() };
+    let mut y = [0.0_f32];
+    op.count_cpu(&labels, &mut y);
+    assert_eq!(y[0] as usize, n_labels);
+    op.cpu(&[&[n_labels as f32], &[0.0], &labels], &mut y);
+    assert_eq!(y, [1.0]);
+    op.grad_cpu(&[&[0.0], &labels, &[n_labels as f32]], &mut y);
+    assert_eq!(y, [1.0]);
 }
 
 #[test]
