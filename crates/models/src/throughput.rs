@@ -14,6 +14,7 @@ use crate::compute::{Compute, n_threads};
 use crate::error::ModelError;
 use crate::memory::peak_memory_bytes;
 use crate::trainer::{TRAINING_PLAN, Trainer};
+use crate::training::TrainingPlans;
 use crate::workload::Workload;
 
 /// A round takes about so long.
@@ -47,7 +48,7 @@ pub struct Throughput {
     /// Steps of one lane.
     pub steps_per_second_per_lane: f64,
     /// Floating-point operations of all lanes: products and convolutions, a multiply-add counted as
-    /// two.
+    /// two, each value counted once, even where activations are computed again to save memory.
     pub flop_per_second: f64,
     /// Dispatches of a step of all lanes.
     pub dispatches_per_step: f64,
@@ -70,8 +71,7 @@ impl Throughput {
         seconds: f64,
         clock: &mut dyn FnMut() -> Duration,
     ) -> Result<Throughput, ModelError> {
-        let program = workload.program(batch_size)?;
-        let plan = &program.plans()[TRAINING_PLAN];
+        let TrainingPlans { plans, flops, .. } = workload.training_plans(batch_size)?;
         let mut trainer = start(workload, batch_size, lanes)?;
         let n_parts = f64::from(trainer.n_parts);
         let mut timer = Timer { lanes, clock, n_steps: 1, n_steps_in_all: 0 };
@@ -88,9 +88,11 @@ impl Throughput {
             seconds,
             examples_per_second: rate * (lanes * batch_size) as f64,
             steps_per_second_per_lane: rate,
-            flop_per_second: rate * lanes as f64 * n_parts * plan.flops() as f64,
-            dispatches_per_step: host_cost
-                .map_or(n_parts * plan.n_dispatches() as f64, |(n, _)| n / n_steps),
+            flop_per_second: rate * lanes as f64 * flops as f64,
+            dispatches_per_step: host_cost.map_or_else(
+                || n_parts * plans[TRAINING_PLAN].n_dispatches() as f64,
+                |(n, _)| n / n_steps,
+            ),
             seconds_per_dispatch: host_cost.map(|(n_dispatches, time)| time / n_dispatches),
             peak_memory_bytes: peak_memory_bytes(),
         })
@@ -252,20 +254,28 @@ mod tests {
         assert_eq!(median(&mut [4.0, 1.0, 2.0, 3.0]), 2.5);
     }
 
-    /// A clock that moves on by 0.15 s at each look: every round takes that long.
+    fn workload(model: &str, optimizer: &str) -> Workload {
+        let measured = Measured { splits: &[], gradient_noise_scale: false };
+        let (compute, _) = Compute::choose(DeviceChoice::Cpu).unwrap();
+        Workload::load(["mnist_5k", model, optimizer], measured, None, compute).unwrap()
+    }
+
+    /// What is measured in 0.3 s by a clock that moves on by 0.15 s at each look: every round takes that
+    /// long.
+    fn measured(workload: &Workload, batch_size: usize, lanes: usize) -> Throughput {
+        let mut now = Duration::ZERO;
+        let mut clock = || {
+            now += Duration::from_millis(150);
+            now
+        };
+        Throughput::measure(workload, batch_size, lanes, 0.3, &mut clock).unwrap()
+    }
+
     #[test]
     fn rates_follow_the_clock() {
         for optimizer in Optimizer::ALL {
-            let names = ["mnist_5k", "fc_64_64_64", optimizer.name()];
-            let measured = Measured { splits: &[], gradient_noise_scale: false };
-            let (compute, _) = Compute::choose(DeviceChoice::Cpu).unwrap();
-            let workload = Workload::load(names, measured, None, compute).unwrap();
-            let mut now = Duration::ZERO;
-            let mut clock = || {
-                now += Duration::from_millis(150);
-                now
-            };
-            let found = Throughput::measure(&workload, 4, 3, 0.3, &mut clock).unwrap();
+            let workload = workload("fc_64_64_64", optimizer.name());
+            let found = measured(&workload, 4, 3);
             // One step to warm up, then twice one step in 0.15 s.
             assert!((found.steps_per_second_per_lane - 1.0 / 0.15).abs() < 1e-6, "{found:?}");
             assert!((found.examples_per_second - 12.0 / 0.15).abs() < 1e-6, "{found:?}");
@@ -275,6 +285,18 @@ mod tests {
             assert_eq!(found.seconds_per_dispatch, None, "the CPU is told nothing");
             assert!(found.dispatches_per_step > 10.0, "{found:?}");
         }
+    }
+
+    #[test]
+    fn what_is_computed_again_counts_once() {
+        let workload = workload("resnet_8", "sgd");
+        let flops = workload.training_plans(2).unwrap().flops;
+        let workload = workload.with_scratch_bytes(1);
+        let training = workload.training_plans(2).unwrap();
+        let run = u64::from(training.n_parts) * training.plans[0].flops();
+        assert!(run > flops * 11 / 10, "{run} FLOP run, {flops} without computing again");
+        let found = measured(&workload, 2, 1);
+        assert!((found.flop_per_second - flops as f64 / 0.15).abs() < 1.0, "{found:?}");
     }
 
     #[test]

@@ -240,7 +240,8 @@ impl Workload {
         Ok(network.graph.parameters().to_vec())
     }
 
-    fn training_plans(&self, batch_size: usize) -> Result<TrainingPlans, ModelError> {
+    /// What a training step of a batch size runs.
+    pub(crate) fn training_plans(&self, batch_size: usize) -> Result<TrainingPlans, ModelError> {
         let network = (&self.model, self.train.examples, self.n_classes);
         let rule = self.optimizer.rule();
         TrainingPlans::new(network, self.train_source(), batch_size, rule, self.scratch_bytes)
@@ -344,6 +345,7 @@ fn in_as_many_lanes_as_fit<T>(
 
 /// What measuring takes in training steps: operations of the measuring plans, run so many times
 /// each, over those of a step, in so many parts; and one step for the host, which waits for the device.
+/// What a step computes again takes its time too, so here it counts.
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
 fn stop_cost(program: &Program, n_parts: u32, n_iterations: &[u32]) -> f64 {
     let (training, measuring) = program.plans().split_at(if n_parts > 1 { 2 } else { 1 });
