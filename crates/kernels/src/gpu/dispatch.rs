@@ -13,6 +13,8 @@ pub(crate) struct Command {
     pipeline: wgpu::ComputePipeline,
     bind_group: wgpu::BindGroup,
     grid: [u32; 3],
+    /// Floating-point operations in all lanes.
+    pub(crate) flops: u64,
 }
 
 impl Command {
@@ -104,7 +106,8 @@ impl<'a> Builder<'a> {
         Ok(commands
             .map(|(((kernel, grid), pipeline), uniform)| {
                 let bind_group = self.bind_group(kernel, &pipeline, uniform);
-                Command { pipeline, bind_group, grid }
+                let flops = kernel.flops * self.lanes as u64;
+                Command { pipeline, bind_group, grid, flops }
             })
             .collect())
     }

@@ -1,6 +1,7 @@
 //! Runs plans on a wgpu device.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,19 +11,14 @@ use super::gemm::Tiling;
 use super::lower::{Storage, lower};
 use super::memory::{Allocation, Memory};
 use super::stream::StreamedPlan;
+use super::submissions::{Limits, Submissions};
 use crate::error::Error;
 use crate::executor::{Executor, HostCost, Program, check_lane, check_run, check_snapshot};
 use crate::graph::Node;
 use crate::lane::{LaneState, Snapshot};
 
-/// Kernels of one submission at most, so that recording and running overlap ...
-const MAX_KERNELS: usize = 512;
-
-/// ... and floating-point operations: a tenth of a second on a device that runs 2 TFLOP/s, far
-/// from the seconds after which a driver takes a device to hang.
-const MAX_FLOPS: u64 = 200_000_000_000;
-
-/// Submissions that are recorded ahead of the device, so that the host's memory stays small ...
+/// Submissions, or whole iterations, that are recorded ahead of the device, so that the host's memory
+/// stays small ...
 const MAX_AHEAD: usize = 8;
 
 /// ... and those that batches of a stream were read for.
@@ -35,6 +31,8 @@ pub struct GpuExecutor {
     memory: Memory,
     /// Commands of each plan.
     commands: Vec<Vec<Command>>,
+    /// How each plan's commands are submitted.
+    submissions: Vec<Submissions>,
     /// The lanes' states as they were after the last call.
     states: Vec<LaneState>,
     host_cost: HostCost,
@@ -67,52 +65,79 @@ impl GpuExecutor {
         let commands =
             kernels.iter().map(|kernels| builder.commands(kernels)).collect::<Result<_, _>>()?;
         device.check()?;
-        Ok(Self {
+        let executor = Self {
             device: Arc::clone(device),
             program: program.clone(),
             memory,
             commands,
+            submissions: vec![],
             states: vec![LaneState::default(); lanes],
             host_cost: HostCost::default(),
-        })
+        };
+        Ok(executor.with_limits(Limits::default()))
+    }
+
+    /// The same with other limits of a submission.
+    pub(super) fn with_limits(self, limits: Limits) -> Self {
+        let flops = |command: &Command| command.flops;
+        let cut =
+            |commands: &Vec<Command>| limits.cut(&commands.iter().map(flops).collect::<Vec<_>>());
+        let submissions = self.commands.iter().map(cut).collect();
+        Self { submissions, ..self }
     }
 
     /// Records and submits so many iterations of a plan, without waiting for them to end.
     fn submit(&mut self, plan: usize, n_iterations: u32) -> Result<(), Error> {
         let streamed = StreamedPlan::find(&self.program.plans()[plan]);
-        let (per_submission, max_ahead) = match streamed {
-            None => (self.iterations_per_submission(plan), MAX_AHEAD),
+        let Submissions { n_iterations: most, parts } = self.submissions[plan].clone();
+        // Batches of a stream are written between submissions, before their iteration's first.
+        let (most, max_ahead) = match streamed {
+            None => (most, MAX_AHEAD),
             Some(_) => (1, MAX_AHEAD_OF_STREAM),
         };
         let mut states = self.states.clone();
         let mut ahead = VecDeque::new();
         let mut n_left = n_iterations;
         while n_left > 0 {
-            let n_now = n_left.min(per_submission);
+            let n_now = n_left.min(most);
             n_left -= n_now;
             if let Some(streamed) = streamed {
                 self.write_batches(streamed, &mut states);
             }
-            let start = Instant::now();
-            let mut encoder = self.device.device.create_command_encoder(&Default::default());
-            {
-                let mut pass = encoder.begin_compute_pass(&Default::default());
-                for command in (0..n_now).flat_map(|_| &self.commands[plan]) {
-                    command.record(&mut pass);
-                }
+            let mut last = None;
+            for part in &parts {
+                last = Some(self.submit_part(plan, part.clone(), n_now));
             }
-            let recorded = encoder.finish();
-            // A software device may run what is submitted before the call returns.
-            let recording = start.elapsed();
-            ahead.push_back(self.device.queue.submit([recorded]));
-            let is_software = self.device.adapter().is_software();
-            self.host_cost.recording += if is_software { recording } else { start.elapsed() };
-            self.host_cost.n_dispatches += u64::from(n_now) * self.commands[plan].len() as u64;
+            ahead.extend(last);
             if ahead.len() > max_ahead {
                 self.device.wait(ahead.pop_front())?;
             }
         }
         self.device.check()
+    }
+
+    /// Records and submits a part of a plan's commands, so many times.
+    fn submit_part(
+        &mut self,
+        plan: usize,
+        part: Range<usize>,
+        n_times: u32,
+    ) -> wgpu::SubmissionIndex {
+        let commands = &self.commands[plan][part];
+        let start = Instant::now();
+        let mut encoder = self.device.device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            (0..n_times).flat_map(|_| commands).for_each(|command| command.record(&mut pass));
+        }
+        let recorded = encoder.finish();
+        // A software device may run what is submitted before the call returns.
+        let recording = start.elapsed();
+        let submission = self.device.queue.submit([recorded]);
+        let is_software = self.device.adapter().is_software();
+        self.host_cost.recording += if is_software { recording } else { start.elapsed() };
+        self.host_cost.n_dispatches += u64::from(n_times) * commands.len() as u64;
+        submission
     }
 
     /// Reads the batches of the next iteration and puts them before what is submitted next.
@@ -121,14 +146,6 @@ impl GpuExecutor {
         let Some(stream) = self.program.splits()[split].stream() else { return };
         let bytes = streamed.read(stream, states);
         self.device.queue.write_buffer(&self.memory.splits[split][0], 0, &bytes);
-    }
-
-    fn iterations_per_submission(&self, plan: usize) -> u32 {
-        let by_kernels = MAX_KERNELS / self.commands[plan].len().max(1);
-        let flops = self.program.plans()[plan].flops() * self.states.len() as u64;
-        let by_flops = MAX_FLOPS / flops.max(1);
-        let bound = by_flops.min(by_kernels as u64).max(1);
-        u32::try_from(bound).unwrap_or(u32::MAX)
     }
 
     /// Waits for all work and copies a part of a buffer to the host.

@@ -51,6 +51,8 @@ pub(crate) struct Region {
 pub(crate) struct Kernel {
     pub(crate) launch: Launch,
     pub(crate) regions: Vec<Region>,
+    /// Floating-point operations per lane: those of its op, in equal shares.
+    pub(crate) flops: u64,
 }
 
 /// The kernels of each plan on a device of the given tiling, which does not change the sizes of
@@ -74,6 +76,8 @@ fn lower_dispatch(plan: usize, dispatch: &Dispatch, tiling: Tiling) -> Vec<Kerne
         Operand::Output(index) => region(&dispatch.outputs[index]),
         Operand::Workspace(len) => workspace(len),
     };
+    let launches = dispatch.op.launches(tiling);
+    let flops = dispatch.op.flops().div_ceil(launches.len().max(1) as u64);
     let kernel = |mut launch: Launch| {
         let regions: Vec<Region> = launch.operands().map(find).collect();
         for &Quads { constant, operand, row_len } in &launch.quads {
@@ -82,9 +86,9 @@ fn lower_dispatch(plan: usize, dispatch: &Dispatch, tiling: Tiling) -> Vec<Kerne
             let is_whole = whole(regions[operand].offset) && whole(row_len);
             launch.constants.push((constant, flag(is_whole)));
         }
-        unalias(Kernel { launch, regions })
+        unalias(Kernel { launch, regions, flops })
     };
-    dispatch.op.launches(tiling).into_iter().flat_map(kernel).collect()
+    launches.into_iter().flat_map(kernel).collect()
 }
 
 /// A kernel may not write a buffer that it also reads, as one does that makes one parameter's
@@ -97,7 +101,7 @@ fn unalias(mut kernel: Kernel) -> Vec<Kernel> {
     }
     let target = std::mem::replace(write, workspace(write.len));
     let copy = Broadcast { n_in: target.len, n_out: target.len, scale: 1.0 };
-    let copy = Kernel { launch: copy.launch(), regions: vec![*write, target] };
+    let copy = Kernel { launch: copy.launch(), regions: vec![*write, target], flops: 0 };
     vec![kernel, copy]
 }
 

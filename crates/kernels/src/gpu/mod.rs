@@ -6,6 +6,7 @@
 //!   -> memory.rs                   bytes needed, buffers made once
 //!   -> pipelines.rs                compiled kernels, kept on disk
 //!   -> dispatch.rs                 bindings, `Params`, workgroup counts
+//!   -> submissions.rs              how much is submitted at once
 //!   -> executor.rs                 records, submits, reads back
 //!
 //! self_test.rs                     each kernel against the native executor, before it trains
@@ -37,6 +38,7 @@ mod pipelines;
 mod self_test;
 mod shader;
 mod stream;
+mod submissions;
 #[cfg(test)]
 mod tests;
 mod window;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{bits, gpu, lane};
 use crate::cpu::CpuExecutor;
 use crate::executor::{Executor, Program, Split};
+use crate::gpu::submissions::Limits;
 use crate::graph::{Graph, Initialiser, Node};
 use crate::lane::Snapshot;
 use crate::ops::gather::{Pixels, Sampling, Source};
@@ -86,6 +87,23 @@ fn the_device_sees_what_the_host_reads() {
             assert!((got - reference).abs() <= 1e-5, "{got}, native {reference}");
         }
     }
+}
+
+/// Batches are written before the first of them.
+#[test]
+fn an_iteration_in_several_submissions_sees_one_batch() {
+    let program = program();
+    let train = |limits| {
+        let mut executor = gpu(&program, 2).with_limits(limits);
+        executor.load(1, &Snapshot::fresh(lane(9), random_values(9, PIXELS * 3))).unwrap();
+        executor.run(TRAINING, &[0, 11]).unwrap();
+        bits(&executor.save(1).unwrap())
+    };
+    let limits = Limits::default();
+    assert!(
+        train(Limits { n_kernels: 1, ..limits }) == train(limits),
+        "the cuts changed the trial"
+    );
 }
 
 #[test]

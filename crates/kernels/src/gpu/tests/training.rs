@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{bits, gpu, lane};
 use crate::cpu::CpuExecutor;
 use crate::executor::{Executor, Program, Split};
+use crate::gpu::submissions::Limits;
 use crate::graph::{Graph, Initialiser, Node, Parameter};
 use crate::lane::Snapshot;
 use crate::ops::dropout::Masks;
@@ -234,6 +235,29 @@ fn a_trial_may_pause_and_change_lanes() {
     assert_eq!((whole.state.step, whole.state.cursor), (320, 300));
     resumed.state.cursor = whole.state.cursor;
     assert!(bits(&whole) == bits(&resumed), "the pause changed the trial");
+}
+
+/// As a large iteration is: here around each product, and into pairs of kernels.
+#[test]
+fn an_iteration_in_several_submissions_has_the_same_bits() {
+    let (program, _) = program(Network::Convolutional, UpdateRule::Momentum);
+    let train = |limits: Option<Limits>| {
+        let mut executor = gpu(&program, 2);
+        if let Some(limits) = limits {
+            executor = executor.with_limits(limits);
+        }
+        for index in 0..2 {
+            executor.load(index, &trial(&program, 20 + index as u32)).unwrap();
+        }
+        executor.run(TRAINING, &[25, 7]).unwrap();
+        let trained = [0, 1].map(|index| bits(&executor.save(index).unwrap()));
+        executor.run(EVALUATION, &[5, 3]).unwrap();
+        (trained, executor.records(EVALUATION).unwrap())
+    };
+    let whole = train(None);
+    let limits = Limits::default();
+    assert!(train(Some(Limits { flops: 1, ..limits })) == whole, "cut by operations");
+    assert!(train(Some(Limits { n_kernels: 2, ..limits })) == whole, "cut by kernels");
 }
 
 #[test]
