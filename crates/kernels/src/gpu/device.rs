@@ -228,6 +228,14 @@ impl Device {
         Error::Device { device: self.adapter.name.clone(), problem: one_line(problem) }
     }
 
+    /// Frees what was dropped after a failure, which the caller tells: data that were to be written next
+    /// stay until a submission has written them.
+    pub(crate) fn release(&self) {
+        self.queue.submit([]);
+        // Buffers that were never made are no news.
+        let _ = self.wait(None);
+    }
+
     /// Waits until a submission, or all of them, ended; not for ever.
     pub(crate) fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<(), Error> {
         let limit = if self.adapter.is_software() { PATIENCE_WITH_SOFTWARE } else { PATIENCE };

@@ -58,9 +58,18 @@ impl GpuExecutor {
             let expected = "at least one".to_owned();
             return Err(Error::Call { call: "new", got: "0 lanes".to_owned(), expected });
         }
+        // Whoever tries fewer lanes next needs the memory of those that were refused.
+        Self::make(device, program, lanes, tiling).inspect_err(|_| device.release())
+    }
+
+    fn make(
+        device: &Arc<Device>,
+        program: &Program,
+        lanes: usize,
+        tiling: Tiling,
+    ) -> Result<Self, Error> {
         let kernels = lower(program, tiling);
         let memory = Memory::new(device, program, &kernels, lanes)?;
-        device.check()?;
         let builder = Builder::new(device, &memory, lanes);
         let commands =
             kernels.iter().map(|kernels| builder.commands(kernels)).collect::<Result<_, _>>()?;

@@ -1,7 +1,6 @@
 //! Device memory: what a program needs, checked against the device's limits and made once.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use super::device::Device;
 use super::gemm::Tiling;
@@ -106,8 +105,27 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Checks all sizes, then makes all buffers, zeroed.
+    /// Checks all sizes, makes all buffers, zeroed, and puts the data into theirs once the device is known
+    /// to have had room for all.
+    ///
+    /// # Errors
+    /// If a buffer passes a limit of the device, or the device has no memory for them.
     pub(crate) fn new(
+        device: &Device,
+        program: &Program,
+        kernels: &[Vec<Kernel>],
+        lanes: usize,
+    ) -> Result<Self, Error> {
+        let memory = Self::make(device, program, kernels, lanes)?;
+        device.check()?;
+        for (split, buffers) in program.splits().iter().zip(&memory.splits) {
+            write_split(device, split, buffers);
+        }
+        device.check()?;
+        Ok(memory)
+    }
+
+    fn make(
         device: &Device,
         program: &Program,
         kernels: &[Vec<Kernel>],
@@ -123,10 +141,8 @@ impl Memory {
             let buffer = create(device, &label, len_bytes(len, lanes), storage)?;
             allocations.insert(key, Allocation { buffer, stride: stride(len) });
         }
-        let upload = |(index, split): (usize, &Arc<Split>)| {
-            upload(device, split, split_bytes(program, index, lanes))
-        };
-        let splits = program.splits().iter().enumerate().map(upload);
+        let splits = 0..program.splits().len();
+        let splits = splits.map(|index| create_split(device, split_bytes(program, index, lanes)));
         Ok(Self {
             allocations,
             lanes: create(device, "lanes", state_bytes, storage)?,
@@ -142,10 +158,9 @@ impl Memory {
     }
 }
 
-/// Buffers of a split, with all that is in memory of it.
-fn upload(
+/// Buffers of a split.
+fn create_split(
     device: &Device,
-    split: &Split,
     [images_bytes, labels_bytes]: [u64; 2],
 ) -> Result<[wgpu::Buffer; 2], Error> {
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
@@ -158,17 +173,22 @@ fn upload(
             limit: format!("kernels reach {reach} bytes; train on the CPU"),
         });
     }
-    let images = create(device, "images", images_bytes, usage)?;
-    let labels = create(device, "labels", labels_bytes, usage)?;
+    Ok([
+        create(device, "images", images_bytes, usage)?,
+        create(device, "labels", labels_bytes, usage)?,
+    ])
+}
+
+/// Writes all that is in memory of a split, the images to whole words.
+fn write_split(device: &Device, split: &Split, [images, labels]: &[wgpu::Buffer; 2]) {
     let (words, rest) = split.bytes().as_chunks::<4>();
-    device.queue.write_buffer(&images, 0, words.as_flattened());
+    device.queue.write_buffer(images, 0, words.as_flattened());
     let mut last = [0; 4];
     last[..rest.len()].copy_from_slice(rest);
     if !rest.is_empty() {
-        device.queue.write_buffer(&images, images_bytes - 4, &last);
+        device.queue.write_buffer(images, 4 * words.len() as u64, &last);
     }
-    device.queue.write_buffer(&labels, 0, bytemuck::cast_slice(&split.labels));
-    Ok([images, labels])
+    device.queue.write_buffer(labels, 0, bytemuck::cast_slice(&split.labels));
 }
 
 /// A buffer of at least one word, if the device can have it.

@@ -1,11 +1,13 @@
 //! Devices that fail: kernels that do not compile or compute wrongly, memory that runs out, a device
 //! that is lost.
 
+use std::sync::Arc;
+
 use super::device;
 use super::training::{Network, RULES, named_program, trial};
 use crate::cpu::CpuExecutor;
 use crate::error::Error;
-use crate::executor::{Executor, Program};
+use crate::executor::{Executor, Program, Split};
 use crate::gpu::launch::{Launch, Shader};
 use crate::gpu::self_test::{difference, self_test};
 use crate::gpu::{Device, GpuExecutor, Selection};
@@ -126,12 +128,19 @@ fn a_kernel_that_does_not_compile_is_named() {
     device.check().unwrap();
 }
 
-/// A program whose lanes take some 200 MiB each.
+/// A program whose lanes take some 200 MiB each, with data of 1 MiB.
 fn large_program() -> Program {
     let mut graph = Graph::new();
     let x = graph.parameter("x", &[1 << 24], Initialiser::Zeros).unwrap();
     let y = graph.sum(x, 1.0).unwrap();
-    Program::new(vec![Plan::forward(&graph, &[y]).unwrap()], vec![]).unwrap()
+    let split = Arc::new(Split::resident(vec![1; 1 << 20], vec![0; 1 << 10]));
+    Program::new(vec![Plan::forward(&graph, &[y]).unwrap()], vec![split]).unwrap()
+}
+
+/// Bytes of all buffers that the device holds, those of wgpu's own among them.
+fn held_bytes(device: &Device) -> u64 {
+    let report = device.device.generate_allocator_report();
+    report.expect("Vulkan's buffers are kept count of").total_allocated_bytes
 }
 
 /// Nothing bounds the memory of a software device but what the process may have.
@@ -152,14 +161,16 @@ fn in_a_process_of_little_memory() {
     let device = Device::open(&Selection::Software).unwrap();
     let program = large_program();
     let mut held = vec![];
-    let error = loop {
+    let (error, bytes) = loop {
+        let bytes = held_bytes(&device);
         match GpuExecutor::new(&device, &program, 1) {
             Ok(executor) => held.push(executor),
-            Err(error) => break error,
+            Err(error) => break (error, bytes),
         }
         assert!(held.len() < 1_000, "more than 200 GB of a process of 60 GB");
     };
     assert!(matches!(error, Error::OutOfMemory { .. }), "after {}: {error}", held.len());
+    assert!(held_bytes(&device) <= bytes, "a refused executor left something behind");
     held.clear();
     let (program, _) = named_program(Network::FullyConnected, UpdateRule::Sgd);
     let mut executor = GpuExecutor::new(&device, &program, 2).unwrap();
