@@ -1,10 +1,17 @@
 //! The metaparameters, by the names of the paper's archive, and their place in a lane.
 
+use std::ops::Bound;
+
 use critbatch_kernels::LaneState;
 use critbatch_tuner::{Metaparameter, Range, Trial};
 
 use crate::error::ModelError;
 use crate::optimizer::Optimizer;
+
+/// From 0 to the largest f32 below 1: half of the numbers between the two would be trained with as 1, and
+/// what decays by a factor of 1 never does.
+const BELOW_ONE: Range =
+    Range { lower: Bound::Included(0.0), upper: Bound::Included(1.0 - f32::EPSILON as f64 / 2.0) };
 
 /// Initial learning rate, per step.
 pub(crate) const LEARNING_RATE: Metaparameter = Metaparameter {
@@ -20,7 +27,7 @@ pub(crate) const MOMENTUM: Metaparameter = Metaparameter {
     name: "momentum",
     description: "momentum coefficient",
     default: None,
-    range: Range::BELOW_ONE,
+    range: BELOW_ONE,
     is_integer: false,
 };
 
@@ -29,7 +36,7 @@ const BETA1: Metaparameter = Metaparameter {
     name: "beta1",
     description: "decay of the mean of gradients",
     default: Some(0.9),
-    range: Range::BELOW_ONE,
+    range: BELOW_ONE,
     is_integer: false,
 };
 
@@ -38,7 +45,7 @@ const BETA2: Metaparameter = Metaparameter {
     name: "beta2",
     description: "decay of the mean of squared gradients",
     default: Some(0.999),
-    range: Range::BELOW_ONE,
+    range: BELOW_ONE,
     is_integer: false,
 };
 
@@ -108,7 +115,7 @@ pub(crate) const SHARED: [Metaparameter; 5] = [
 /// A lane's state at the start of a trial.
 ///
 /// # Errors
-/// If a metaparameter is missing or unknown.
+/// If a metaparameter is missing or unknown, or rounding to f32 takes it out of its range.
 pub(crate) fn lane_state(
     optimizer: Optimizer,
     trial: &Trial,
@@ -131,8 +138,7 @@ pub(crate) fn lane_state(
     for parameter in &known {
         let value = trial.parameters.get(parameter.name).copied().or(parameter.default);
         let value = value.ok_or_else(|| refuse(format!("'{}' is missing", parameter.name)))?;
-        #[expect(clippy::cast_possible_truncation, reason = "training is in f32")]
-        let value = value as f32;
+        let value = in_f32(parameter, value).map_err(refuse)?;
         let field = match parameter.name {
             "learning_rate" => &mut state.learning_rate,
             "momentum" | "beta1" => &mut state.momentum,
@@ -152,6 +158,20 @@ pub(crate) fn lane_state(
         *field = value;
     }
     Ok(state)
+}
+
+/// A value as it is trained with; what is wrong if rounding alone takes it out of its range.
+fn in_f32(parameter: &Metaparameter, value: f64) -> Result<f32, String> {
+    #[expect(clippy::cast_possible_truncation, reason = "training is in f32")]
+    let rounded = value as f32;
+    let Metaparameter { name, range, .. } = parameter;
+    let is_sound = rounded.is_finite() && range.contains(f64::from(rounded));
+    match is_sound || f64::from(rounded) == value {
+        true => Ok(rounded),
+        false => Err(format!(
+            "'{name}' is {value:?}, in f32 {rounded:?}; expected finite values {range}"
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -199,5 +219,31 @@ mod tests {
         assert!(message(&[]).contains("'learning_rate' is missing"));
         let unknown = message(&[("learning_rate", 0.1), ("momentum", 0.9)]);
         assert!(unknown.contains("unknown metaparameter 'momentum'"), "{unknown}");
+    }
+
+    #[test]
+    fn what_f32_rounds_out_of_its_range_is_refused() {
+        let message = |learning_rate: f64, momentum: f64| {
+            let trial = trial(&[("learning_rate", learning_rate), ("momentum", momentum)]);
+            lane_state(Optimizer::Momentum, &trial, [0; 2]).unwrap_err().to_string()
+        };
+        for (learning_rate, momentum, expected) in [
+            (0.1, 0.999_999_99, "'momentum' is 0.99999999, in f32 1.0; expected finite values"),
+            (0.1, 1.0 - 1e-12, "values at least 0 and at most 0.9999999403953552"),
+            (1e-50, 0.9, "'learning_rate' is 1e-50, in f32 0.0; expected finite values above 0"),
+            (1e39, 0.9, "'learning_rate' is 1e39, in f32 inf; expected finite values above 0"),
+        ] {
+            let found = message(learning_rate, momentum);
+            assert!(found.contains(expected), "'{expected}' is missing in: {found}");
+        }
+    }
+
+    #[test]
+    fn ranges_end_where_f32_still_tells_them_from_one() {
+        for parameter in [MOMENTUM, BETA1, BETA2] {
+            let largest = f64::from(1.0_f32.next_down());
+            assert!(parameter.range.contains(largest), "{}", parameter.name);
+            assert!(!parameter.range.contains(1.0 - 1e-8), "{}", parameter.name);
+        }
     }
 }
