@@ -127,7 +127,7 @@ fn a_process_takes_the_memory_that_was_planned() {
     }
 }
 
-/// A run measures speed, evaluates and refills lanes on top of what `throughput` does.
+/// A run measures speed, evaluates, refills lanes and writes checkpoints on top of what `throughput` does.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_run_takes_the_memory_that_was_planned() {
@@ -154,7 +154,7 @@ fn a_run_takes_the_memory_that_was_planned() {
     let mut child = Command::new(critbatch_tests::binary())
         .arg("run")
         .arg(&path)
-        .args(["--device", "cpu", "--lanes", "4", "--out"])
+        .args(["--device", "cpu", "--lanes", "4", "--checkpoint-every", "0", "--out"])
         .arg(directory.path().join("out"))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::error::Error;
 use crate::graph::Node;
-use crate::lane::{LaneState, Snapshot};
+use crate::lane::{LaneState, LaneView, Snapshot};
 use crate::plan::{Buffer, Plan};
 use crate::real::Real;
 
@@ -168,11 +168,31 @@ pub trait Executor<T: Real> {
     /// If the lane does not exist, the snapshot is of another program, or the device failed.
     fn load(&mut self, lane: usize, snapshot: &Snapshot<T>) -> Result<(), Error>;
 
-    /// Takes a copy of the trial in a lane.
+    /// As [`Executor::load`], of a trial that has no place of its own in memory: `write` is called once and
+    /// writes every parameter, velocity and, where it is kept, mean square of the lane.
     ///
     /// # Errors
     /// If the lane does not exist or the device failed.
-    fn save(&mut self, lane: usize) -> Result<Snapshot<T>, Error>;
+    fn load_with(
+        &mut self,
+        lane: usize,
+        state: LaneState,
+        write: &mut dyn FnMut([&mut [T]; 3]),
+    ) -> Result<(), Error>;
+
+    /// The trial in a lane, which natively is not copied.
+    ///
+    /// # Errors
+    /// If the lane does not exist or the device failed.
+    fn view(&mut self, lane: usize) -> Result<LaneView<'_, T>, Error>;
+
+    /// Takes a copy of the trial in a lane.
+    ///
+    /// # Errors
+    /// As [`Executor::view`].
+    fn save(&mut self, lane: usize) -> Result<Snapshot<T>, Error> {
+        Ok(self.view(lane)?.into_snapshot())
+    }
 
     /// Runs a plan `repeats[lane]` times in each lane, without a host wait inside; a lane that
     /// diverges stops there. Returns the lanes' states.

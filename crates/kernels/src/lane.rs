@@ -1,5 +1,7 @@
 //! What one lane carries beside its weights: name, metaparameters, place in training.
 
+use std::borrow::Cow;
+
 use bytemuck::{Pod, Zeroable};
 
 use crate::real::Real;
@@ -129,6 +131,43 @@ impl<T: Real> Snapshot<T> {
     pub fn fresh(state: LaneState, parameters: Vec<T>) -> Self {
         let velocity = vec![T::zero(); parameters.len()];
         Self { state, parameters, velocity, second_moment: vec![] }
+    }
+}
+
+/// The trial in a lane as it lies there, or, where the host cannot reach it, a copy: see [`Snapshot`] for
+/// the fields.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LaneView<'lane, T: Clone> {
+    /// Counters, key and metaparameters.
+    pub state: LaneState,
+    /// All parameters.
+    pub parameters: Cow<'lane, [T]>,
+    /// Velocity of each parameter.
+    pub velocity: Cow<'lane, [T]>,
+    /// Mean of the squared gradients of each parameter; empty where no rule keeps it.
+    pub second_moment: Cow<'lane, [T]>,
+}
+
+impl<T: Clone> LaneView<'_, T> {
+    /// A copy that outlives the next step.
+    pub fn into_snapshot(self) -> Snapshot<T> {
+        Snapshot {
+            state: self.state,
+            parameters: self.parameters.into_owned(),
+            velocity: self.velocity.into_owned(),
+            second_moment: self.second_moment.into_owned(),
+        }
+    }
+}
+
+impl<T: Clone> From<Snapshot<T>> for LaneView<'_, T> {
+    fn from(snapshot: Snapshot<T>) -> Self {
+        Self {
+            state: snapshot.state,
+            parameters: snapshot.parameters.into(),
+            velocity: snapshot.velocity.into(),
+            second_moment: snapshot.second_moment.into(),
+        }
     }
 }
 

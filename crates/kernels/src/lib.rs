@@ -81,7 +81,7 @@ pub mod testing;
 pub use error::Error;
 pub use executor::{ExampleStream, Executor, HostCost, Images, Program, Split};
 pub use graph::{Graph, Initialiser, Node, Parameter};
-pub use lane::{LaneState, Snapshot};
+pub use lane::{LaneState, LaneView, Snapshot};
 pub use ops::batch_norm::Moments;
 pub use ops::conv2d::Padding;
 pub use ops::dropout::Masks;

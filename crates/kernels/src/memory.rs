@@ -29,6 +29,12 @@ impl Program {
         (len * size_of::<f32>()) as u64
     }
 
+    /// Bytes that come on top where lanes are saved or go on from a checkpoint: its parameters take the
+    /// place of a fresh trial's, its moments are written.
+    pub fn native_checkpoint_bytes(&self) -> u64 {
+        ((self.n_parameters() + self.second_moment_len()) * size_of::<f32>()) as u64
+    }
+
     /// Scratch buffers once every plan has run, with so many lanes at work at the same time.
     pub(crate) fn scratch_buffers(&self, n_working: usize, n_threads: usize) -> Buffers {
         let mut buffers = Buffers::new();
@@ -81,12 +87,20 @@ fn scratch(op: &Op) -> ScratchLens {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
+    use crate::cpu::CpuExecutor;
+    use crate::executor::Executor;
     use crate::graph::{Graph, Initialiser};
     use crate::ops::update::UpdateRule;
 
     /// A layer of 3 to 5 units on 4 rows, trained and evaluated.
     fn program() -> Program {
+        program_of(UpdateRule::Momentum)
+    }
+
+    fn program_of(rule: UpdateRule) -> Program {
         let mut graph = Graph::new();
         let x = graph.parameter("x", &[4, 3], Initialiser::Zeros).unwrap();
         let w = graph.parameter("w", &[3, 5], Initialiser::Zeros).unwrap();
@@ -94,7 +108,7 @@ mod tests {
         let y = graph.relu(product).unwrap();
         let loss = graph.sum(y, 1.0).unwrap();
         let evaluation = Plan::evaluation(&graph, &[loss], 7).unwrap();
-        let training = Plan::training(graph, loss, UpdateRule::Momentum, &[]).unwrap();
+        let training = Plan::training(graph, loss, rule, &[]).unwrap();
         Program::new(vec![training, evaluation], vec![]).unwrap()
     }
 
@@ -115,6 +129,21 @@ mod tests {
     fn scratch_bytes(program: &Program) -> u64 {
         let len = program.lane_len() + program.n_parameters();
         program.native_memory_bytes(1, 1) - 4 * len as u64
+    }
+
+    #[test]
+    fn a_trial_on_its_way_out_takes_one_copy_that_is_planned() {
+        for (rule, n_buffers) in [(UpdateRule::Momentum, 2), (UpdateRule::Adam, 3)] {
+            let program = program_of(rule);
+            let mut executor = CpuExecutor::<f32>::new(&program, 1).unwrap();
+            let lane = executor.view(0).unwrap();
+            let buffers = [lane.parameters, lane.velocity, lane.second_moment];
+            assert!(buffers.iter().all(|buffer| matches!(buffer, Cow::Borrowed(_))), "{rule:?}");
+            let len: usize = buffers.iter().map(|buffer| buffer.len()).sum();
+            assert_eq!(len, 27 * n_buffers);
+            let planned = 4 * program.n_parameters() as u64 + program.native_checkpoint_bytes();
+            assert_eq!(planned, 4 * len as u64, "{rule:?}");
+        }
     }
 
     #[test]

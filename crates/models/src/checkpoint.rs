@@ -8,8 +8,8 @@
 
 use std::borrow::Cow;
 
-use bytemuck::{Pod, cast_slice, pod_read_unaligned};
-use critbatch_kernels::{LaneState, Parameter, Snapshot};
+use bytemuck::{cast_slice, pod_read_unaligned};
+use critbatch_kernels::{LaneState, Parameter};
 use safetensors::tensor::{Metadata, TensorView};
 use safetensors::{Dtype, SafeTensors};
 
@@ -30,17 +30,27 @@ const N_WORDS: usize = size_of::<LaneState>() / size_of::<u32>();
 /// The buffers of a lane, each of all parameters, and what follows the parameters' names in the file.
 const BUFFERS: [&str; 3] = ["", "/velocity", "/mean_square"];
 
-/// The file of a lane.
+/// A lane's file that has been looked through: all that it should hold is there, in the right form.
+pub(crate) struct Checkpoint<'file> {
+    /// What is to be believed of it is for the caller to check.
+    pub(crate) state: LaneState,
+    parameters: &'file [Parameter],
+    /// Of each buffer the bytes of each parameter.
+    buffers: Vec<Vec<&'file [u8]>>,
+}
+
+/// The file of a lane: of its state and its buffers, the last of which may be empty. It is the only copy
+/// that is made of them.
 ///
 /// # Errors
 /// If a tensor is too large for the format.
 pub(crate) fn to_bytes(
-    snapshot: &Snapshot<f32>,
+    state: &LaneState,
+    buffers: [&[f32]; 3],
     parameters: &[Parameter],
 ) -> Result<Vec<u8>, ModelError> {
-    let state = bytemuck::bytes_of(&snapshot.state);
+    let state = bytemuck::bytes_of(state);
     let mut tensors = vec![(Cow::from(LANE), view(Dtype::U32, &[N_WORDS], state)?)];
-    let buffers = [&snapshot.parameters, &snapshot.velocity, &snapshot.second_moment];
     for (values, suffix) in
         buffers.into_iter().zip(BUFFERS).filter(|(values, _)| !values.is_empty())
     {
@@ -54,36 +64,49 @@ pub(crate) fn to_bytes(
     safetensors::serialize(tensors, Some(metadata.into())).map_err(|error| refused(&error))
 }
 
-/// The lane of a file. What its state may be is for the caller to check.
-///
-/// # Errors
-/// If the bytes are no such file of these parameters.
-pub(crate) fn from_bytes(
-    bytes: &[u8],
-    parameters: &[Parameter],
-    has_second_moment: bool,
-) -> Result<Snapshot<f32>, ModelError> {
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| refused(&error))?;
-    match version(&metadata) {
-        Some(VERSION) => {}
-        found => {
-            let found = found.map_or("none".to_owned(), |found| format!("'{found}'"));
-            return Err(ModelError::Checkpoint(format!("layout {found}; expected '{VERSION}'")));
+impl<'file> Checkpoint<'file> {
+    /// Looks through a file.
+    ///
+    /// # Errors
+    /// If the bytes are no such file of these parameters.
+    pub(crate) fn open(
+        bytes: &'file [u8],
+        parameters: &'file [Parameter],
+        has_second_moment: bool,
+    ) -> Result<Self, ModelError> {
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| refused(&error))?;
+        match version(&metadata) {
+            Some(VERSION) => {}
+            found => {
+                let found = found.map_or("none".to_owned(), |found| format!("'{found}'"));
+                return Err(ModelError::Checkpoint(format!(
+                    "layout {found}; expected '{VERSION}'"
+                )));
+            }
+        }
+        let file = SafeTensors::deserialize(bytes).map_err(|error| refused(&error))?;
+        let n_buffers = 2 + usize::from(has_second_moment);
+        let buffer = |suffix| -> Result<Vec<&[u8]>, ModelError> {
+            let tensor = |Parameter { name, shape, .. }: &Parameter| {
+                data(&file, &format!("{name}{suffix}"), Dtype::F32, shape)
+            };
+            parameters.iter().map(tensor).collect()
+        };
+        let buffers = BUFFERS.into_iter().take(n_buffers).map(buffer).collect::<Result<_, _>>()?;
+        let state = pod_read_unaligned(data(&file, LANE, Dtype::U32, &[N_WORDS])?);
+        Ok(Self { state, parameters, buffers })
+    }
+
+    /// Writes the buffers, as long as the parameters each, into those of a lane.
+    pub(crate) fn copy_to(&self, buffers: [&mut [f32]; 3]) {
+        for (values, tensors) in buffers.into_iter().zip(&self.buffers) {
+            for (Parameter { shape, offset, .. }, bytes) in self.parameters.iter().zip(tensors) {
+                let values = &mut values[*offset..offset + shape.len()];
+                let elements = bytes.chunks_exact(size_of::<f32>()).map(pod_read_unaligned);
+                values.iter_mut().zip(elements).for_each(|(value, element)| *value = element);
+            }
         }
     }
-    let file = SafeTensors::deserialize(bytes).map_err(|error| refused(&error))?;
-    let mut buffers = [vec![], vec![], vec![]];
-    let n_buffers = 2 + usize::from(has_second_moment);
-    for (values, suffix) in buffers.iter_mut().zip(BUFFERS).take(n_buffers) {
-        for Parameter { name, shape, .. } in parameters {
-            let name = format!("{name}{suffix}");
-            values.extend(elements::<f32>(&file, &name, Dtype::F32, shape)?);
-        }
-    }
-    let words: Vec<u32> = elements(&file, LANE, Dtype::U32, &[N_WORDS])?.collect();
-    let [parameters, velocity, second_moment] = buffers;
-    let state = pod_read_unaligned(cast_slice(&words));
-    Ok(Snapshot { state, parameters, velocity, second_moment })
 }
 
 fn version(metadata: &Metadata) -> Option<&str> {
@@ -98,13 +121,13 @@ fn view<'data>(
     TensorView::new(dtype, shape.to_vec(), bytes).map_err(|error| refused(&error))
 }
 
-/// The elements of a tensor that has to be of this kind.
-fn elements<'file, T: Pod>(
+/// The bytes of a tensor that has to be of this kind.
+fn data<'file>(
     file: &SafeTensors<'file>,
     name: &str,
     dtype: Dtype,
     shape: &[usize],
-) -> Result<impl Iterator<Item = T> + use<'file, T>, ModelError> {
+) -> Result<&'file [u8], ModelError> {
     let tensor = file.tensor(name).map_err(|error| refused(&error))?;
     if (tensor.dtype(), tensor.shape()) != (dtype, shape) {
         let (found, found_shape) = (tensor.dtype(), tensor.shape());
@@ -112,7 +135,7 @@ fn elements<'file, T: Pod>(
             "'{name}' is {found} {found_shape:?}; expected {dtype} {shape:?}"
         )));
     }
-    Ok(tensor.data().chunks_exact(size_of::<T>()).map(pod_read_unaligned))
+    Ok(tensor.data())
 }
 
 fn refused(error: &safetensors::SafeTensorError) -> ModelError {

@@ -123,6 +123,15 @@ impl Compute {
         }
     }
 
+    /// As [`Compute::memory_bytes`], of training that is saved on the way.
+    pub fn memory_bytes_with_checkpoints(&self, program: &Program, lanes: usize) -> u64 {
+        let checkpoint = match self {
+            Compute::Cpu => program.native_checkpoint_bytes(),
+            Compute::Gpu(_) => 0,
+        };
+        self.memory_bytes(program, lanes) + checkpoint
+    }
+
     /// The numbers of lanes that are worth trying, ascending.
     ///
     /// On the CPU each thread takes the same number of lanes, at first four: a lane's steps take no
@@ -147,7 +156,7 @@ impl Compute {
 
     /// The most lanes that fit, as far as it can be known without trying; at least one.
     pub fn most_lanes(&self, program: &Program) -> usize {
-        let bytes = |lanes| self.memory_bytes(program, lanes);
+        let bytes = |lanes| self.memory_bytes_with_checkpoints(program, lanes);
         match self {
             Compute::Cpu => fitting(budget_bytes(), bytes, n_threads()),
             Compute::Gpu(device) => {

@@ -4,7 +4,7 @@ use bytemuck::bytes_of;
 use critbatch_kernels::{Executor, HostCost, LaneState, Parameter, Snapshot};
 use critbatch_tuner::{Goal, LaneTrainer, Metrics, TrainerError, Trial};
 
-use crate::checkpoint;
+use crate::checkpoint::{self, Checkpoint};
 use crate::error::ModelError;
 use crate::evaluation::{Evaluation, repeats_in};
 use crate::gradient_noise::{self, N_MICRO_BATCHES};
@@ -171,10 +171,11 @@ impl LaneTrainer for Trainer {
 
     fn snapshot(&mut self, lane: usize) -> Result<Vec<u8>, TrainerError> {
         self.check_occupied(lane)?;
-        let mut snapshot = self.executor.save(lane).map_err(ModelError::from)?;
+        let lane = self.executor.view(lane).map_err(ModelError::from)?;
         // These only say how the steps were cut into calls: the same state is the same file.
-        (snapshot.state.remaining, snapshot.state.cursor) = (0, 0);
-        Ok(checkpoint::to_bytes(&snapshot, &self.parameters)?)
+        let state = LaneState { remaining: 0, cursor: 0, ..lane.state };
+        let buffers = [&*lane.parameters, &*lane.velocity, &*lane.second_moment];
+        Ok(checkpoint::to_bytes(&state, buffers, &self.parameters)?)
     }
 
     fn restore(
@@ -185,11 +186,12 @@ impl LaneTrainer for Trainer {
     ) -> Result<u64, TrainerError> {
         self.free(lane);
         let has_second_moment = self.optimizer.rule().has_second_moment();
-        let mut snapshot = checkpoint::from_bytes(snapshot, &self.parameters, has_second_moment)?;
-        snapshot.state = self.resumed(trial, snapshot.state)?;
-        self.executor.load(lane, &snapshot).map_err(ModelError::from)?;
+        let checkpoint = Checkpoint::open(snapshot, &self.parameters, has_second_moment)?;
+        let state = self.resumed(trial, checkpoint.state)?;
+        let mut write = |buffers: [&mut [f32]; 3]| checkpoint.copy_to(buffers);
+        self.executor.load_with(lane, state, &mut write).map_err(ModelError::from)?;
         self.occupied[lane] = true;
-        Ok(u64::from(snapshot.state.step))
+        Ok(u64::from(state.step))
     }
 
     fn free(&mut self, lane: usize) {

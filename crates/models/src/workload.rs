@@ -179,7 +179,7 @@ impl Workload {
         Ok(Program::new(plans, splits)?)
     }
 
-    /// Bytes of memory that training in so many lanes is planned to take.
+    /// Bytes of memory that training in so many lanes is planned to take, without checkpoints.
     ///
     /// On the CPU it is the most that the whole process will have had in memory: what it had when the
     /// data were there, and what the lanes take on top. On a GPU it is what the device
@@ -188,12 +188,17 @@ impl Workload {
     /// # Errors
     /// As [`Workload::program`].
     pub fn memory_bytes(&self, batch_size: usize, lanes: usize) -> Result<u64, ModelError> {
+        let program = self.program(batch_size)?;
+        Ok(self.bytes_in_all(self.compute.memory_bytes(&program, lanes)))
+    }
+
+    /// As [`Workload::memory_bytes`], given what lanes take.
+    fn bytes_in_all(&self, bytes: u64) -> u64 {
         let [resident, peak] = self.base_bytes;
-        let bytes = self.compute.memory_bytes(&self.program(batch_size)?, lanes);
-        Ok(match self.compute {
+        match self.compute {
             Compute::Cpu => peak.max(resident + bytes + RUNTIME_BYTES),
             Compute::Gpu(_) => bytes,
-        })
+        }
     }
 
     /// A trainer of one batch size.
@@ -393,7 +398,8 @@ impl TrainerFactory for Workload {
     }
 
     fn memory_bytes(&self, batch_size: u64, lanes: usize) -> Option<u64> {
-        self.memory_bytes(usize::try_from(batch_size).ok()?, lanes).ok()
+        let program = self.program(usize::try_from(batch_size).ok()?).ok()?;
+        Some(self.bytes_in_all(self.compute.memory_bytes_with_checkpoints(&program, lanes)))
     }
 
     fn snapshot_bytes(&self) -> u64 {

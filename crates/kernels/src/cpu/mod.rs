@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::Error;
 use crate::executor::{Executor, Program, Split, check_lane, check_run, check_snapshot};
 use crate::graph::Node;
-use crate::lane::{LaneState, Snapshot};
+use crate::lane::{LaneState, LaneView, Snapshot};
 use crate::ops::Op;
 use crate::plan::{Buffer, Dispatch, Plan, View};
 use crate::real::Real;
@@ -113,14 +113,27 @@ impl<T: Real> Executor<T> for CpuExecutor<T> {
         Ok(())
     }
 
-    fn save(&mut self, lane: usize) -> Result<Snapshot<T>, Error> {
+    fn load_with(
+        &mut self,
+        lane: usize,
+        state: LaneState,
+        write: &mut dyn FnMut([&mut [T]; 3]),
+    ) -> Result<(), Error> {
+        check_lane("load", self.lanes.len(), lane)?;
+        let lane = &mut self.lanes[lane];
+        lane.state = state;
+        write([&mut lane.parameters, &mut lane.velocity, &mut lane.second_moment]);
+        Ok(())
+    }
+
+    fn view(&mut self, lane: usize) -> Result<LaneView<'_, T>, Error> {
         check_lane("save", self.lanes.len(), lane)?;
         let lane = &self.lanes[lane];
-        Ok(Snapshot {
+        Ok(LaneView {
             state: lane.state,
-            parameters: lane.parameters.clone(),
-            velocity: lane.velocity.clone(),
-            second_moment: lane.second_moment.clone(),
+            parameters: lane.parameters.as_slice().into(),
+            velocity: lane.velocity.as_slice().into(),
+            second_moment: lane.second_moment.as_slice().into(),
         })
     }
 

@@ -15,7 +15,7 @@ use super::submissions::{Limits, Submissions};
 use crate::error::Error;
 use crate::executor::{Executor, HostCost, Program, check_lane, check_run, check_snapshot};
 use crate::graph::Node;
-use crate::lane::{LaneState, Snapshot};
+use crate::lane::{LaneState, LaneView, Snapshot};
 
 /// Submissions, or whole iterations, that are recorded ahead of the device, so that the host's memory
 /// stays small ...
@@ -257,19 +257,29 @@ impl Executor<f32> for GpuExecutor {
         self.device.check()
     }
 
-    fn save(&mut self, lane: usize) -> Result<Snapshot<f32>, Error> {
+    fn load_with(
+        &mut self,
+        lane: usize,
+        state: LaneState,
+        write: &mut dyn FnMut([&mut [f32]; 3]),
+    ) -> Result<(), Error> {
+        let zeros = vec![0.0; self.program.n_parameters()];
+        let mut snapshot = Snapshot::fresh(state, zeros);
+        snapshot.second_moment = vec![0.0; self.program.second_moment_len()];
+        let Snapshot { parameters, velocity, second_moment, .. } = &mut snapshot;
+        write([parameters, velocity, second_moment]);
+        self.load(lane, &snapshot)
+    }
+
+    fn view(&mut self, lane: usize) -> Result<LaneView<'_, f32>, Error> {
         check_lane("save", self.states.len(), lane)?;
+        let read = |storage, len| self.read_lane(storage, lane, 0, len);
         let n_parameters = self.program.n_parameters();
-        Ok(Snapshot {
+        Ok(LaneView {
             state: self.states[lane],
-            parameters: self.read_lane(Storage::Parameters, lane, 0, n_parameters)?,
-            velocity: self.read_lane(Storage::Velocity, lane, 0, n_parameters)?,
-            second_moment: self.read_lane(
-                Storage::SecondMoment,
-                lane,
-                0,
-                self.program.second_moment_len(),
-            )?,
+            parameters: read(Storage::Parameters, n_parameters)?.into(),
+            velocity: read(Storage::Velocity, n_parameters)?.into(),
+            second_moment: read(Storage::SecondMoment, self.program.second_moment_len())?.into(),
         })
     }
 

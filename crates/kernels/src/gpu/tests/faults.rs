@@ -12,7 +12,7 @@ use crate::gpu::launch::{Launch, Shader};
 use crate::gpu::self_test::{difference, self_test};
 use crate::gpu::{Device, GpuExecutor, Selection};
 use crate::graph::{Graph, Initialiser, Node};
-use crate::lane::{LaneState, Snapshot};
+use crate::lane::{LaneState, LaneView, Snapshot};
 use crate::ops::update::UpdateRule;
 use crate::plan::Plan;
 
@@ -32,10 +32,19 @@ impl Executor<f32> for Wrong {
         self.inner.load(lane, snapshot)
     }
 
-    fn save(&mut self, lane: usize) -> Result<Snapshot<f32>, Error> {
+    fn load_with(
+        &mut self,
+        lane: usize,
+        state: LaneState,
+        write: &mut dyn FnMut([&mut [f32]; 3]),
+    ) -> Result<(), Error> {
+        self.inner.load_with(lane, state, write)
+    }
+
+    fn view(&mut self, lane: usize) -> Result<LaneView<'_, f32>, Error> {
         let mut snapshot = self.inner.save(lane)?;
         (self.spoil)(&mut snapshot);
-        Ok(snapshot)
+        Ok(snapshot.into())
     }
 
     fn run_from(
