@@ -236,6 +236,28 @@ impl Device {
         let _ = self.wait(None);
     }
 
+    /// Maps the first bytes of a buffer once a submission that uses it has ended, if there is one.
+    pub(crate) fn map(
+        &self,
+        buffer: &wgpu::Buffer,
+        mode: wgpu::MapMode,
+        bytes: u64,
+        after: Option<wgpu::SubmissionIndex>,
+    ) -> Result<(), Error> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        buffer.map_async(mode, 0..bytes, move |result| {
+            // The receiver is gone only if this call already failed.
+            let _ = sender.send(result);
+        });
+        match after {
+            Some(submission) => self.wait(Some(submission))?,
+            None => self.poll(wgpu::PollType::Poll, Duration::ZERO)?,
+        }
+        // A thread that waits for another executor may be the one that calls back, a little later.
+        let mapped = receiver.recv().map_err(|error| self.error(&error.to_string()))?;
+        mapped.map_err(|error| self.error(&error.to_string()))
+    }
+
     /// Waits until a submission, or all of them, ended; not for ever.
     pub(crate) fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<(), Error> {
         let limit = if self.adapter.is_software() { PATIENCE_WITH_SOFTWARE } else { PATIENCE };
@@ -248,6 +270,10 @@ impl Device {
         limit: Duration,
     ) -> Result<(), Error> {
         let poll = wgpu::PollType::Wait { submission_index: submission, timeout: Some(limit) };
+        self.poll(poll, limit)
+    }
+
+    fn poll(&self, poll: wgpu::PollType, limit: Duration) -> Result<(), Error> {
         match self.device.poll(poll) {
             Ok(_) => self.check(),
             Err(wgpu::PollError::Timeout) => {

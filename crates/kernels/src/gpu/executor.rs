@@ -10,7 +10,7 @@ use super::dispatch::{Builder, Command};
 use super::gemm::Tiling;
 use super::lower::{Storage, lower};
 use super::memory::{Allocation, Memory};
-use super::stream::StreamedPlan;
+use super::stream::{MAX_AHEAD_OF_STREAM, StreamedPlan};
 use super::submissions::{Limits, Submissions};
 use crate::error::Error;
 use crate::executor::{Executor, HostCost, Program, check_lane, check_run, check_snapshot};
@@ -18,11 +18,8 @@ use crate::graph::Node;
 use crate::lane::{LaneState, LaneView, Snapshot};
 
 /// Submissions, or whole iterations, that are recorded ahead of the device, so that the host's memory
-/// stays small ...
+/// stays small.
 const MAX_AHEAD: usize = 8;
-
-/// ... and those that batches of a stream were read for.
-const MAX_AHEAD_OF_STREAM: usize = 2;
 
 /// Runs plans through WGSL kernels.
 pub struct GpuExecutor {
@@ -73,6 +70,8 @@ impl GpuExecutor {
         let builder = Builder::new(device, &memory, lanes);
         let commands =
             kernels.iter().map(|kernels| builder.commands(kernels)).collect::<Result<_, _>>()?;
+        // Writes their `Params`.
+        device.queue.submit([]);
         device.check()?;
         let executor = Self {
             device: Arc::clone(device),
@@ -111,7 +110,7 @@ impl GpuExecutor {
             let n_now = n_left.min(most);
             n_left -= n_now;
             if let Some(streamed) = streamed {
-                self.write_batches(streamed, &mut states);
+                self.write_batches(streamed, &mut states)?;
             }
             let mut last = None;
             for part in &parts {
@@ -150,11 +149,15 @@ impl GpuExecutor {
     }
 
     /// Reads the batches of the next iteration and puts them before what is submitted next.
-    fn write_batches(&self, streamed: StreamedPlan, states: &mut [LaneState]) {
+    fn write_batches(
+        &mut self,
+        streamed: StreamedPlan,
+        states: &mut [LaneState],
+    ) -> Result<(), Error> {
         let split = streamed.split();
-        let Some(stream) = self.program.splits()[split].stream() else { return };
+        let Some(stream) = self.program.splits()[split].stream() else { return Ok(()) };
         let bytes = streamed.read(stream, states);
-        self.device.queue.write_buffer(&self.memory.splits[split][0], 0, &bytes);
+        self.memory.upload.write(&self.device, &self.memory.splits[split][0], 0, &bytes)
     }
 
     /// Waits for all work and copies a part of a buffer to the host.
@@ -171,16 +174,8 @@ impl GpuExecutor {
         let staging = &self.memory.staging;
         let mut encoder = self.device.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(buffer, (offset * size_of::<T>()) as u64, staging, 0, bytes);
-        self.device.queue.submit([encoder.finish()]);
-        let (sender, receiver) = std::sync::mpsc::channel();
-        staging.map_async(wgpu::MapMode::Read, 0..bytes, move |result| {
-            // The receiver is gone only if this call already failed.
-            let _ = sender.send(result);
-        });
-        self.device.wait(None)?;
-        // A thread that waits for another executor may be the one that calls back, a little later.
-        let mapped = receiver.recv().map_err(|error| self.device.error(&error.to_string()))?;
-        mapped.map_err(|error| self.device.error(&error.to_string()))?;
+        let copied = self.device.queue.submit([encoder.finish()]);
+        self.device.map(staging, wgpu::MapMode::Read, bytes, Some(copied))?;
         let view = staging.get_mapped_range(0..bytes);
         let view = view.map_err(|error| self.device.error(&error.to_string()))?;
         let values = bytemuck::pod_collect_to_vec(&view);
@@ -224,10 +219,11 @@ impl GpuExecutor {
         Ok(all)
     }
 
-    fn write_lane(&self, storage: Storage, lane: usize, values: &[f32]) {
-        let allocation = &self.memory.allocations[&storage];
-        let start = (lane * allocation.stride * size_of::<f32>()) as u64;
-        self.device.queue.write_buffer(&allocation.buffer, start, bytemuck::cast_slice(values));
+    fn write_lane(&mut self, storage: Storage, lane: usize, values: &[f32]) -> Result<(), Error> {
+        let Memory { allocations, upload, .. } = &mut self.memory;
+        let Allocation { buffer, stride } = &allocations[&storage];
+        let start = (lane * stride * size_of::<f32>()) as u64;
+        upload.write(&self.device, buffer, start, bytemuck::cast_slice(values))
     }
 
     fn write_states(&self) {
@@ -245,14 +241,14 @@ impl Executor<f32> for GpuExecutor {
         check_lane("load", self.states.len(), lane)?;
         check_snapshot(&self.program, snapshot)?;
         self.states[lane] = snapshot.state;
-        self.write_lane(Storage::Parameters, lane, &snapshot.parameters);
-        self.write_lane(Storage::Velocity, lane, &snapshot.velocity);
+        self.write_lane(Storage::Parameters, lane, &snapshot.parameters)?;
+        self.write_lane(Storage::Velocity, lane, &snapshot.velocity)?;
         match snapshot.second_moment.as_slice() {
             [] => {
                 let zeros = vec![0.0; self.program.second_moment_len()];
-                self.write_lane(Storage::SecondMoment, lane, &zeros);
+                self.write_lane(Storage::SecondMoment, lane, &zeros)?;
             }
-            values => self.write_lane(Storage::SecondMoment, lane, values),
+            values => self.write_lane(Storage::SecondMoment, lane, values)?,
         }
         self.device.check()
     }
@@ -327,17 +323,10 @@ impl Executor<f32> for GpuExecutor {
         let keeps = |storage| {
             matches!(storage, Storage::Parameters | Storage::Velocity | Storage::SecondMoment)
         };
-        let nans = [f32::NAN; 1 << 14];
-        for (_, allocation) in self.memory.allocations.iter().filter(|(key, _)| !keeps(**key)) {
-            let len = allocation.stride * self.states.len();
-            for start in (0..len).step_by(nans.len()) {
-                let part = &nans[..nans.len().min(len - start)];
-                let offset = (start * size_of::<f32>()) as u64;
-                let bytes = bytemuck::cast_slice(part);
-                self.device.queue.write_buffer(&allocation.buffer, offset, bytes);
-            }
-        }
-        self.device.queue.submit([]);
+        let Memory { allocations, upload, .. } = &mut self.memory;
+        let poisoned = allocations.iter().filter(|(key, _)| !keeps(**key));
+        let targets = poisoned.map(|(_, Allocation { buffer, .. })| (buffer, 0..buffer.size()));
+        upload.fill(&self.device, f32::NAN.to_ne_bytes(), targets)?;
         self.device.check()
     }
 }

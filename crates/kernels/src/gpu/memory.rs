@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use super::device::Device;
 use super::gemm::Tiling;
 use super::lower::{Kernel, Storage, lower};
-use super::stream::StreamedPlan;
+use super::stream::{MAX_AHEAD_OF_STREAM, StreamedPlan};
+use super::upload::{Upload, UploadSizes};
 use crate::error::Error;
-use crate::executor::{Program, Split};
+use crate::executor::Program;
 use crate::lane::LaneState;
 
 /// Lanes start at multiples of so many elements, 128 bytes: a line of most caches.
@@ -25,7 +26,8 @@ pub fn memory_bytes(program: &Program, lanes: usize) -> u64 {
     let buffers = lens.into_values().map(|len| len_bytes(len, lanes));
     let data = (0..program.splits().len()).map(|split| split_bytes(program, split, lanes));
     let data = data.flatten();
-    states as u64 + buffers.sum::<u64>() + staging + data.sum::<u64>()
+    let upload = upload_sizes(program, lanes).all_bytes();
+    states as u64 + buffers.sum::<u64>() + staging + upload + data.sum::<u64>()
 }
 
 /// The most lanes for which the device's limits allow the buffers of a program.
@@ -80,10 +82,26 @@ fn staging_bytes(lens: &BTreeMap<Storage, usize>, lanes: usize) -> u64 {
 fn split_bytes(program: &Program, index: usize, lanes: usize) -> [u64; 2] {
     let word = size_of::<u32>();
     let split = &program.splits()[index];
-    let batches = program.plans().iter().filter_map(|plan| StreamedPlan::of(plan, index));
-    let streamed = batches.map(|plan| plan.batches_len(lanes)).max();
+    let streamed = streamed_len(program, index, lanes);
     let images = streamed.unwrap_or(split.bytes().len()).next_multiple_of(word).max(word);
     [images as u64, (split.labels.len() * word).max(word) as u64]
+}
+
+/// Bytes that one iteration takes of a split, if it is a stream.
+fn streamed_len(program: &Program, index: usize, lanes: usize) -> Option<usize> {
+    let batches = program.plans().iter().filter_map(|plan| StreamedPlan::of(plan, index));
+    batches.map(|plan| plan.batches_len(lanes)).max()
+}
+
+/// Buffers through which parameters, data and batches are written.
+fn upload_sizes(program: &Program, lanes: usize) -> UploadSizes {
+    let splits = program.splits().iter();
+    let data = splits.flat_map(|split| [split.bytes().len(), size_of_val(&split.labels[..])]);
+    let parameters = program.n_parameters() * size_of::<f32>();
+    let longest = data.chain([parameters]).max().unwrap_or(0) as u64;
+    let splits = 0..program.splits().len();
+    let batches = splits.filter_map(|index| streamed_len(program, index, lanes)).max();
+    UploadSizes::new(longest, batches.map(|len| len as u64), MAX_AHEAD_OF_STREAM)
 }
 
 /// A buffer with a leading lane axis.
@@ -100,8 +118,10 @@ pub(crate) struct Memory {
     pub(crate) faults: wgpu::Buffer,
     /// Images and labels of each split.
     pub(crate) splits: Vec<[wgpu::Buffer; 2]>,
-    /// Where the host reads from.
+    /// Where the host reads from ...
     pub(crate) staging: wgpu::Buffer,
+    /// ... and what it writes through.
+    pub(crate) upload: Upload,
 }
 
 impl Memory {
@@ -116,10 +136,11 @@ impl Memory {
         kernels: &[Vec<Kernel>],
         lanes: usize,
     ) -> Result<Self, Error> {
-        let memory = Self::make(device, program, kernels, lanes)?;
+        let mut memory = Self::make(device, program, kernels, lanes)?;
         device.check()?;
-        for (split, buffers) in program.splits().iter().zip(&memory.splits) {
-            write_split(device, split, buffers);
+        for (split, [images, labels]) in program.splits().iter().zip(&memory.splits) {
+            memory.upload.write(device, images, 0, split.bytes())?;
+            memory.upload.write(device, labels, 0, bytemuck::cast_slice(&split.labels))?;
         }
         device.check()?;
         Ok(memory)
@@ -154,6 +175,7 @@ impl Memory {
                 staging_bytes(&lens, lanes),
                 Usage::MAP_READ | Usage::COPY_DST,
             )?,
+            upload: create_upload(device, upload_sizes(program, lanes))?,
         })
     }
 }
@@ -179,16 +201,10 @@ fn create_split(
     ])
 }
 
-/// Writes all that is in memory of a split, the images to whole words.
-fn write_split(device: &Device, split: &Split, [images, labels]: &[wgpu::Buffer; 2]) {
-    let (words, rest) = split.bytes().as_chunks::<4>();
-    device.queue.write_buffer(images, 0, words.as_flattened());
-    let mut last = [0; 4];
-    last[..rest.len()].copy_from_slice(rest);
-    if !rest.is_empty() {
-        device.queue.write_buffer(images, 4 * words.len() as u64, &last);
-    }
-    device.queue.write_buffer(labels, 0, bytemuck::cast_slice(&split.labels));
+fn create_upload(device: &Device, sizes: UploadSizes) -> Result<Upload, Error> {
+    let usage = wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC;
+    let buffers = (0..sizes.n_buffers).map(|_| create(device, "upload", sizes.bytes, usage));
+    Ok(Upload::new(buffers.collect::<Result<_, _>>()?))
 }
 
 /// A buffer of at least one word, if the device can have it.

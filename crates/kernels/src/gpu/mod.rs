@@ -6,6 +6,7 @@
 //!   -> memory.rs                   bytes needed, buffers made once
 //!   -> pipelines.rs                compiled kernels, kept on disk
 //!   -> dispatch.rs                 bindings, `Params`, workgroup counts
+//!   -> upload.rs                   parameters and data on their way to the device
 //!   -> submissions.rs              how much is submitted at once
 //!   -> executor.rs                 records, submits, reads back
 //!
@@ -41,6 +42,7 @@ mod stream;
 mod submissions;
 #[cfg(test)]
 mod tests;
+mod upload;
 mod window;
 
 pub use device::{Adapter, Device, Selection, adapters};

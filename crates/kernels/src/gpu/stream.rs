@@ -13,6 +13,9 @@ use crate::ops::advance::Advance;
 use crate::ops::gather::{Gather, Sampling};
 use crate::plan::Plan;
 
+/// Iterations that are submitted ahead of the device with batches that were read for them.
+pub(crate) const MAX_AHEAD_OF_STREAM: usize = 2;
+
 /// A plan whose images are read when its iterations need them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StreamedPlan {

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::executor::{Executor, Program, Split};
 use crate::gpu::launch::{Launch, Shader};
 use crate::gpu::self_test::{difference, self_test};
-use crate::gpu::{Device, GpuExecutor, Selection};
+use crate::gpu::{Device, GpuExecutor, Selection, memory_bytes};
 use crate::graph::{Graph, Initialiser, Node};
 use crate::lane::{LaneState, LaneView, Snapshot};
 use crate::ops::update::UpdateRule;
@@ -137,10 +137,10 @@ fn a_kernel_that_does_not_compile_is_named() {
     device.check().unwrap();
 }
 
-/// A program whose lanes take some 200 MiB each, with data of 1 MiB.
-fn large_program() -> Program {
+/// A program whose lanes have so many parameters, with data of 1 MiB.
+fn program_of(n_parameters: usize) -> Program {
     let mut graph = Graph::new();
-    let x = graph.parameter("x", &[1 << 24], Initialiser::Zeros).unwrap();
+    let x = graph.parameter("x", &[n_parameters], Initialiser::Zeros).unwrap();
     let y = graph.sum(x, 1.0).unwrap();
     let split = Arc::new(Split::resident(vec![1; 1 << 20], vec![0; 1 << 10]));
     Program::new(vec![Plan::forward(&graph, &[y]).unwrap()], vec![split]).unwrap()
@@ -168,7 +168,8 @@ fn memory_that_runs_out_is_its_own_error_and_the_device_goes_on() {
 #[ignore = "run by memory_that_runs_out_is_its_own_error_and_the_device_goes_on"]
 fn in_a_process_of_little_memory() {
     let device = Device::open(&Selection::Software).unwrap();
-    let program = large_program();
+    // Lanes of some 200 MiB.
+    let program = program_of(1 << 24);
     let mut held = vec![];
     let (error, bytes) = loop {
         let bytes = held_bytes(&device);
@@ -185,6 +186,34 @@ fn in_a_process_of_little_memory() {
     let mut executor = GpuExecutor::new(&device, &program, 2).unwrap();
     executor.load(0, &trial(&program, 1)).unwrap();
     executor.run(0, &[3, 0]).unwrap();
+}
+
+/// What wgpu makes for itself, of a size that nobody knows, would be lost with the device.
+#[test]
+fn a_device_holds_what_was_planned_and_nothing_that_waits_to_be_written() {
+    const SLACK: u64 = 64 << 10;
+    let device = Device::open(&Selection::Software).unwrap();
+    let before = held_bytes(&device);
+    let program = program_of(1 << 18);
+    let planned = memory_bytes(&program, 3);
+    let mut executor = GpuExecutor::new(&device, &program, 3).unwrap();
+    executor.poison().unwrap();
+    for lane in 0..3 {
+        executor.load(lane, &trial(&program, 1)).unwrap();
+        let held = held_bytes(&device) - before;
+        assert!(held.abs_diff(planned) < SLACK, "{held} bytes held, {planned} planned");
+    }
+}
+
+/// Parameters that go through the upload buffer in pieces, the last of them no whole one.
+#[test]
+fn more_than_the_upload_buffer_holds_arrives_whole() {
+    let program = program_of((1 << 22) + (1 << 20) + 3);
+    let mut executor = GpuExecutor::new(device(), &program, 1).unwrap();
+    let values = (0..program.n_parameters()).map(|index| index as f32).collect();
+    let trial = Snapshot::fresh(LaneState::default(), values);
+    executor.load(0, &trial).unwrap();
+    assert!(executor.save(0).unwrap().parameters == trial.parameters);
 }
 
 #[test]
