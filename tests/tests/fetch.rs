@@ -9,10 +9,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 /// Debian's package, which scripts/test installs.
 const PACKAGE: &str = "/usr/share/datasets/fashion-mnist";
 
 const IMAGES: &str = "train-images-idx3-ubyte.gz";
+
+/// The folder that LM1B's archive unpacks to.
+const LM1B: &str = "1-billion-word-language-modeling-benchmark-r13output";
 
 /// A server of files that notes each request as `name from byte`.
 struct Server {
@@ -149,22 +155,44 @@ fn a_file_that_the_server_has_not_is_said() {
     assert!(line.contains("train-images-idx3-ubyte.gz: the server answers 404"), "{line}");
 }
 
+/// A gzip-compressed tar archive of files, by their names.
+fn archive(files: &[(String, Vec<u8>)], compression: Compression) -> Vec<u8> {
+    let mut archive = tar::Builder::new(vec![]);
+    for (name, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, name, &content[..]).expect("memory takes it");
+    }
+    let mut encoder = GzEncoder::new(vec![], compression);
+    let archive = archive.into_inner().expect("memory takes it");
+    encoder.write_all(&archive).expect("memory takes it");
+    encoder.finish().expect("memory takes it")
+}
+
+/// The names of LM1B's files that are read, each with as many sentences as `n_sentences` says for
+/// training, validation and test in all, spread evenly over them.
+fn lm1b(n_sentences: [usize; 3]) -> Vec<(String, Vec<u8>)> {
+    let folder = |split: &str| format!("{LM1B}/{split}-monolingual.tokenized.shuffled");
+    let [train, validation, test] = n_sentences;
+    let shard = |part: usize| {
+        let n = train * part / 99 - train * (part - 1) / 99;
+        (format!("{}/news.en-{part:05}-of-00100", folder("training")), n)
+    };
+    let held_out =
+        |part: usize, n| (format!("{}/news.en.heldout-{part:05}-of-00050", folder("heldout")), n);
+    let files = (1..100).map(shard).chain([held_out(0, validation), held_out(1, test)]);
+    files.map(|(name, n)| (name, b"word\n".repeat(n))).collect()
+}
+
 /// An archive that unpacks as the published one does, with other content.
 #[test]
 fn an_archive_is_unpacked_and_looked_at() {
-    let mut archive = tar::Builder::new(vec![]);
     let names =
         (1..=5).map(|batch| format!("data_batch_{batch}.bin")).chain(["test_batch.bin".to_owned()]);
-    for name in names {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(4);
-        header.set_mode(0o644);
-        let path = format!("cifar-10-batches-bin/{name}");
-        archive.append_data(&mut header, path, &b"cats"[..]).unwrap();
-    }
-    let mut encoder = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
-    encoder.write_all(&archive.into_inner().unwrap()).unwrap();
-    let files = [("cifar-10-binary.tar.gz".to_owned(), encoder.finish().unwrap())].into();
+    let cats = names.map(|name| (format!("cifar-10-batches-bin/{name}"), b"cats".to_vec()));
+    let archive = archive(&cats.collect::<Vec<_>>(), Compression::fast());
+    let files = [("cifar-10-binary.tar.gz".to_owned(), archive)].into();
     let server = Server::start(files, HashMap::new());
     let folder = tempfile::tempdir().unwrap();
     let line = stderr(&fetch("cifar_10", &server, folder.path()).code(1));
@@ -172,6 +200,25 @@ fn an_archive_is_unpacked_and_looked_at() {
     let unpacked = folder.path().join("cifar-10-batches-bin/test_batch.bin");
     assert_eq!(fs::read(unpacked).unwrap(), b"cats");
     assert!(!folder.path().join("cifar-10-binary.tar.gz").exists());
+}
+
+/// LM1B has no published SHA-256, so that gzip's own check sum, at the archive's end, is all that tells a
+/// changed byte of its text.
+#[test]
+fn a_damaged_archive_is_not_installed() {
+    let sound = archive(&lm1b([99, 1, 1]), Compression::none());
+    let mut changed = sound.clone();
+    let place = changed.windows(5).position(|bytes| bytes == b"word\n").unwrap();
+    changed[place] = b'l';
+    let without_its_check_sum = sound[..sound.len() - 8].to_vec();
+    let half = sound[..sound.len() / 2].to_vec();
+    for damaged in [changed, without_its_check_sum, half] {
+        let server = Server::start([(format!("{LM1B}.tar.gz"), damaged)].into(), HashMap::new());
+        let folder = tempfile::tempdir().unwrap();
+        let line = stderr(&fetch("lm1b", &server, folder.path()).code(1));
+        assert!(line.contains(".tar.gz: cannot be unpacked and was removed"), "{line}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use critbatch_data::{
     own_data_dir,
 };
 use critbatch_report::format;
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use serde::Serialize;
 
 use crate::args::{Data, DataCheck, DataFetch, DataList};
@@ -154,15 +154,28 @@ fn fetch_archive(base: &str, folder: &Path, name: &str) -> anyhow::Result<()> {
     // Aside at first: a fetch that is killed leaves no half of a data set where one is looked for.
     let aside = folder.join(format!("{name}.unpacked"));
     let removed = |path: &Path| format!("{}: cannot be removed", path.display());
-    if aside.exists() {
-        fs::remove_dir_all(&aside).with_context(|| removed(&aside))?;
-    }
-    let unpacked = tar::Archive::new(GzDecoder::new(archive)).unpack(&aside);
+    let remove_aside = || match aside.exists() {
+        true => fs::remove_dir_all(&aside).with_context(|| removed(&aside)),
+        false => Ok(()),
+    };
+    remove_aside()?;
+    let unpacked = unpack(archive, &aside);
     fs::remove_file(&path).with_context(|| removed(&path))?;
+    if unpacked.is_err() {
+        remove_aside()?;
+    }
     unpacked.with_context(|| {
         format!("{}: cannot be unpacked and was removed; fetch it again", path.display())
     })?;
     move_all(&aside, folder).with_context(|| format!("{}: cannot be moved", aside.display()))
+}
+
+/// Unpacks an archive and reads on to its end: behind the last file lies gzip's check sum, which is
+/// compared only when it is reached.
+fn unpack(archive: fs::File, folder: &Path) -> io::Result<()> {
+    let mut archive = tar::Archive::new(MultiGzDecoder::new(archive));
+    archive.unpack(folder)?;
+    io::copy(&mut archive.into_inner(), &mut io::sink()).map(|_| ())
 }
 
 /// Moves what a folder has into another one, in place of what is there by the same names, and removes it.
