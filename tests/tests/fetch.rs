@@ -221,6 +221,37 @@ fn a_damaged_archive_is_not_installed() {
     }
 }
 
+/// A part of LM1B is neither found as LM1B, nor are all its files with other text sound.
+#[test]
+fn a_part_of_a_corpus_is_not_taken_for_all_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |files: &[(String, Vec<u8>)]| {
+        for (name, content) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+    };
+    let data = |arguments: &[&str]| {
+        let mut command = critbatch_tests::critbatch();
+        command.arg("data").args(arguments).arg("--data-dir").arg(folder.path());
+        command.assert()
+    };
+    let files = lm1b([99, 1, 1]);
+    write(&[files[0].clone(), files[99].clone()]);
+    let line = stderr(&data(&["check", "lm1b"]).code(1));
+    assert!(line.contains("(lacks 99 of 101 files, the first of them training-mono"), "{line}");
+    let listed = data(&["list", "--json"]).code(0).get_output().stdout.clone();
+    let listed: serde_json::Value = serde_json::from_slice(&listed).unwrap();
+    let is_lm1b = |offer: &&serde_json::Value| offer["name"] == "lm1b";
+    assert_eq!(listed.as_array().unwrap().iter().find(is_lm1b).unwrap()["is_present"], false);
+    write(&files);
+    let line = stderr(&data(&["check", "lm1b"]).code(1));
+    let found = format!("{LM1B}: has 99 training, 1 validation and 1 test sentences");
+    assert!(line.contains(&found), "{line}");
+    assert!(line.contains("'lm1b' has 30301028, 6075 and 6206; fetch it again"), "{line}");
+}
+
 #[test]
 fn data_that_no_program_may_fetch_is_explained() {
     let run = |name: &str| {

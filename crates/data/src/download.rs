@@ -3,17 +3,18 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use flate2::read::MultiGzDecoder;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::catalogue::{DataFile, DatasetInfo, ImageInfo, Storage, find, images};
+use crate::catalogue::{DataFile, DatasetInfo, ImageInfo, Storage, TextInfo, find, images};
 use crate::error::DataError;
 use crate::load::hexadecimal;
 use crate::locate::{SearchPath, existing_file};
 use crate::photos::{Photos, load_photos};
-use crate::text::check_corpus;
+use crate::text::{check_sizes, count_lines};
 
 /// How a data set comes from its publisher.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,11 +116,12 @@ impl RemoteFile {
 }
 
 /// Reads all files of a data set and says of each, as it comes, whether it is sound: those with a
-/// published SHA-256 by that, photographs by decoding them, text by decompressing it. No cache is looked
-/// at. Returns the number of files.
+/// published SHA-256 by that, photographs by decoding them, text by decompressing it. Of a corpus of a
+/// published size the sentences are counted too. No cache is looked at. Returns the number of files.
 ///
 /// # Errors
-/// If the data set is unknown or its files are not found.
+/// If the data set is unknown, its files are not found, or a corpus whose files are all sound has another
+/// number of sentences than the published one.
 pub fn check(
     name: &str,
     data_dir: Option<&Path>,
@@ -133,16 +135,32 @@ pub fn check(
             let splits = [Some(&dataset.train), Some(&dataset.validation), dataset.test.as_ref()];
             Ok(splits.into_iter().flatten().map(|photos| check_photos(photos, on_checked)).sum())
         }
-        DatasetInfo::Text(info) => {
-            let (_, files) = search_path.find_corpus(info)?;
-            let files = files.all();
-            for path in &files {
-                let problem = check_corpus(path, info).err().map(|error| error.to_string());
-                on_checked(&CheckedFile { path: path.clone(), problem });
-            }
-            Ok(files.len())
-        }
+        DatasetInfo::Text(info) => check_text(info, &search_path, on_checked),
     }
+}
+
+fn check_text(
+    info: &TextInfo,
+    search_path: &SearchPath,
+    on_checked: &(dyn Fn(&CheckedFile) + Sync),
+) -> Result<usize, DataError> {
+    let (folder, files) = search_path.find_corpus(info)?;
+    let count = |path: &PathBuf| {
+        let counted = count_lines(slice::from_ref(path), info);
+        let problem = counted.as_ref().err().map(ToString::to_string);
+        on_checked(&CheckedFile { path: path.clone(), problem });
+        counted.ok()
+    };
+    let counts = [&files.train, &files.validation, &files.test].map(|files| {
+        // All are looked at before any sum, which ends at the first that is not sound.
+        let counts: Vec<Option<usize>> = files.par_iter().map(count).collect();
+        counts.into_iter().sum::<Option<usize>>()
+    });
+    // A file that is not sound has been named.
+    if let [Some(train), Some(validation), Some(test)] = counts {
+        check_sizes(info, &folder, [train, validation, test])?;
+    }
+    Ok(files.all().len())
 }
 
 fn check_images(

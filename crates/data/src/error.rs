@@ -249,6 +249,18 @@ pub enum DataError {
         /// Number of files.
         n_files: usize,
     },
+    /// The sentences of a corpus are not the published ones.
+    #[error("{path}: has {} training, {} validation and {} test sentences, data set '{name}' has {}, {} and {}; fetch it again; a part of it, in files that end in .txt, is data set 'text'", found[0], found[1], found[2], expected[0], expected[1], expected[2], path = path.display())]
+    SentenceCount {
+        /// The folder.
+        path: PathBuf,
+        /// The data set.
+        name: &'static str,
+        /// Training, validation and test sentences.
+        found: [usize; 3],
+        /// The same of the published data set.
+        expected: [usize; 3],
+    },
     /// The operating system would not write a file.
     #[error("{path}: cannot be written: {source}", path = path.display())]
     Write {

@@ -5,6 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::locate::existing_file;
+
 /// How a corpus becomes rows of tokens.
 #[derive(Debug, Clone)]
 pub(crate) struct Corpus {
@@ -43,6 +45,9 @@ pub(crate) enum Long {
 /// Folder of the benchmark's training text.
 const TRAINING: &str = "training-monolingual.tokenized.shuffled";
 
+/// Files of it.
+const N_TRAINING: usize = 99;
+
 /// Folder of its held-out text.
 const HELD_OUT: &str = "heldout-monolingual.tokenized.shuffled";
 
@@ -75,7 +80,7 @@ impl Layout {
         match self {
             Layout::Text => "files that end in .txt or .txt.gz, a sentence a line",
             Layout::OneBillionWords => {
-                "its folders of training and of held-out text, as the archive has them"
+                "its 99 files of training text and the first two of held-out text, in folders as the archive has them"
             }
             Layout::Wet => "files that end in .wet or .wet.gz",
         }
@@ -91,65 +96,64 @@ impl Layout {
     /// # Errors
     /// If the folder cannot be read. What it lacks is in `Ok(Err(..))`.
     pub(crate) fn files(self, path: &Path) -> io::Result<Result<CorpusFiles, String>> {
-        let is_none = |what: &str| Ok(Err(format!("no {what}")));
         match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Err("no such folder".to_owned()));
+                Ok(Err("no such folder".to_owned()))
             }
-            Err(error) => return Err(error),
-            Ok(_) => {}
+            Err(error) => Err(error),
+            Ok(_) => match self {
+                Layout::Text => text_files(path, &[".txt", ".txt.gz"]),
+                Layout::Wet => text_files(path, &[".wet", ".wet.gz"]),
+                Layout::OneBillionWords => benchmark_files(path),
+            },
         }
-        if self != Layout::OneBillionWords {
-            let (suffixes, what): (&[&str], _) = match self {
-                Layout::Wet => (&[".wet", ".wet.gz"], ".wet or .wet.gz file"),
-                _ => (&[".txt", ".txt.gz"], ".txt or .txt.gz file"),
-            };
-            let mut train = vec![];
-            collect(path, suffixes, &mut train)?;
-            train.sort();
-            // A file and its compressed copy have the same sentences; twins of what is held out would be
-            // trained on.
-            let plain: HashSet<PathBuf> = train.iter().cloned().collect();
-            train.retain(|file| {
-                file.extension().is_none_or(|kind| kind != "gz")
-                    || !plain.contains(&file.with_extension(""))
-            });
-            return match train.is_empty() {
-                true => is_none(what),
-                false => Ok(Ok(CorpusFiles { train, ..CorpusFiles::default() })),
-            };
-        }
-        let mut files = CorpusFiles::default();
-        if !path.is_dir() {
-            return is_none("folder of that name");
-        }
-        let numbered = |folder: &str, prefix: &str| -> io::Result<Vec<PathBuf>> {
-            let folder = path.join(folder);
-            if !folder.is_dir() {
-                return Ok(vec![]);
-            }
-            let mut found = vec![];
-            for entry in fs::read_dir(folder)? {
-                let entry = entry?;
-                if entry.file_name().to_string_lossy().starts_with(prefix) {
-                    found.push(entry.path());
-                }
-            }
-            found.sort();
-            Ok(found)
-        };
-        files.train = numbered(TRAINING, "news.en-")?;
-        // The benchmark's recipes validate on the first held-out part and test on the second.
-        files.validation = numbered(HELD_OUT, "news.en.heldout-00000-")?;
-        files.test = numbered(HELD_OUT, "news.en.heldout-00001-")?;
-        if files.train.is_empty() {
-            return is_none(&format!("{TRAINING}/news.en-* in it"));
-        }
-        if files.validation.is_empty() {
-            return is_none(&format!("{HELD_OUT}/news.en.heldout-00000-* in it"));
-        }
-        Ok(Ok(files))
     }
+}
+
+/// The files below a path whose names end so, all of them to train on.
+fn text_files(path: &Path, suffixes: &[&str]) -> io::Result<Result<CorpusFiles, String>> {
+    let mut train = vec![];
+    collect(path, suffixes, &mut train)?;
+    train.sort();
+    // A file and its compressed copy have the same sentences; twins of what is held out would be
+    // trained on.
+    let plain: HashSet<PathBuf> = train.iter().cloned().collect();
+    train.retain(|file| {
+        file.extension().is_none_or(|kind| kind != "gz")
+            || !plain.contains(&file.with_extension(""))
+    });
+    Ok(match train.is_empty() {
+        true => Err(format!("no {} file", suffixes.join(" or "))),
+        false => Ok(CorpusFiles { train, ..CorpusFiles::default() }),
+    })
+}
+
+/// Names of the benchmark's files that are read: all that are trained on, then two held-out ones. Its
+/// recipes validate on the first held-out part and test on the second.
+pub(super) fn benchmark_names() -> Vec<String> {
+    // Of a hundred parts the first one is the held-out text, again in parts.
+    let training = (1..=N_TRAINING).map(|part| format!("{TRAINING}/news.en-{part:05}-of-00100"));
+    let held_out = (0..2).map(|part| format!("{HELD_OUT}/news.en.heldout-{part:05}-of-00050"));
+    training.chain(held_out).collect()
+}
+
+/// The benchmark's files, each plain or `.gz`. A part of them is not the benchmark.
+fn benchmark_files(path: &Path) -> io::Result<Result<CorpusFiles, String>> {
+    let names = benchmark_names();
+    let (mut found, mut missing) = (vec![], vec![]);
+    for name in &names {
+        match existing_file(path, name)? {
+            Some(file) => found.push(file),
+            None => missing.push(name),
+        }
+    }
+    if let Some(first) = missing.first() {
+        let (n_missing, n) = (missing.len(), names.len());
+        return Ok(Err(format!("lacks {n_missing} of {n} files, the first of them {first}")));
+    }
+    let test = found.split_off(N_TRAINING + 1);
+    let validation = found.split_off(N_TRAINING);
+    Ok(Ok(CorpusFiles { train: found, validation, test }))
 }
 
 /// The files below a path whose names end so. Links to folders are not followed: they lead to what is
@@ -209,26 +213,40 @@ mod tests {
 
     #[test]
     fn the_benchmark_has_its_own_held_out_text() {
-        let folder = folder_with(&[
-            "training-monolingual.tokenized.shuffled/news.en-00002-of-00100",
-            "training-monolingual.tokenized.shuffled/news.en-00001-of-00100",
-            "heldout-monolingual.tokenized.shuffled/news.en.heldout-00000-of-00050",
-            "heldout-monolingual.tokenized.shuffled/news.en.heldout-00001-of-00050",
-            "heldout-monolingual.tokenized.shuffled/news.en.heldout-00002-of-00050",
-        ]);
+        let names = benchmark_names();
+        let folder = folder_with(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        fs::write(folder.path().join(HELD_OUT).join("news.en.heldout-00002-of-00050"), "").unwrap();
         let files = Layout::OneBillionWords.files(folder.path()).unwrap().unwrap();
-        assert_eq!((files.train.len(), files.validation.len(), files.test.len()), (2, 1, 1));
+        assert_eq!((files.train.len(), files.validation.len(), files.test.len()), (99, 1, 1));
         assert!(files.train[0].ends_with("news.en-00001-of-00100"));
+        assert!(files.train[98].ends_with("news.en-00099-of-00100"));
+        assert!(files.validation[0].ends_with("news.en.heldout-00000-of-00050"));
         assert!(files.test[0].ends_with("news.en.heldout-00001-of-00050"));
     }
 
     #[test]
+    fn a_part_of_the_benchmark_is_not_the_benchmark() {
+        let names = benchmark_names();
+        let folder = folder_with(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        let path = |name: &str| folder.path().join(name);
+        fs::rename(path(&names[5]), path(&format!("{}.gz", names[5]))).unwrap();
+        let files = Layout::OneBillionWords.files(folder.path()).unwrap().unwrap();
+        assert!(files.train[5].ends_with("news.en-00006-of-00100.gz"), "in its place");
+        for name in [&names[98], &names[100]] {
+            fs::remove_file(path(name)).unwrap();
+        }
+        let lack = Layout::OneBillionWords.files(folder.path()).unwrap().unwrap_err();
+        let first = "training-monolingual.tokenized.shuffled/news.en-00099-of-00100";
+        assert_eq!(lack, format!("lacks 2 of 101 files, the first of them {first}"));
+    }
+
+    #[test]
     fn what_a_folder_lacks_is_said() {
-        let folder = folder_with(&["a.csv", "training-monolingual.tokenized.shuffled/news.en-1"]);
+        let folder = folder_with(&["a.csv"]);
         let lack = |layout: Layout| layout.files(folder.path()).unwrap().unwrap_err();
         assert_eq!(lack(Layout::Text), "no .txt or .txt.gz file");
         assert_eq!(lack(Layout::Wet), "no .wet or .wet.gz file");
-        assert!(lack(Layout::OneBillionWords).starts_with("no heldout-monolingual"));
+        assert!(lack(Layout::OneBillionWords).starts_with("lacks 101 of 101 files"));
         let absent = folder.path().join("absent");
         assert_eq!(Layout::Text.files(&absent).unwrap().unwrap_err(), "no such folder");
     }

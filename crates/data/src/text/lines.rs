@@ -22,6 +22,7 @@ pub(crate) struct Lines {
     files: VecDeque<PathBuf>,
     is_web: bool,
     open: Option<Open>,
+    n_lines: usize,
 }
 
 struct Open {
@@ -44,7 +45,12 @@ const BEFORE_RECORD: Record = Record::Header { n_bytes: 0, is_text: false };
 impl Lines {
     pub(crate) fn new(files: &[PathBuf], layout: Layout) -> Self {
         let is_web = layout == Layout::Wet;
-        Self { files: files.iter().cloned().collect(), is_web, open: None }
+        Self { files: files.iter().cloned().collect(), is_web, open: None, n_lines: 0 }
+    }
+
+    /// Lines that were read, those that are no sentences too.
+    pub(crate) fn n_lines(&self) -> usize {
+        self.n_lines
     }
 
     /// The sentences of a single file's content.
@@ -81,6 +87,7 @@ impl Lines {
             match open.line()? {
                 None => self.open = None,
                 Some(line) => {
+                    self.n_lines += 1;
                     let is_text = !self.is_web || open.is_sentence(&line);
                     let line = line.trim_start_matches('\u{feff}').trim();
                     if is_text && !line.is_empty() {
@@ -186,6 +193,15 @@ mod tests {
             [("a.txt", b"\xef\xbb\xbffirst\r\n second \n\nth\xffird"), ("b.txt.gz", &zipped)];
         let expected = ["first", "second", "th\u{fffd}ird", "fourth", "fifth"];
         assert_eq!(lines(Layout::Text, &contents), expected);
+    }
+
+    #[test]
+    fn empty_lines_count_as_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        fs::write(&path, "first\n\n \nfourth").unwrap();
+        let mut lines = Lines::new(&[path.clone(), path], Layout::Text);
+        assert_eq!((lines.by_ref().count(), lines.n_lines()), (4, 8));
     }
 
     #[test]

@@ -21,29 +21,27 @@ use crate::locate::SearchPath;
 /// Sentences that are turned into tokens at a time, on all cores.
 const SENTENCES_AT_A_TIME: usize = 1 << 14;
 
-/// Loads a corpus from its file of tokens, else makes that first.
+/// Loads a corpus from its file of tokens, else makes that first; no file of tokens is made of less than
+/// the published corpus.
 pub(crate) fn load_text(
     info: &TextInfo,
     search_path: &SearchPath,
     cache: &Cache,
 ) -> Result<TextDataset, DataError> {
-    let (_, files) = search_path.find_corpus(info)?;
+    let (corpus_folder, files) = search_path.find_corpus(info)?;
     let sources = files.all();
     let stamp =
         stamp(&sources).map_err(|source| DataError::Read { path: sources[0].clone(), source })?;
     let key = key(info, &stamp);
-    let Some(folder) = &cache.folder else {
+    let name = format!("{}-{}-v{VERSION}.tokens", info.name, &hexadecimal(&key)[..16]);
+    let path = cache.folder.as_ref().map(|folder| folder.join(name));
+    if let Some(dataset) = path.as_deref().and_then(|path| kept(path, info, &key)) {
+        return checked(dataset, &sources);
+    }
+    count_sentences(info, &corpus_folder, &files)?;
+    let (Some(folder), Some(path)) = (&cache.folder, path) else {
         return load_uncached(info, &files, &key);
     };
-    let path = folder.join(format!("{}-{}-v{VERSION}.tokens", info.name, &hexadecimal(&key)[..16]));
-    if let Ok(mut kept) = File::open(&path) {
-        match file::open(&mut kept, info.name, &key) {
-            Ok(dataset) => return checked(dataset, &sources),
-            Err(miss) => {
-                tracing::debug!("{} read anew, not from {}: {miss}", info.name, path.display());
-            }
-        }
-    }
     let unwritable = |error: &dyn std::fmt::Display| {
         tracing::info!(
             "{} not kept, so the next start takes as long; {} cannot be written: {error}",
@@ -74,9 +72,49 @@ pub(crate) fn load_text(
     checked(dataset, &sources)
 }
 
-/// Reads a file of a corpus to its end.
-pub(crate) fn check_corpus(path: &Path, info: &TextInfo) -> Result<(), DataError> {
-    Lines::new(&[path.to_owned()], info.corpus.layout).try_for_each(|line| line.map(|_| ()))
+/// The corpus of a file of tokens, if that is there and of these sources.
+fn kept(path: &Path, info: &TextInfo, key: &[u8]) -> Option<TextDataset> {
+    let mut kept = File::open(path).ok()?;
+    let opened = file::open(&mut kept, info.name, key);
+    opened
+        .inspect_err(|miss| {
+            tracing::debug!("{} read anew, not from {}: {miss}", info.name, path.display());
+        })
+        .ok()
+}
+
+/// Reads files of a corpus to their end and counts their lines. Empty ones count: published numbers of
+/// sentences are numbers of lines.
+pub(crate) fn count_lines(files: &[PathBuf], info: &TextInfo) -> Result<usize, DataError> {
+    let mut lines = Lines::new(files, info.corpus.layout);
+    lines.by_ref().try_for_each(|line| line.map(|_| ()))?;
+    Ok(lines.n_lines())
+}
+
+/// Counts the sentences of a corpus of a published size, which takes seconds where learning its
+/// vocabulary takes minutes.
+fn count_sentences(info: &TextInfo, folder: &Path, files: &CorpusFiles) -> Result<(), DataError> {
+    if info.sizes.is_none() {
+        return Ok(());
+    }
+    let count = |files: &[PathBuf]| count_lines(files, info);
+    let found = [count(&files.train)?, count(&files.validation)?, count(&files.test)?];
+    check_sizes(info, folder, found)
+}
+
+/// Refuses a corpus that has other numbers of sentences than the published one.
+pub(crate) fn check_sizes(
+    info: &TextInfo,
+    folder: &Path,
+    found: [usize; 3],
+) -> Result<(), DataError> {
+    match info.sizes {
+        Some(expected) if found != expected => {
+            let (path, name) = (folder.to_owned(), info.name);
+            Err(DataError::SentenceCount { path, name, found, expected })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// In a file without a name, which the system removes.
@@ -118,7 +156,9 @@ fn written(path: &Path, source: std::io::Error) -> DataError {
 /// What the rows are a function of, beside this program.
 fn key(info: &TextInfo, stamp: &[u8]) -> Vec<u8> {
     let rule = held_out::rule();
-    let description = format!("{rule}: {} {:?} v{VERSION}", info.name, info.corpus);
+    // What was kept before sentences were counted is made anew.
+    let sizes = info.sizes.map_or_else(String::new, |sizes| format!(" of {sizes:?}"));
+    let description = format!("{rule}: {} {:?} v{VERSION}{sizes}", info.name, info.corpus);
     Sha256::new_with_prefix(description).chain_update(stamp).finalize().to_vec()
 }
 
@@ -215,6 +255,7 @@ mod tests {
     use super::*;
     use crate::catalogue::{DatasetInfo, find};
     use crate::text::Sentences;
+    use crate::text::corpus::benchmark_names;
 
     /// A corpus of numbered sentences in a folder of its own.
     fn folder(n: usize) -> tempfile::TempDir {
@@ -224,8 +265,20 @@ mod tests {
         folder
     }
 
+    fn info(name: &str) -> TextInfo {
+        let DatasetInfo::Text(info) = find(name).unwrap() else { panic!("a corpus") };
+        info.clone()
+    }
+
     fn load(data_dir: &Path, cache: Option<&Path>) -> Result<TextDataset, DataError> {
-        let DatasetInfo::Text(info) = find("text").unwrap() else { panic!("a corpus") };
+        load_info(&info("text"), data_dir, cache)
+    }
+
+    fn load_info(
+        info: &TextInfo,
+        data_dir: &Path,
+        cache: Option<&Path>,
+    ) -> Result<TextDataset, DataError> {
         let search_path = SearchPath {
             data_dir: Some(data_dir.to_owned()),
             variable_dir: None,
@@ -266,6 +319,35 @@ mod tests {
         let n =
             |data: &TextDataset| data.train.len() + data.validation[0].len() + data.test[0].len();
         assert_eq!((n(&before), n(&after)), (60, 61));
+    }
+
+    /// The one-billion-word benchmark's files, of a sentence each, and one with two.
+    #[test]
+    fn a_corpus_of_a_published_size_is_refused_in_any_other() {
+        let [folder, cache] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        for name in benchmark_names() {
+            let path = folder.path().join(&name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, format!("a sentence of {name}\n")).unwrap();
+        }
+        let first = folder.path().join(&benchmark_names()[0]);
+        fs::write(first, "two sentences\nof a file\n").unwrap();
+        let load = |sizes| {
+            let info = TextInfo { sizes: Some(sizes), ..info("lm1b") };
+            load_info(&info, folder.path(), Some(cache.path()))
+        };
+        let whole = load([100, 1, 1]).unwrap();
+        assert_eq!((whole.train.len(), whole.validation[0].len()), (100, 1));
+        assert_eq!(whole, load([100, 1, 1]).unwrap(), "mapped");
+        for sizes in [[101, 1, 1], [99, 1, 1], [100, 2, 1], [100, 1, 0]] {
+            let message = load(sizes).unwrap_err().to_string();
+            let [train, validation, test] = sizes;
+            let expected = format!(
+                "has 100 training, 1 validation and 1 test sentences, data set 'lm1b' has {train}, {validation} and {test};"
+            );
+            assert!(message.contains(&expected), "{message}");
+        }
+        assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 1, "nothing else is kept");
     }
 
     #[test]
