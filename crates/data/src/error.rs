@@ -203,6 +203,14 @@ pub enum DataError {
         /// Classes of the training folder.
         n_classes: usize,
     },
+    /// A class has nothing to train on.
+    #[error("{path}: is a class without a photograph: of the {n_others} files and folders in it no name ends in .jpg, .jpeg or .png; put photographs of these kinds directly into it, or remove it", path = path.display())]
+    EmptyClass {
+        /// The folder of the class.
+        path: PathBuf,
+        /// Files and folders in it.
+        n_others: usize,
+    },
     /// The photographs are not the published ones.
     #[error("{path}: has {} classes with {} training and {} validation photographs, ImageNet (ILSVRC-2012) has {}, {} and {}; a part of it, or other photographs, are data set 'image_folder'", found[0], found[1], found[2], expected[0], expected[1], expected[2], path = path.display())]
     PhotoCount {

@@ -20,38 +20,67 @@ pub(super) fn is_photo(name: &str) -> bool {
     !name.starts_with('.') && ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
 }
 
-/// All class folders below a folder.
+/// All class folders below a folder. What else is there is left out, and counted.
 pub(super) fn classes(folder: &Path) -> Result<Classes, DataError> {
     let unreadable = |source| DataError::Read { path: folder.to_owned(), source };
     let mut classes = Classes::new();
-    let mut n_loose = 0;
+    let (mut n_loose, mut n_others) = (0, 0);
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let name = utf8(entry.file_name()).map_err(unreadable)?;
         if is_photo(&name) {
             n_loose += 1;
         } else if !name.starts_with('.') && entry.path().is_dir() {
-            classes.insert(name, photos_in(&entry.path())?);
+            let contents = Contents::of(&entry.path())?;
+            n_others += contents.n_others;
+            classes.insert(name, contents.photos);
         }
     }
-    match n_loose {
-        0 => Ok(classes),
-        _ => Err(DataError::LoosePhotos { path: folder.to_owned(), n_photos: n_loose }),
+    if n_loose > 0 {
+        return Err(DataError::LoosePhotos { path: folder.to_owned(), n_photos: n_loose });
     }
+    if n_others > 0 {
+        tracing::warn!(
+            "{}: {n_others} files and folders in its classes are left out: their names do not end in .jpg, .jpeg or .png",
+            folder.display()
+        );
+    }
+    Ok(classes)
 }
 
-/// Names of the photographs in a folder, in order.
-pub(super) fn photos_in(folder: &Path) -> Result<Vec<String>, DataError> {
-    let unreadable = |source| DataError::Read { path: folder.to_owned(), source };
-    let mut names = vec![];
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let name = utf8(entry.map_err(unreadable)?.file_name()).map_err(unreadable)?;
-        if is_photo(&name) {
-            names.push(name);
+/// Refuses class folders of which one has no photograph: a network would have a class that it never sees.
+pub(super) fn check_none_is_empty(folder: &Path, classes: &Classes) -> Result<(), DataError> {
+    let Some((class, _)) = classes.iter().find(|(_, photos)| photos.is_empty()) else {
+        return Ok(());
+    };
+    let path = folder.join(class);
+    let n_others = Contents::of(&path)?.n_others;
+    Err(DataError::EmptyClass { path, n_others })
+}
+
+/// What a folder holds.
+pub(super) struct Contents {
+    /// Names of its photographs, in order.
+    pub(super) photos: Vec<String>,
+    /// Other files, and folders, that are not hidden.
+    pub(super) n_others: usize,
+}
+
+impl Contents {
+    pub(super) fn of(folder: &Path) -> Result<Self, DataError> {
+        let unreadable = |source| DataError::Read { path: folder.to_owned(), source };
+        let (mut photos, mut n_others) = (vec![], 0);
+        for entry in fs::read_dir(folder).map_err(unreadable)? {
+            let name = utf8(entry.map_err(unreadable)?.file_name()).map_err(unreadable)?;
+            if is_photo(&name) {
+                photos.push(name);
+            } else if !name.starts_with('.') {
+                n_others += 1;
+            }
         }
+        photos.sort_unstable();
+        Ok(Self { photos, n_others })
     }
-    names.sort_unstable();
-    Ok(names)
 }
 
 fn utf8(name: std::ffi::OsString) -> io::Result<String> {

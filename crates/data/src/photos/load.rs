@@ -121,6 +121,7 @@ impl Splits {
 
 fn any_folders(name: &'static str, folder: &Path) -> Result<PhotoDataset, DataError> {
     let splits = Splits::read(folder)?;
+    folders::check_none_is_empty(&folder.join("train"), &splits.train)?;
     let [train, validation] = splits.photos(folder)?;
     let test_folder = folder.join("test");
     let test = match test_folder.is_dir() {

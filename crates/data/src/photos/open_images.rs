@@ -118,7 +118,7 @@ fn photos(
     positives: Positives,
     classes: &BTreeMap<String, u16>,
 ) -> Result<Photos, DataError> {
-    let present = folders::photos_in(folder)?;
+    let present = folders::Contents::of(folder)?.photos;
     let (mut files, mut sets) = (vec![], vec![]);
     let mut n_labelled = 0;
     let file_of: HashMap<&str, &str> =

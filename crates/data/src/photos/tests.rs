@@ -182,6 +182,26 @@ fn folders_are_classes_in_order_of_name() {
 }
 
 #[test]
+fn a_class_that_has_nothing_to_train_on_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    classes_folder(folder.path(), &[("train", &[("ape", 1), ("cat", 1)]), ("val", &[("cat", 1)])]);
+    let dog = folder.path().join("train/dog");
+    fs::create_dir(&dog).unwrap();
+    let message = load("image_folder", folder.path()).unwrap_err().to_string();
+    assert!(message.contains("dog: is a class without a photograph: of the 0 files"), "{message}");
+    // What other programs write, and photographs that are one folder too deep, are none.
+    fs::write(dog.join("1.webp"), "a photograph of another kind").unwrap();
+    fs::write(dog.join(".hidden"), "").unwrap();
+    save(&gradient(20, 20), &dog.join("puppies/1.jpg"));
+    let message = load("image_folder", folder.path()).unwrap_err().to_string();
+    assert!(message.contains("of the 2 files and folders in it no name ends in .jpg"), "{message}");
+    save(&gradient(20, 20), &dog.join("2.png"));
+    let dataset = load("image_folder", folder.path()).unwrap();
+    let sizes = (dataset.n_classes, dataset.train.len(), dataset.validation.len());
+    assert_eq!(sizes, (3, 3, 1), "a class may have nothing to be measured on");
+}
+
+#[test]
 fn what_is_no_imagenet_is_said_to_be_none() {
     let folder = tempfile::tempdir().unwrap();
     let message = load("imagenet", folder.path()).unwrap_err().to_string();
