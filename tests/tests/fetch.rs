@@ -252,6 +252,29 @@ fn a_part_of_a_corpus_is_not_taken_for_all_of_it() {
     assert!(line.contains("'lm1b' has 30301028, 6075 and 6206; fetch it again"), "{line}");
 }
 
+/// Files with as many lines as LM1B has, the first time one less.
+#[test]
+fn an_archive_is_fetched_until_it_is_whole_and_not_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = format!("{LM1B}.tar.gz");
+    let fetched = |n_test: usize| {
+        let sentences = lm1b([30_301_028, 6_075, n_test]);
+        let files = [(name.clone(), archive(&sentences, Compression::fast()))].into();
+        let server = Server::start(files, HashMap::new());
+        (fetch("lm1b", &server, folder.path()), server)
+    };
+    let (assert, _) = fetched(6_205);
+    let line = stderr(&assert.code(1));
+    assert!(line.contains("6075 validation and 6205 test sentences"), "{line}");
+    let (assert, server) = fetched(6_206);
+    let line = stderr(&assert.code(0));
+    assert!(line.contains("fetched anew: ") && line.contains("6205 test sentences"), "{line}");
+    let again = fetch("lm1b", &server, folder.path()).code(0);
+    let told = String::from_utf8_lossy(&again.get_output().stdout).into_owned();
+    assert!(told.contains("lm1b: 101 files are sound, in "), "{told}");
+    assert_eq!(server.requests_of(&name), [0], "fetched once");
+}
+
 #[test]
 fn data_that_no_program_may_fetch_is_explained() {
     let run = |name: &str| {

@@ -7,8 +7,8 @@ use std::sync::Mutex;
 
 use anyhow::{Context, anyhow, bail};
 use critbatch_data::{
-    CheckedFile, DATA_DIR_VARIABLE, Download, RemoteFile, catalogue, check, find, locate,
-    own_data_dir,
+    CheckedFile, DATA_DIR_VARIABLE, DatasetInfo, Download, Location, RemoteFile, catalogue, check,
+    find, locate, own_data_dir,
 };
 use critbatch_report::format;
 use flate2::read::MultiGzDecoder;
@@ -107,6 +107,9 @@ fn fetch_files(DataFetch { name, data_dir, mirror }: &DataFetch) -> anyhow::Resu
         None => base.to_owned(),
     };
     let target = || target(data_dir.as_deref());
+    // Whatever comes, it is looked at as it will be found.
+    let check_in =
+        |folder: PathBuf| check_files(&DataCheck { name: name.clone(), data_dir: Some(folder) });
     let folder = match Download::of(info) {
         Download::Nothing => {
             console::print(&format!("{name} is part of the program: nothing to fetch"))?;
@@ -120,12 +123,25 @@ fn fetch_files(DataFetch { name, data_dir, mirror }: &DataFetch) -> anyhow::Resu
         }
         Download::Archive { base, file } => {
             let folder = target()?;
+            if is_in(info, &folder) {
+                match check_in(folder.clone()) {
+                    Err(problem) => console::line(&format!("fetched anew: {problem}")),
+                    sound => return sound,
+                }
+            }
             fetch_archive(&from(base), &folder, file)?;
             folder
         }
     };
-    // Whatever came, it is looked at as it will be found.
-    check_files(&DataCheck { name: name.clone(), data_dir: Some(folder) })
+    check_in(folder)
+}
+
+/// Whether a data set is found in a folder, and not in another place that is looked in.
+fn is_in(info: &DatasetInfo, folder: &Path) -> bool {
+    match locate(info, Some(folder)) {
+        Ok(Location::Folder(found)) => found.starts_with(folder),
+        Ok(Location::Embedded) | Err(_) => false,
+    }
 }
 
 /// Where fetched data go: where they will be looked for.
