@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use assert_cmd::assert::Assert;
 use critbatch_data::Dataset;
 use critbatch_models::{
     Compute, DeviceChoice, EvaluationSplit, Measured, Model, Optimizer, Workload,
@@ -140,19 +141,19 @@ relative_spacing = 0.3
     )
 }
 
-/// The table of an experiment on the data in a folder.
-fn table(folder: &Path, experiment: &str) -> serde_json::Value {
+/// Runs an experiment on the data in a folder.
+fn run(folder: &Path, experiment: &str) -> Assert {
     let path = folder.join("experiment.toml");
     fs::write(&path, experiment).expect("it can be written");
-    let out = folder.join("out");
     let mut run = critbatch();
-    run.args(["run", "--device", "cpu", "--data-dir"])
-        .arg(folder)
-        .arg(&path)
-        .arg("--out")
-        .arg(&out);
-    run.assert().success();
-    let json = critbatch().args(["table", "--json"]).arg(&out).assert().success();
+    run.args(["run", "--device", "cpu", "--data-dir"]).arg(folder).arg(&path);
+    run.arg("--out").arg(folder.join("out")).assert()
+}
+
+/// The table of an experiment on the data in a folder.
+fn table(folder: &Path, experiment: &str) -> serde_json::Value {
+    run(folder, experiment).success();
+    let json = critbatch().args(["table", "--json"]).arg(folder.join("out")).assert().success();
     serde_json::from_slice(&json.get_output().stdout).expect("it is JSON")
 }
 
@@ -170,6 +171,26 @@ fn classes_in_folders_are_learnt() {
     let folder = image_folder();
     let goal = "metric = \"val/cross_entropy_error\"\nbelow = 0.2";
     assert_reached(&table(folder.path(), &experiment("image_folder", goal)));
+}
+
+#[test]
+fn what_was_measured_on_other_photographs_of_the_same_names_is_not_continued() {
+    let folder = image_folder();
+    let goal = "metric = \"val/cross_entropy_error\"\nbelow = 1e-9";
+    let experiment = experiment("image_folder", goal).replace("steps = 40", "steps = 2");
+    run(folder.path(), &experiment).success();
+    let grown = experiment.replace("trials = 2", "trials = 3");
+    run(folder.path(), &grown).success();
+    let [red, blue] = ["red", "blue"].map(|class| folder.path().join("train").join(class));
+    let other = folder.path().join("train/other");
+    for (from, to) in [(&red, &other), (&blue, &red), (&other, &blue)] {
+        fs::rename(from, to).expect("it can be moved");
+    }
+    for experiment in [&grown, &experiment.replace("trials = 2", "trials = 4")] {
+        let refused = run(folder.path(), experiment).failure();
+        let told = String::from_utf8_lossy(&refused.get_output().stderr);
+        assert!(told.contains("the data were others there, by the same name"), "{told}");
+    }
 }
 
 /// All photographs show the first class, and half of them the second: a network that has learnt no more

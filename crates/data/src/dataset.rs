@@ -21,6 +21,19 @@ pub enum Dataset {
     Text(TextDataset),
 }
 
+impl Dataset {
+    /// What tells the examples from others of the same name, in hexadecimal; none where the name says which
+    /// they are, for what it names was published and is checked.
+    #[must_use]
+    pub fn digest(&self) -> Option<&str> {
+        match self {
+            Self::Images(_) => None,
+            Self::Photos(dataset) => dataset.digest.as_deref(),
+            Self::Text(dataset) => Some(&dataset.digest),
+        }
+    }
+}
+
 /// Images in host memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageDataset {

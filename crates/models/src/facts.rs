@@ -9,7 +9,8 @@ use crate::optimizer::Optimizer;
 use crate::workload::Measured;
 
 /// The facts of a workload without its data and without a device, to check an experiment where it
-/// is not trained: those of a [`Workload`](crate::Workload), but that `device` is empty.
+/// is not trained: those of a [`Workload`](crate::Workload), but that `device` is empty and nothing tells
+/// which data it is.
 ///
 /// # Errors
 /// If a name is unknown or the model does not fit the examples.
@@ -49,6 +50,7 @@ pub(crate) fn facts(
         model: model.name().to_owned(),
         optimizer: optimizer.name().to_owned(),
         n_train,
+        data_digest: None,
         metrics: metrics.chain(noise.map(|&name| name.to_owned())).collect(),
         metaparameters: optimizer.metaparameters(),
         device: String::new(),

@@ -82,6 +82,7 @@ pub struct Measured<'splits> {
 /// A workload on a device, with its data in memory.
 pub struct Workload {
     dataset: &'static str,
+    data_digest: Option<String>,
     n_classes: usize,
     model: Model,
     optimizer: Optimizer,
@@ -132,6 +133,7 @@ impl Workload {
             .collect::<Result<Vec<_>, ModelError>>()?;
         Ok(Self {
             dataset: parts.name,
+            data_digest: dataset.digest().map(str::to_owned),
             n_classes: parts.n_classes,
             model,
             optimizer,
@@ -387,6 +389,7 @@ impl TrainerFactory for Workload {
         let n_train = self.train.split.len() as u64;
         let has_sets = self.train.label_sets.is_some();
         WorkloadFacts {
+            data_digest: self.data_digest.clone(),
             device: self.compute.description(),
             ..facts(self.dataset, n_train, has_sets, &self.model, self.optimizer, measured)
         }

@@ -171,6 +171,7 @@ pub fn experiment() -> CheckedExperiment {
     CheckedExperiment {
         workload: workload(),
         n_train: 55_000,
+        data_digest: None,
         goal: goal(0.1),
         budget_steps: BATCH_SIZES.map(|batch_size| (batch_size, budget_steps(batch_size))).into(),
         search: Search {

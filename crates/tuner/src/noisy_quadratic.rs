@@ -96,6 +96,7 @@ impl TrainerFactory for NoisyQuadratic {
             model: format!("quadratic_{}", self.n_dimensions),
             optimizer: optimizer.to_owned(),
             n_train: 1 << 20,
+            data_digest: None,
             metrics: vec![METRIC.to_owned()],
             metaparameters,
             device: "closed form".to_owned(),

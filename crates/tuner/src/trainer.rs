@@ -162,6 +162,8 @@ pub struct WorkloadFacts {
     pub optimizer: String,
     /// Examples in the training set: the largest batch size, `"full"`.
     pub n_train: u64,
+    /// What tells the data from other data of that name; `None` where the name says it all.
+    pub data_digest: Option<String>,
     /// Names of the metrics an evaluation can give, as `split/name`.
     pub metrics: Vec<String>,
     /// The metaparameters of the workload, and what they may be.

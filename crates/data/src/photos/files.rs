@@ -32,7 +32,7 @@ impl PhotoFiles {
     }
 
     /// Name below the root.
-    fn name(&self, index: usize) -> &str {
+    pub(crate) fn name(&self, index: usize) -> &str {
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.names[start..self.ends[index]]
     }

@@ -1,11 +1,15 @@
 //! From a folder of photographs to splits.
 
+use std::fs;
 use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
 
 use super::folders::{self, Classes};
 use super::{PhotoDataset, Photos, open_images};
 use crate::catalogue::PhotoInfo;
 use crate::error::DataError;
+use crate::load::hexadecimal;
 use crate::locate::SearchPath;
 use crate::split::partition;
 
@@ -131,7 +135,26 @@ fn any_folders(name: &'static str, folder: &Path) -> Result<PhotoDataset, DataEr
         }
         false => None,
     };
-    Ok(PhotoDataset { name, n_classes: splits.train.len(), train, validation, test })
+    let digest = digest([&train, &validation].into_iter().chain(&test))?;
+    let n_classes = splits.train.len();
+    Ok(PhotoDataset { name, n_classes, train, validation, test, digest: Some(digest) })
+}
+
+/// SHA-256 of the names and sizes of all photographs, split by split: their classes are part of names.
+fn digest<'p>(splits: impl Iterator<Item = &'p Photos>) -> Result<String, DataError> {
+    let mut digest = Sha256::new();
+    for photos in splits {
+        digest.update(photos.len().to_le_bytes());
+        for index in 0..photos.len() {
+            let path = photos.files.path(index);
+            let size =
+                fs::metadata(&path).map_err(|source| DataError::Read { path, source })?.len();
+            digest.update(photos.files.name(index));
+            digest.update([0]);
+            digest.update(size.to_le_bytes());
+        }
+    }
+    Ok(hexadecimal(&digest.finalize()))
 }
 
 pub(super) fn imagenet(
@@ -161,7 +184,8 @@ pub(super) fn imagenet(
     };
     let [photos, validation] = whole;
     let test = Some(photos.select(&test));
-    Ok(PhotoDataset { name, n_classes: found[0], train: photos.select(&train), validation, test })
+    let (n_classes, train) = (found[0], photos.select(&train));
+    Ok(PhotoDataset { name, n_classes, train, validation, test, digest: None })
 }
 
 /// Half of the places, always the same ones.
@@ -200,5 +224,6 @@ fn half_classes(
         train: photos.select(&train),
         validation,
         test: Some(photos.select(&test)),
+        digest: None,
     })
 }

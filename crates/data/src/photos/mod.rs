@@ -41,6 +41,9 @@ pub struct PhotoDataset {
     pub validation: Photos,
     /// What is only reported.
     pub test: Option<Photos>,
+    /// SHA-256 of the names and sizes of all files, in hexadecimal; none for published photographs, whose
+    /// numbers are checked.
+    pub digest: Option<String>,
 }
 
 /// Photographs in files, and what is on them.

@@ -43,6 +43,7 @@ pub(super) fn load(name: &'static str, folder: &Path) -> Result<PhotoDataset, Da
         train: photos(0, train)?,
         validation: photos(1, validation)?,
         test: Some(photos(2, test)?),
+        digest: None,
     })
 }
 

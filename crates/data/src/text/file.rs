@@ -169,6 +169,7 @@ fn dataset(name: &'static str, footer: &Footer, payload: &Bytes) -> TextDataset 
         train: train.unwrap_or_else(|| Sentences::new(1, Bytes::new())),
         validation: of(PartOf::Validation),
         test: of(PartOf::Test),
+        digest: footer.sha256.clone(),
     }
 }
 

@@ -43,6 +43,8 @@ pub struct TextDataset {
     pub validation: Vec<Sentences>,
     /// What is only reported, likewise; empty if there is none.
     pub test: Vec<Sentences>,
+    /// SHA-256 of all rows, in hexadecimal.
+    pub digest: String,
 }
 
 /// Sentences as rows of one length.

@@ -16,6 +16,7 @@ pub(super) fn experiment(
     Ok(CheckedExperiment {
         workload: experiment.workload.clone(),
         n_train: facts.n_train,
+        data_digest: facts.data_digest.clone(),
         goal: experiment.goal.clone(),
         search: experiment.search.clone(),
         spaces: space::check(experiment, facts)?,

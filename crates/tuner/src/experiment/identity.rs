@@ -18,8 +18,14 @@ pub struct Difference {
     pub new: Option<Value>,
 }
 
+/// Key of what tells the data from other data of the same name.
+const DATA_DIGEST: &str = "data_digest";
+
 impl fmt::Display for Difference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.key == DATA_DIGEST {
+            return write!(formatter, "the data were others there, by the same name");
+        }
         let text = |value: &Option<Value>| value.as_ref().map_or("absent".into(), Value::to_string);
         write!(formatter, "{} is {} there and {} here", self.key, text(&self.old), text(&self.new))
     }
@@ -43,7 +49,11 @@ impl CheckedExperiment {
                 && self.spaces.get(batch_size) == other.spaces.get(batch_size)
         };
         let Search { n_trials, max_trials, repeats, .. } = other.search;
+        if !self.may_have_data_of(other) {
+            return false;
+        }
         let same_but_for_size = CheckedExperiment {
+            data_digest: other.data_digest.clone(),
             budget_steps: other.budget_steps.clone(),
             spaces: other.spaces.clone(),
             search: Search { n_trials, max_trials, ..self.search },
@@ -59,7 +69,14 @@ impl CheckedExperiment {
             && !(has_more_trials && repeats.is_some())
     }
 
-    /// Where another experiment differs from this one; empty for the same experiment.
+    /// Whether nothing says that the data are others.
+    fn may_have_data_of(&self, other: &CheckedExperiment) -> bool {
+        let digests = self.data_digest.as_ref().zip(other.data_digest.as_ref());
+        digests.is_none_or(|(own, other)| own == other)
+    }
+
+    /// Where another experiment differs from this one; empty for the same experiment, and where one does
+    /// not know which data it had.
     #[must_use]
     pub fn differences(&self, other: &CheckedExperiment) -> Vec<Difference> {
         let (old, new) = (leaves(&self.identity()), leaves(&other.identity()));
@@ -71,7 +88,9 @@ impl CheckedExperiment {
             old: old.get(key).cloned(),
             new: new.get(key).cloned(),
         };
-        keys.into_iter().filter(|key| old.get(*key) != new.get(*key)).map(difference).collect()
+        let is_known = |key: &&String| *key != DATA_DIGEST || !self.may_have_data_of(other);
+        let differing = keys.into_iter().filter(|key| old.get(*key) != new.get(*key));
+        differing.filter(is_known).map(difference).collect()
     }
 }
 

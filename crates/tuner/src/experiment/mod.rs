@@ -289,6 +289,10 @@ pub struct CheckedExperiment {
     pub workload: Workload,
     /// Examples in the training set.
     pub n_train: u64,
+    /// What tells the data from other data of that name; `None` where the name says it all, or where
+    /// nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_digest: Option<String>,
     /// What counts as a result.
     pub goal: Goal,
     /// The studies: batch size to the most steps a trial may train.

@@ -41,6 +41,7 @@ fn facts() -> WorkloadFacts {
         model: "fc_256_256_256".to_owned(),
         optimizer: "nesterov_momentum".to_owned(),
         n_train: 5000,
+        data_digest: None,
         metrics: [
             "val/cross_entropy_error",
             "val/classification_error",
@@ -285,6 +286,25 @@ fn what_reaches_a_goal_reaches_easier_ones_on_its_metric() {
     assert!(above(0.2).implies(&above(0.1)) && !above(0.1).implies(&above(0.2)));
     assert!(!below(0.1).implies(&above(0.1)) && !above(0.1).implies(&below(0.1)));
     assert!(!below(0.1).implies(&goal("val/b", Threshold::Below(0.2))));
+}
+
+#[test]
+fn data_that_are_known_to_be_others_are_another_experiment() {
+    let on = |digest: Option<&str>, n_trials: u64| {
+        let facts = WorkloadFacts { data_digest: digest.map(str::to_owned), ..facts() };
+        let text = with_line(12, &format!("trials = {n_trials}"));
+        Experiment::parse(&text, "e.toml").unwrap().check(&facts).unwrap()
+    };
+    let (some, other, unknown) = (on(Some("a"), 16), on(Some("b"), 16), on(None, 16));
+    let told: Vec<String> = some.differences(&other).iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["the data were others there, by the same name"]);
+    assert!(!on(Some("a"), 20).is_grown_from(&other));
+    // Stores made before it was known go on, and from then on it is.
+    for grown in [Some("a"), None] {
+        assert_eq!(unknown.differences(&on(grown, 16)), []);
+        assert_eq!(on(grown, 16).differences(&unknown), []);
+        assert!(on(grown, 20).is_grown_from(&unknown) && on(Some("a"), 20).is_grown_from(&some));
+    }
 }
 
 /// Stores made before there were these switches go on.
