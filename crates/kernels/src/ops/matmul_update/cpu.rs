@@ -6,8 +6,18 @@ use crate::cpu::{CpuContext, ScratchLens, chunks};
 use crate::ops::matmul::PASS_TERMS;
 use crate::real::Real;
 
-/// Elements of a block of rows, 64 KiB in f32.
+/// Elements of a block of rows, 64 KiB in f32 ...
 const BLOCK_LEN: usize = 1 << 14;
+
+/// ... and half a second-level cache, where the right operand does not fit the other half: each block
+/// brings all of it in anew.
+const FAR_BLOCK_LEN: usize = 1 << 17;
+
+/// Elements of a right operand that is near: half of a second-level cache in f32.
+const MAX_NEAR_LEN: usize = 1 << 17;
+
+/// Blocks that are left for threads to share, at least, where the operand is far.
+const MIN_BLOCKS: usize = 16;
 
 /// Multiply-adds that an update is worth.
 const UPDATE_WORK: usize = 16;
@@ -50,7 +60,13 @@ impl MatmulUpdate {
 
     /// Rows whose gradient is in scratch memory at a time.
     fn block_rows(self) -> usize {
-        (BLOCK_LEN / self.matmul.n / MIN_BLOCK_ROWS).max(1) * MIN_BLOCK_ROWS
+        let Matmul { m, k, n, .. } = self.matmul;
+        let near = BLOCK_LEN / n;
+        let rows = match k * n <= MAX_NEAR_LEN {
+            true => near,
+            false => (FAR_BLOCK_LEN / n).min(m / MIN_BLOCKS).max(near),
+        };
+        (rows / MIN_BLOCK_ROWS).max(1) * MIN_BLOCK_ROWS
     }
 }
 
