@@ -89,8 +89,8 @@ fn labels(panel: &Panel, place: &Place, canvas: &Canvas<'_>) -> Drawn {
     Ok(())
 }
 
-/// Vertical marks carry their label above the frame, the leftmost the highest, so that no line
-/// crosses another one's label; horizontal ones at their right end.
+/// Vertical marks carry their label above the frame, the leftmost the highest, so that hardly a line crosses
+/// another one's label, and none is seen behind it; horizontal ones at their right end.
 pub(super) fn marks(panel: &Panel, place: &Place, canvas: &Canvas<'_>) -> Drawn {
     let of = |direction: Direction| {
         let is_drawn = move |m: &&Mark| m.direction == direction && panel.shows(m);
@@ -98,9 +98,17 @@ pub(super) fn marks(panel: &Panel, place: &Place, canvas: &Canvas<'_>) -> Drawn 
     };
     let mut vertical: Vec<&Mark> = of(Direction::Vertical).collect();
     vertical.sort_by(|a, b| a.at.total_cmp(&b.at));
+    let flag = |index: usize| place.top - (vertical.len() - index) as f64 * FLAG;
+    let at = |mark: &Mark| {
+        let part = panel.x.place(mark.at);
+        part.map_or(place.left, |part| place.left + part * place.width())
+    };
     for (index, mark) in vertical.iter().enumerate() {
-        let height = (vertical.len() - index) as f64 * FLAG;
-        vertical_mark(panel, place, mark, place.top - height, canvas)?;
+        let x = at(mark);
+        canvas.line(&[(x, flag(index) + 2.0), (x, place.bottom)], mark.color, 1.25)?;
+    }
+    for (index, mark) in vertical.iter().enumerate() {
+        flag_label(mark, at(mark), place, flag(index), canvas)?;
     }
     for mark in of(Direction::Horizontal) {
         let Some(part) = panel.y.place(mark.at) else { continue };
@@ -112,21 +120,15 @@ pub(super) fn marks(panel: &Panel, place: &Place, canvas: &Canvas<'_>) -> Drawn 
     Ok(())
 }
 
-fn vertical_mark(
-    panel: &Panel,
-    place: &Place,
-    mark: &Mark,
-    top: f64,
-    canvas: &Canvas<'_>,
-) -> Drawn {
-    let Some(part) = panel.x.place(mark.at) else { return Ok(()) };
-    let x = place.left + part * place.width();
-    canvas.line(&[(x, top + 2.0), (x, place.bottom)], mark.color, 1.25)?;
+/// The label of a vertical mark, on the side that has room.
+fn flag_label(mark: &Mark, x: f64, place: &Place, top: f64, canvas: &Canvas<'_>) -> Drawn {
     let width = text_width(&mark.label, TICK_SIZE);
-    let (at, anchor) = match x + 6.0 + width <= place.right + 10.0 {
-        true => (x + 6.0, Anchor::Left),
-        false => (x - 6.0, Anchor::Right),
+    let (at, anchor, left) = match x + 6.0 + width <= place.right + 10.0 {
+        true => (x + 6.0, Anchor::Left, x + 4.0),
+        false => (x - 6.0, Anchor::Right, x - 8.0 - width),
     };
+    let corners = ((left, top + 1.0), (left + width + 4.0, top + FLAG - 1.0));
+    canvas.rectangle(corners.0, corners.1, Color::Paper, 1.0)?;
     let words = Words::new(&mark.label, TICK_SIZE, mark.color, anchor);
     canvas.words((at, top + 0.5 * FLAG), words)
 }
