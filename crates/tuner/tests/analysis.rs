@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 
 use critbatch_tuner::{
     Analysis, AnalysisOptions, Comparison, CurvePoint, Determination, ExperimentSummary, Goal,
-    Heuristic, NoIntervals, NoisyQuadratic, QualityBudget, Question, Record, RunOptions, StepsQuantile, Store,
-    Threshold, Verdict, Warning, widened_space,
+    Heuristic, NoIntervals, NoisyQuadratic, QualityBudget, Question, Record, RunOptions,
+    StepsQuantile, Store, Threshold, Verdict, Warning, widened_space,
 };
 
 const METRIC: &str = "val/cross_entropy_error";
