@@ -9,12 +9,9 @@ use crate::real::Real;
 /// Elements of a block of rows, 64 KiB in f32 ...
 const BLOCK_LEN: usize = 1 << 14;
 
-/// ... and half a second-level cache, where the right operand does not fit the other half: each block
-/// brings all of it in anew.
-const FAR_BLOCK_LEN: usize = 1 << 17;
-
-/// Elements of a right operand that is near: half of a second-level cache in f32.
-const MAX_NEAR_LEN: usize = 1 << 17;
+/// ... and half a second-level cache in f32, where the right operand does not fit the other half: each
+/// block brings all of it in anew.
+const HALF_CACHE_LEN: usize = 1 << 17;
 
 /// Blocks that are left for threads to share, at least, where the operand is far.
 const MIN_BLOCKS: usize = 16;
@@ -62,9 +59,9 @@ impl MatmulUpdate {
     fn block_rows(self) -> usize {
         let Matmul { m, k, n, .. } = self.matmul;
         let near = BLOCK_LEN / n;
-        let rows = match k * n <= MAX_NEAR_LEN {
+        let rows = match k * n <= HALF_CACHE_LEN {
             true => near,
-            false => (FAR_BLOCK_LEN / n).min(m / MIN_BLOCKS).max(near),
+            false => (HALF_CACHE_LEN / n).min(m / MIN_BLOCKS).max(near),
         };
         (rows / MIN_BLOCK_ROWS).max(1) * MIN_BLOCK_ROWS
     }
