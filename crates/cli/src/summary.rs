@@ -256,20 +256,16 @@ pub(crate) fn comparison(comparison: &Comparison) -> String {
     let experiments = &comparison.experiments;
     let labels = experiments.iter().map(|experiment| experiment.label.clone());
     let header: Vec<String> = std::iter::once("batch size".to_owned()).chain(labels).collect();
-    let studied = |experiment: &ComparedExperiment| {
-        let with_result = experiment.points.iter().map(|point| point.batch_size);
-        with_result.chain(experiment.without_result.iter().copied()).collect::<Vec<u64>>()
-    };
-    let sizes: BTreeSet<u64> = experiments.iter().flat_map(studied).collect();
+    let sizes: BTreeSet<u64> =
+        experiments.iter().flat_map(ComparedExperiment::batch_sizes).collect();
     let row = |size: &u64| {
         let cells = experiments.iter().map(|experiment| {
-            let point = experiment.points.iter().find(|point| point.batch_size == *size);
             let relative = |ratio| format!(" ({})", format::number(ratio));
             let none = match experiment.without_result.contains(size) {
                 true => "no result",
                 false => "-",
             };
-            point.map_or(none.to_owned(), |point| {
+            experiment.at(*size).map_or(none.to_owned(), |point| {
                 let ratio = point.relative_steps.map_or(String::new(), relative);
                 format!("{}{ratio}", format::count(point.steps))
             })

@@ -152,11 +152,8 @@ fn regimes(input: &ComparisonInput<'_>) -> Table {
 fn points(comparison: &Comparison) -> Table {
     let rows = || {
         comparison.experiments.iter().flat_map(|experiment| {
-            let points = experiment.points.iter().map(|point| (point.batch_size, Some(point)));
-            let lacking = experiment.without_result.iter().map(|size| (*size, None));
-            let mut rows: Vec<_> = points.chain(lacking).collect();
-            rows.sort_by_key(|(batch_size, _)| *batch_size);
-            rows.into_iter().map(move |(batch_size, point)| (experiment, batch_size, point))
+            let sizes = experiment.batch_sizes().into_iter();
+            sizes.map(move |batch_size| (experiment, batch_size, experiment.at(batch_size)))
         })
     };
     let low = |point: Option<&ComparedPoint>| labels::steps(point?.interval.low);
@@ -204,10 +201,7 @@ fn series(
 }
 
 fn batch_sizes(comparison: &Comparison) -> Axis {
-    let sizes = comparison.experiments.iter().flat_map(|experiment| {
-        let with_result = experiment.points.iter().map(|point| point.batch_size);
-        with_result.chain(experiment.without_result.iter().copied())
-    });
+    let sizes = comparison.experiments.iter().flat_map(ComparedExperiment::batch_sizes);
     Axis::around("batch size", AxisScale::Log2, sizes.map(|size| size as f64))
 }
 

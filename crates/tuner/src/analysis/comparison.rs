@@ -74,6 +74,21 @@ impl Comparison {
     }
 }
 
+impl ComparedExperiment {
+    /// Batch sizes that were studied, ascending.
+    #[must_use]
+    pub fn batch_sizes(&self) -> BTreeSet<u64> {
+        let with_result = self.points.iter().map(|point| point.batch_size);
+        with_result.chain(self.without_result.iter().copied()).collect()
+    }
+
+    /// The point at a batch size, if it has a result.
+    #[must_use]
+    pub fn at(&self, batch_size: u64) -> Option<&ComparedPoint> {
+        self.points.iter().find(|point| point.batch_size == batch_size)
+    }
+}
+
 fn compared(study: &StudyAnalysis, steps_at_norm: Option<u64>) -> Option<ComparedPoint> {
     let steps = study.result.as_ref()?.steps;
     let norm = steps_at_norm.filter(|norm| *norm > 0);
