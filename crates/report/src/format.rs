@@ -143,6 +143,12 @@ pub fn seconds(seconds: f64) -> String {
     }
 }
 
+/// `2, 8 and 1,024`.
+#[must_use]
+pub fn counts(items: impl IntoIterator<Item = u64>) -> String {
+    list(&items.into_iter().map(count).collect::<Vec<_>>())
+}
+
 /// `2, 8 and 32`.
 #[must_use]
 pub fn list(items: &[String]) -> String {

@@ -68,7 +68,7 @@ pub use record::{
 };
 pub use runner::{
     CHECKPOINTS_DIRECTORY_NAME, Checkpoints, Event, Observer, Outcome, Progress, RunOptions,
-    StoppedEarly, run,
+    StoppedEarly, has_ended, run,
 };
 pub use sampler::{Halton, SamplerKind, Sobol, StudySampler, Uniform};
 pub use space::{Scale, Space};

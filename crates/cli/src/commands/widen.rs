@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use critbatch_report::format;
 use critbatch_tuner::{
     Boundary, CheckedExperiment, Question, Record, Space, Store, Tolerances, TrainerFactory,
-    not_widened, widened_space,
+    has_ended, not_widened, widened_space,
 };
 
 use crate::args::Widen;
@@ -60,15 +60,15 @@ pub(crate) fn execute(arguments: &Widen, verbose: bool) -> anyhow::Result<Exit> 
 fn is_left_to_run(store: &Store, experiment: &CheckedExperiment) -> anyhow::Result<bool> {
     let mut unended = vec![];
     for batch_size in experiment.budget_steps.keys().copied() {
-        if !store.has_ended(batch_size)? {
-            unended.push(format::count(batch_size));
+        if !has_ended(store, batch_size)? {
+            unended.push(batch_size);
         }
     }
     if !unended.is_empty() {
         console::line(&format!(
             "trials are left to run (batch sizes {}): going on with them, and nothing is widened; widen \
              when they have ended",
-            format::list(&unended)
+            format::counts(unended.iter().copied())
         ));
     }
     Ok(!unended.is_empty())

@@ -31,6 +31,7 @@ pub(crate) use checkpoints::trial_of_checkpoint;
 pub use checkpoints::{CHECKPOINTS_DIRECTORY_NAME, Checkpoints};
 pub use observer::{Event, Observer, Progress};
 pub use stopped_early::StoppedEarly;
+pub use study::has_ended;
 
 use crate::analysis::StudySummary;
 use crate::error::RunError;

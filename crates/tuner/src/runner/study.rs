@@ -213,6 +213,16 @@ fn n_of_best(repeats: &BTreeSet<(u64, u64)>, best: &[(u64, u64)]) -> u64 {
     repeats.iter().filter(is_of_best).count() as u64
 }
 
+/// Whether nothing of a study is left to run: no trial of its search and no repeat.
+///
+/// # Errors
+///
+/// Where the store cannot be read, holds no experiment that is run there, or no such study.
+pub fn has_ended(store: &Store, batch_size: u64) -> Result<bool, TunerError> {
+    let is_searching = store.is_searching(batch_size)?;
+    Ok(!is_searching && n_repeats_left(store.experiment()?, batch_size, store)? == 0)
+}
+
 /// Repeats that are still to be run: a bound, until the search has ended and its best trials are known.
 pub(crate) fn n_repeats_left(
     experiment: &CheckedExperiment,

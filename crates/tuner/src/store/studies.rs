@@ -10,7 +10,6 @@ use super::rows::{damaged, optional_unsigned, signed, unsigned};
 use super::{Origin, Provenance, Store, TrialRecord, TrialStatus, schema};
 use crate::error::TunerError;
 use crate::record::{Omission, StudyFacts};
-use crate::runner::n_repeats_left;
 use crate::search_box::share_of;
 use crate::space::Space;
 
@@ -122,14 +121,13 @@ impl Store {
         last.ok_or_else(|| TunerError::NoStudy { path: self.path.clone(), batch_size })
     }
 
-    /// Whether nothing of a study is left to run: no trial of its search and no repeat.
+    /// Whether the search of a study has trials left to run, half-run ones among them.
     ///
     /// # Errors
     ///
     /// As [`last_box`](Store::last_box).
-    pub fn has_ended(&self, batch_size: u64) -> Result<bool, TunerError> {
-        let is_searching = is_searching(&self.last_box(batch_size)?, &self.trials(batch_size)?);
-        Ok(!is_searching && n_repeats_left(self.experiment()?, batch_size, self)? == 0)
+    pub(crate) fn is_searching(&self, batch_size: u64) -> Result<bool, TunerError> {
+        Ok(is_searching(&self.last_box(batch_size)?, &self.trials(batch_size)?))
     }
 
     /// Gives studies that have ended wider boxes (by batch size), in which the next run goes on: all

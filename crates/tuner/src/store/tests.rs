@@ -6,6 +6,7 @@ use super::*;
 use crate::experiment::Experiment;
 use crate::noisy_quadratic::NoisyQuadratic;
 use crate::record::{Curve, Omission, StudyFacts, StudyRecord, TrialCurve};
+use crate::runner::has_ended;
 use crate::space::{Scale, Space};
 use crate::trainer::{Metrics, TrainerFactory};
 
@@ -402,7 +403,7 @@ fn a_study_has_ended_when_its_search_and_its_repeats_have() {
     let experiment = experiment.check(&NoisyQuadratic::default().facts()).unwrap();
     let provenance = provenance("cpu", "1");
     let mut store = Store::open_or_create(directory.path(), &experiment, &provenance).unwrap();
-    assert!(!store.has_ended(32).unwrap(), "nothing was run");
+    assert!(!has_ended(&store, 32).unwrap(), "nothing was run");
     let mut run = |name: TrialName, error: f64, ends: bool| {
         let mut round = store.begin(Durability::Power).unwrap();
         round.claim(name, &parameters()).unwrap();
@@ -411,14 +412,14 @@ fn a_study_has_ended_when_its_search_and_its_repeats_have() {
             round.finish(name, TrialStatus::Complete, 7).unwrap();
         }
         round.commit().unwrap();
-        store.has_ended(32).unwrap()
+        has_ended(&store, 32).unwrap()
     };
     assert!(!run(name(0, 0), 0.05, true), "one trial of two");
     assert!(!run(name(1, 0), 0.2, false), "the other is half run");
     assert!(!run(name(1, 0), 0.2, true), "the better one is to be repeated");
     assert!(!run(name(0, 1), 0.05, false), "the repeat is half run");
     assert!(run(name(0, 1), 0.05, true));
-    assert!(store.has_ended(64).is_err(), "there is no such study");
+    assert!(has_ended(&store, 64).is_err(), "there is no such study");
 }
 
 #[test]
