@@ -214,10 +214,6 @@ pub(crate) struct Asked {
     /// A batch size is useful up to where no larger one saves more than this fraction of steps
     #[arg(long, value_name = "T", default_value_t = Tolerances::default().useful, value_parser = tolerance)]
     pub(crate) useful_tolerance: f64,
-    /// Where learning-rate rules are anchored. Only a report tells of them, so only `report` has an
-    /// option for it.
-    #[arg(skip)]
-    pub(crate) base_batch_size: Option<u64>,
 }
 
 fn tolerance(text: &str) -> Result<f64, String> {
@@ -239,7 +235,6 @@ impl Default for Asked {
             trials: None,
             scaling_tolerance: perfect_scaling,
             useful_tolerance: useful,
-            base_batch_size: None,
         }
     }
 }
@@ -250,7 +245,6 @@ impl Asked {
         let (perfect_scaling, useful) = (self.scaling_tolerance, self.useful_tolerance);
         AnalysisOptions {
             tolerances: Tolerances { perfect_scaling, useful, ..Tolerances::default() },
-            base_batch_size: self.base_batch_size,
             ..AnalysisOptions::default()
         }
     }
@@ -279,9 +273,9 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// What is asked, with the option that `report` alone has.
-    pub(crate) fn asked(&self) -> Asked {
-        Asked { base_batch_size: self.base_batch_size, ..self.asked.clone() }
+    /// How to analyse: learning-rate rules, which only a report tells of, too.
+    pub(crate) fn options(&self) -> AnalysisOptions {
+        AnalysisOptions { base_batch_size: self.base_batch_size, ..self.asked.options() }
     }
 }
 
@@ -570,7 +564,7 @@ mod tests {
             Arguments::try_parse_from(["critbatch", verb, "x", "--base-batch-size", "8"])
         };
         let Command::Report(report) = parse("report").unwrap().command else { panic!("a report") };
-        assert_eq!(report.asked().options().base_batch_size, Some(8));
+        assert_eq!(report.options().base_batch_size, Some(8));
         for verb in ["table", "compare"] {
             assert_eq!(parse(verb).unwrap_err().exit_code(), 2, "{verb}");
         }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use critbatch_report::REPORT_FILE_NAME;
-use critbatch_tuner::{Analysis, Question};
+use critbatch_tuner::{Analysis, AnalysisOptions, Question};
 
 use crate::args::Asked;
 use crate::source::{Source, easier_goals};
@@ -21,6 +21,7 @@ pub(crate) fn path(directory: &Path) -> PathBuf {
 pub(crate) fn write(
     source: &Source,
     asked: &Asked,
+    options: &AnalysisOptions,
     directory: &Path,
 ) -> anyhow::Result<Vec<PathBuf>> {
     let record = &source.record;
@@ -31,6 +32,6 @@ pub(crate) fn write(
             easier.map(|goal| Question { goal, ..questions[0].clone() }).collect();
         questions.extend(easier);
     }
-    let analysis = Analysis::of(record, &questions, &asked.options());
+    let analysis = Analysis::of(record, &questions, options);
     Ok(critbatch_report::write(&source.with_analysis(&analysis), directory)?)
 }

@@ -57,10 +57,9 @@ fn check_normalisation(arguments: &Compare, comparison: &Comparison) -> Result<(
     let points = comparison.experiments.iter().flat_map(|experiment| &experiment.points);
     let sizes: BTreeSet<u64> = points.map(|point| point.batch_size).collect();
     let Some(at) = arguments.normalise_at.filter(|at| !sizes.contains(at)) else { return Ok(()) };
-    let sizes: Vec<String> = sizes.into_iter().map(format::count).collect();
     let found = match sizes.is_empty() {
         true => "nor at any other".to_owned(),
-        false => format!("there are results at {}", format::list(&sizes)),
+        false => format!("there are results at {}", format::counts(sizes)),
     };
     Err(UsageError(format!(
         "--normalise-at {at}: no experiment has a result at that batch size; {found}"

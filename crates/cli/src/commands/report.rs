@@ -17,13 +17,14 @@ use crate::{console, report};
 /// Where there are no results, or none at the batch size at which learning-rate rules are to be anchored,
 /// or the files cannot be written.
 pub(crate) fn execute(arguments: &Report) -> anyhow::Result<Exit> {
-    let asked = arguments.asked();
-    let source = Source::open(&arguments.path, &asked)?;
-    if let Some(batch_size) = asked.base_batch_size {
-        let questions = source.questions(&asked)?;
+    let Report { path, asked, base_batch_size, .. } = arguments;
+    let source = Source::open(path, asked)?;
+    if let Some(batch_size) = *base_batch_size {
+        let questions = source.questions(asked)?;
         questions.iter().try_for_each(|question| expect_base(&source, question, batch_size))?;
     }
-    for path in report::write(&source, &asked, directory(arguments, &source)?)? {
+    for path in report::write(&source, asked, &arguments.options(), directory(arguments, &source)?)?
+    {
         console::print(&path.display().to_string())?;
     }
     Ok(Exit::Done)
@@ -40,13 +41,12 @@ fn expect_base(source: &Source, question: &Question, batch_size: u64) -> Result<
     if possible.contains(&batch_size) {
         return Ok(());
     }
+    let other = match possible.is_empty() {
+        true => ", and no other batch size has one with a learning rate".to_owned(),
+        false => format!("; those that have one: {}", format::counts(possible)),
+    };
     let (batch_size, question) = (format::count(batch_size), format::question(question));
-    let found = format!("--base-batch-size {batch_size} has no result for {question}");
-    let possible: Vec<String> = possible.into_iter().map(format::count).collect();
-    Err(UsageError(match &possible[..] {
-        [] => format!("{found}, and no other batch size has one with a learning rate"),
-        _ => format!("{found}; those that have one: {}", format::list(&possible)),
-    }))
+    Err(UsageError(format!("--base-batch-size {batch_size} has no result for {question}{other}")))
 }
 
 /// A report goes beside the measurements, but never into somebody's archive or file.

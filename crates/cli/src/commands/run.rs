@@ -167,7 +167,7 @@ fn advise(error: TunerError) -> anyhow::Error {
 fn announce(experiment: &CheckedExperiment, out: &Path) {
     let workload = format::workload(&experiment.workload);
     console::line(&format!("experiment: {workload}, until {}", format::goal(&experiment.goal)));
-    let sizes: Vec<String> = experiment.budget_steps.keys().copied().map(format::count).collect();
+    let sizes = experiment.budget_steps.keys().copied();
     let steps = |steps: Option<&u64>| format::count(steps.copied().unwrap_or(0));
     let (fewest, most) =
         (experiment.budget_steps.values().min(), experiment.budget_steps.values().max());
@@ -178,7 +178,7 @@ fn announce(experiment: &CheckedExperiment, out: &Path) {
     console::line(&format!(
         "studies: {} (batch sizes {}), {} trials each, seed {}, at most {budget} steps a trial",
         sizes.len(),
-        format::list(&sizes),
+        format::counts(sizes),
         experiment.search.n_trials,
         experiment.search.seed,
     ));

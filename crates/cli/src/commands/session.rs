@@ -186,9 +186,9 @@ fn stop_on_signal(display: &Display) -> anyhow::Result<Arc<AtomicBool>> {
 fn finish(store: &Store, directory: &Path) -> anyhow::Result<bool> {
     let mut has_doubts = false;
     let asked = Asked::default();
-    report::write(&Source::of_store(store, &asked)?, &asked, directory)?;
+    let options = asked.options();
+    report::write(&Source::of_store(store, &asked)?, &asked, &options, directory)?;
     for answers in Answers::of_store(store, &asked)? {
-        let options = asked.options();
         let analysis = GoalAnalysis::of(&answers.studies, &answers.question, &options);
         has_doubts |= analysis.warnings().next().is_some();
         console::print(&summary::text(&answers, &analysis, &options))?;

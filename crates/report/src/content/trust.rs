@@ -32,11 +32,11 @@ pub(super) fn blocks(input: &ReportInput<'_>, goal: &GoalAnalysis) -> Vec<Block>
 fn findings(goal: &GoalAnalysis) -> Vec<Finding> {
     let mut findings = vec![];
     let trusted = goal.studies.iter().filter(|study| study.warnings.is_empty());
-    let trusted: Vec<String> = trusted.map(|study| format::count(study.facts.batch_size)).collect();
+    let trusted: Vec<u64> = trusted.map(|study| study.facts.batch_size).collect();
     if !trusted.is_empty() {
         let (noun, verb) = if trusted.len() == 1 { ("size", "it") } else { ("sizes", "them") };
-        let text =
-            format!("Batch {noun} {}: nothing speaks against {verb}.", format::list(&trusted));
+        let trusted = format::counts(trusted);
+        let text = format!("Batch {noun} {trusted}: nothing speaks against {verb}.");
         findings.push(Finding { weight: Weight::Good, text });
     }
     findings.push(fit(goal));
