@@ -1,22 +1,19 @@
 //! What a machine can do at best, measured when it is first asked for: products and streams.
 //!
-//! The product is our own 1024^3 on either processor: how near it comes to others' is what
+//! The product is our own, as `critbatch throughput` measures it: how near it comes to others' is what
 //! `benches/peers/compare` prints, and to a card's peak, its data sheet. The stream is on the CPU a
 //! plain momentum update over arrays of the case's size, through wgpu our own ReLU.
 
 use std::collections::HashMap;
 use std::hint::black_box;
-use std::sync::{Barrier, LazyLock, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Barrier, LazyLock, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Instant;
 
 use critbatch_kernels::{Graph, Initialiser, LaneState, Plan, Program, Snapshot};
+use critbatch_models::{Compute, product_flop_per_second};
 
-use crate::Processor;
-
-/// Rows, columns and depth of the product.
-const SIZE: usize = 1024;
-const PRODUCT_FLOPS: f64 = 2.0 * (SIZE * SIZE * SIZE) as f64;
+use crate::{Processor, device};
 
 /// Bytes that a momentum update moves for each weight: weight, velocity and gradient in, weight
 /// and velocity out.
@@ -27,6 +24,9 @@ const STREAMED_BYTES: u64 = 1 << 30;
 
 /// Elements of one array of a stream at most: beyond every cache.
 const MAX_STREAM_LEN: u64 = 1 << 24;
+
+/// A measurement on a GPU takes so long at least.
+const SHORTEST_SECONDS: f64 = 0.05;
 
 /// A ceiling is the best of so many measurements.
 const N_MEASUREMENTS: usize = 5;
@@ -85,15 +85,18 @@ impl Work {
     }
 }
 
-/// Floating-point operations a second of the best 1024^3 product.
+/// Floating-point operations a second of the best product.
 fn product_rate(processor: Processor) -> f64 {
     static CPU: OnceLock<f64> = OnceLock::new();
     static WGPU: OnceLock<f64> = OnceLock::new();
-    let rate = match processor {
-        Processor::Cpu => &CPU,
-        Processor::Wgpu => &WGPU,
+    let (rate, compute) = match processor {
+        Processor::Cpu => (&CPU, Compute::Cpu),
+        Processor::Wgpu => (&WGPU, Compute::Gpu(Arc::clone(device()))),
     };
-    *rate.get_or_init(|| PRODUCT_FLOPS / least(|| product_seconds(processor)))
+    let start = Instant::now();
+    *rate.get_or_init(|| {
+        product_flop_per_second(&compute, &mut || start.elapsed()).expect("products run")
+    })
 }
 
 /// Bytes a second of a stream over so many bytes.
@@ -149,15 +152,6 @@ fn update_seconds(len: usize, n_passes: u64, barrier: &Barrier) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-fn product_seconds(processor: Processor) -> f64 {
-    let mut graph = Graph::new();
-    let mut parameter =
-        |name| graph.parameter(name, &[SIZE, SIZE], Initialiser::Zeros).expect("a fresh name");
-    let (lhs, rhs) = (parameter("lhs"), parameter("rhs"));
-    let product = graph.matmul(lhs, rhs).expect("shapes fit");
-    plan_seconds(processor, &Plan::forward(&graph, &[product]).expect("it can be planned"))
-}
-
 fn wgpu_seconds_per_byte(len: u64) -> f64 {
     let mut graph = Graph::new();
     let len = usize::try_from(len).expect("at most MAX_STREAM_LEN");
@@ -166,14 +160,8 @@ fn wgpu_seconds_per_byte(len: u64) -> f64 {
     let plan = Plan::forward(&graph, &[y]).expect("it can be planned");
     #[expect(clippy::cast_precision_loss, reason = "for a rate")]
     let n_bytes = plan.bytes() as f64;
-    plan_seconds(Processor::Wgpu, &plan) / n_bytes
-}
-
-/// Seconds of one iteration of a plan.
-fn plan_seconds(processor: Processor, plan: &Plan) -> f64 {
-    const N_TIMES: u32 = 4;
-    let program = Program::new(vec![plan.clone()], vec![]).expect("it is a program");
-    let mut executor = processor.executor(&program, 1);
+    let program = Program::new(vec![plan], vec![]).expect("it is a program");
+    let mut executor = Processor::Wgpu.executor(&program, 1);
     let values = vec![0.5; program.n_parameters()];
     executor.load(0, &Snapshot::fresh(LaneState::default(), values)).expect("it fits");
     let mut run = |n_times| {
@@ -182,5 +170,13 @@ fn plan_seconds(processor: Processor, plan: &Plan) -> f64 {
         start.elapsed().as_secs_f64()
     };
     run(1);
-    run(N_TIMES) / f64::from(N_TIMES)
+    // So often that the host's wait at the end does not count.
+    let mut n_times = 4;
+    loop {
+        let seconds = run(n_times);
+        if seconds >= SHORTEST_SECONDS {
+            return seconds / f64::from(n_times) / n_bytes;
+        }
+        n_times *= 4;
+    }
 }

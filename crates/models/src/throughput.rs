@@ -32,10 +32,13 @@ const LEARNING_RATE: f64 = 1e-4;
 /// Momentum of the trials, where there is one.
 const MOMENTUM: f64 = 0.9;
 
-/// Rows and columns of the product.
-const PRODUCT_SIDE: usize = 1024;
+/// Rows and columns of the product, and of larger ones for cards that one of 1024 does not fill.
+const PRODUCT_SIDES: [usize; 3] = [1024, 2048, 4096];
 
-/// Measuring the product goes on for so long.
+/// A product that takes a GPU so long fills it.
+const FILLING_SECONDS: f64 = 5e-3;
+
+/// Measuring a product goes on for so long.
 const PRODUCT_SECONDS: f64 = 0.3;
 
 /// How fast lanes train side by side.
@@ -111,6 +114,11 @@ impl Throughput {
 
 /// A trainer with a trial in every lane.
 fn start(workload: &Workload, batch_size: usize, lanes: usize) -> Result<Trainer, ModelError> {
+    let most = workload.compute().most_lanes(&workload.program(batch_size)?);
+    if lanes > most {
+        let (what, value, limit) = ("the number of lanes", lanes as u64, most as u64);
+        return Err(ModelError::TooLarge { what, value, limit });
+    }
     let mut trainer = workload.trainer(batch_size, lanes)?;
     let parameters: Parameters = Throughput::space(workload).parameters(&[]);
     for lane in 0..lanes {
@@ -188,7 +196,9 @@ fn median(values: &mut [f64]) -> f64 {
 /// Floating-point operations a second of products of two 1024 x 1024 matrices in f32, a multiply-add
 /// counted as two, on the same executor that trains: the best of several runs within about 0.3 s.
 ///
-/// On the CPU each thread has products of its own; on a GPU one product fills the device.
+/// On the CPU each thread has products of its own. On a GPU there is one at a time, and the best of
+/// products of 1024, 2048 and 4096 counts, up to the first that takes 5 ms: a smaller one leaves a part
+/// of the device idle.
 ///
 /// # Errors
 /// If the device fails.
@@ -196,12 +206,29 @@ pub fn product_flop_per_second(
     compute: &Compute,
     clock: &mut dyn FnMut() -> Duration,
 ) -> Result<f64, ModelError> {
+    let mut best = 0.0_f64;
+    for side in PRODUCT_SIDES {
+        let (rate, seconds) = product_of_side(side, compute, clock)?;
+        best = best.max(rate);
+        if matches!(compute, Compute::Cpu) || seconds >= FILLING_SECONDS {
+            break;
+        }
+    }
+    Ok(best)
+}
+
+/// As [`product_flop_per_second`], of one size, and the seconds that a product takes.
+fn product_of_side(
+    side: usize,
+    compute: &Compute,
+    clock: &mut dyn FnMut() -> Duration,
+) -> Result<(f64, f64), ModelError> {
     let lanes = match compute {
         Compute::Cpu => n_threads(),
         Compute::Gpu(_) => 1,
     };
     let mut graph = Graph::new();
-    let shape = [PRODUCT_SIDE, PRODUCT_SIDE];
+    let shape = [side, side];
     let lhs = graph.parameter("lhs", &shape, Initialiser::Zeros)?;
     let rhs = graph.parameter("rhs", &shape, Initialiser::Zeros)?;
     let y = graph.matmul(lhs, rhs)?;
@@ -226,7 +253,7 @@ pub fn product_flop_per_second(
         // A sixth of the time each: long enough for the clock, and several runs.
         n_times = next_n_steps(n_times, elapsed * 4.0);
     }
-    Ok(best)
+    Ok((best, flops / best))
 }
 
 #[cfg(test)]
@@ -297,6 +324,15 @@ mod tests {
         assert!(run > flops * 11 / 10, "{run} FLOP run, {flops} without computing again");
         let found = measured(&workload, 2, 1);
         assert!((found.flop_per_second - flops as f64 / 0.15).abs() < 1.0, "{found:?}");
+    }
+
+    #[test]
+    fn lanes_that_memory_has_no_room_for_are_refused() {
+        let workload = workload("fc_64_64_64", "sgd");
+        let mut clock = || Duration::ZERO;
+        let found = Throughput::measure(&workload, 4, 1 << 40, 0.1, &mut clock);
+        let message = found.unwrap_err().to_string();
+        assert!(message.starts_with("the number of lanes is 1099511627776; at most "), "{message}");
     }
 
     #[test]

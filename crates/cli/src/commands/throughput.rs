@@ -33,7 +33,7 @@ struct Listed<'a> {
     examples_per_second: f64,
     steps_per_second_per_lane: f64,
     gflop_per_second: f64,
-    /// Of 1024 x 1024 matrices, on the same device in the same run.
+    /// Of square matrices, on the same device in the same run.
     product_gflop_per_second: f64,
     share_of_product: f64,
     /// On the CPU the most that the whole process has, on a GPU what the device holds.

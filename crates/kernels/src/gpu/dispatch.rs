@@ -38,7 +38,9 @@ impl Launch {
     pub(crate) fn accesses(&self) -> Vec<Access> {
         let resource = |resource: &Resource| match resource {
             Resource::LanesMut | Resource::Faults => Access::ReadWrite,
-            Resource::Lanes | Resource::Images(_) | Resource::Labels(_) => Access::Read,
+            Resource::Lanes | Resource::Words(_) | Resource::MoreWords(_) | Resource::Labels(_) => {
+                Access::Read
+            }
         };
         let reads = self.reads.iter().map(|_| Access::Read);
         let writes = self.writes.iter().map(|_| Access::ReadWrite);
@@ -152,8 +154,9 @@ impl<'a> Builder<'a> {
         let resources = launch.resources.iter().map(|resource| match *resource {
             Resource::Lanes | Resource::LanesMut => &self.memory.lanes,
             Resource::Faults => &self.memory.faults,
-            Resource::Images(split) => &self.memory.splits[split][0],
-            Resource::Labels(split) => &self.memory.splits[split][1],
+            Resource::Words(split) => &self.memory.splits[split].words[0],
+            Resource::MoreWords(split) => &self.memory.splits[split].words[1],
+            Resource::Labels(split) => &self.memory.splits[split].labels,
         });
         let uniform = std::iter::once(wgpu::BindingResource::Buffer(uniform));
         let bindings = uniform.chain(buffers.chain(resources).map(wgpu::Buffer::as_entire_binding));

@@ -157,7 +157,7 @@ impl GpuExecutor {
         let split = streamed.split();
         let Some(stream) = self.program.splits()[split].stream() else { return Ok(()) };
         let bytes = streamed.read(stream, states);
-        self.memory.upload.write(&self.device, &self.memory.splits[split][0], 0, &bytes)
+        self.memory.splits[split].write(&self.device, &mut self.memory.upload, &bytes)
     }
 
     /// Waits for all work and copies a part of a buffer to the host.

@@ -34,8 +34,10 @@ pub(crate) enum Resource {
     LanesMut,
     /// One flag a lane: a weight is no longer finite.
     Faults,
-    /// Bytes of a split, four to a word.
-    Images(usize),
+    /// Bytes of a split, four to a word: the first binding ...
+    Words(usize),
+    /// ... and the second, with what goes beyond it.
+    MoreWords(usize),
     /// Labels of a split.
     Labels(usize),
 }
@@ -106,6 +108,17 @@ impl Launch {
             .writes([Operand::Output(0)])
     }
 
+    /// A kernel with some threads for each of `rows` rows of `row_len` elements, whose first word is the
+    /// number of rows, and which reads the op's first `n_inputs` inputs and writes its first output.
+    pub(crate) fn per_row(shader: Shader, n_inputs: usize, [rows, row_len]: [usize; 2]) -> Self {
+        let threads = threads_per_row(row_len);
+        Self::new(shader, (rows * threads).div_ceil(ELEMENTWISE_THREADS))
+            .constants([("THREADS_PER_ROW", constant(threads))])
+            .words([word(rows)])
+            .reads((0..n_inputs).map(Operand::Input))
+            .writes([Operand::Output(0)])
+    }
+
     /// The kernel of a product.
     pub(crate) fn tiling(mut self, tiling: Tiling) -> Self {
         self.tiling = tiling;
@@ -151,6 +164,12 @@ impl Launch {
     pub(crate) fn operands(&self) -> impl Iterator<Item = Operand> {
         self.reads.iter().chain(&self.writes).copied()
     }
+}
+
+/// Threads for a row: a power of two up to a workgroup, so that each has some dozens of elements.
+fn threads_per_row(row_len: usize) -> usize {
+    const ELEMENTS_PER_THREAD: usize = 32;
+    (row_len / ELEMENTS_PER_THREAD).max(1).next_power_of_two().min(ELEMENTWISE_THREADS)
 }
 
 /// A length as a word of `Params`.

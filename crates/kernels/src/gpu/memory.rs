@@ -33,7 +33,7 @@ pub fn memory_bytes(program: &Program, lanes: usize) -> u64 {
 /// The most lanes for which the device's limits allow the buffers of a program.
 pub fn max_lanes(device: &Device, program: &Program) -> usize {
     let limits = device.device.limits();
-    let most_bytes = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size).min(REACH);
+    let most_bytes = binding_bytes(device).min(REACH);
     let longest = lens(program, &lower(program, device.tiling)).into_values().max().unwrap_or(0);
     let fitting = usize::try_from(most_bytes / len_bytes(longest, 1)).unwrap_or(usize::MAX);
     fitting.min(limits.max_compute_workgroups_per_dimension as usize)
@@ -116,8 +116,7 @@ pub(crate) struct Memory {
     pub(crate) allocations: HashMap<Storage, Allocation>,
     pub(crate) lanes: wgpu::Buffer,
     pub(crate) faults: wgpu::Buffer,
-    /// Images and labels of each split.
-    pub(crate) splits: Vec<[wgpu::Buffer; 2]>,
+    pub(crate) splits: Vec<SplitBuffers>,
     /// Where the host reads from ...
     pub(crate) staging: wgpu::Buffer,
     /// ... and what it writes through.
@@ -138,9 +137,10 @@ impl Memory {
     ) -> Result<Self, Error> {
         let mut memory = Self::make(device, program, kernels, lanes)?;
         device.check()?;
-        for (split, [images, labels]) in program.splits().iter().zip(&memory.splits) {
-            memory.upload.write(device, images, 0, split.bytes())?;
-            memory.upload.write(device, labels, 0, bytemuck::cast_slice(&split.labels))?;
+        for (split, buffers) in program.splits().iter().zip(&memory.splits) {
+            buffers.write(device, &mut memory.upload, split.bytes())?;
+            let labels = bytemuck::cast_slice(&split.labels);
+            memory.upload.write(device, &buffers.labels, 0, labels)?;
         }
         device.check()?;
         Ok(memory)
@@ -163,7 +163,8 @@ impl Memory {
             allocations.insert(key, Allocation { buffer, stride: stride(len) });
         }
         let splits = 0..program.splits().len();
-        let splits = splits.map(|index| create_split(device, split_bytes(program, index, lanes)));
+        let splits =
+            splits.map(|index| SplitBuffers::new(device, split_bytes(program, index, lanes)));
         Ok(Self {
             allocations,
             lanes: create(device, "lanes", state_bytes, storage)?,
@@ -180,25 +181,59 @@ impl Memory {
     }
 }
 
-/// Buffers of a split.
-fn create_split(
-    device: &Device,
-    [images_bytes, labels_bytes]: [u64; 2],
-) -> Result<[wgpu::Buffer; 2], Error> {
-    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
-    // Kernels count bytes of images, or tokens, in 32 bits.
-    let reach = u64::from(u32::MAX);
-    if images_bytes > reach {
-        return Err(Error::TooLarge {
-            what: "the examples of a split".to_owned(),
-            needed_bytes: images_bytes,
-            limit: format!("kernels reach {reach} bytes; train on the CPU"),
-        });
+/// The data of a split.
+pub(crate) struct SplitBuffers {
+    /// The examples, four bytes to a word: as many as one binding may have, and what goes beyond.
+    pub(crate) words: [wgpu::Buffer; 2],
+    pub(crate) labels: wgpu::Buffer,
+}
+
+impl SplitBuffers {
+    fn new(device: &Device, [images_bytes, labels_bytes]: [u64; 2]) -> Result<Self, Error> {
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
+        let word = size_of::<u32>() as u64;
+        let most = binding_bytes(device) / word * word;
+        // Kernels count bytes of images, or tokens, in 32 bits.
+        let reach = u64::from(u32::MAX).min(2 * most);
+        if images_bytes > reach {
+            return Err(Error::TooLarge {
+                what: "the examples of a split".to_owned(),
+                needed_bytes: images_bytes,
+                limit: format!("kernels reach {reach} bytes; train on the CPU"),
+            });
+        }
+        let first_bytes = images_bytes.min(most);
+        Ok(Self {
+            words: [
+                create(device, "images", first_bytes, usage)?,
+                create(device, "more images", images_bytes - first_bytes, usage)?,
+            ],
+            labels: create(device, "labels", labels_bytes, usage)?,
+        })
     }
-    Ok([
-        create(device, "images", images_bytes, usage)?,
-        create(device, "labels", labels_bytes, usage)?,
-    ])
+
+    /// Writes examples from the beginning on.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub(crate) fn write(
+        &self,
+        device: &Device,
+        upload: &mut Upload,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        let [words, more_words] = &self.words;
+        let n_first = usize::try_from(words.size()).unwrap_or(usize::MAX).min(bytes.len());
+        let (first, rest) = bytes.split_at(n_first);
+        upload.write(device, words, 0, first)?;
+        upload.write(device, more_words, 0, rest)
+    }
+}
+
+/// The most bytes of a buffer that kernels bind.
+fn binding_bytes(device: &Device) -> u64 {
+    let limits = device.device.limits();
+    limits.max_buffer_size.min(limits.max_storage_buffer_binding_size)
 }
 
 fn create_upload(device: &Device, sizes: UploadSizes) -> Result<Upload, Error> {

@@ -4,7 +4,7 @@ use super::gemm::Tiling;
 use super::launch::Shader;
 
 /// Files of `src/wgsl/` by name.
-const SHARED: [(&str, &str); 13] = [
+const SHARED: [(&str, &str); 15] = [
     ("activation", include_str!("../wgsl/activation.wgsl")),
     ("attention", include_str!("../wgsl/attention.wgsl")),
     ("gemm_shared", include_str!("../wgsl/gemm_shared.wgsl")),
@@ -13,11 +13,13 @@ const SHARED: [(&str, &str); 13] = [
     ("lane", include_str!("../wgsl/lane.wgsl")),
     ("numeric", include_str!("../wgsl/numeric.wgsl")),
     ("random", include_str!("../wgsl/random.wgsl")),
+    ("row_threads", include_str!("../wgsl/row_threads.wgsl")),
     ("sampling", include_str!("../wgsl/sampling.wgsl")),
     ("sigmoid", include_str!("../wgsl/sigmoid.wgsl")),
     ("softmax", include_str!("../wgsl/softmax.wgsl")),
-    ("sum_of_threads", include_str!("../wgsl/sum_of_threads.wgsl")),
     ("window", include_str!("../wgsl/window.wgsl")),
+    ("words", include_str!("../wgsl/words.wgsl")),
+    ("workgroup_rows", include_str!("../wgsl/workgroup_rows.wgsl")),
 ];
 
 impl Shader {

@@ -1,4 +1,5 @@
-// Tests of special values by their bits: compilers may assume that `x == x` always holds.
+// Tests of special values by their bits: compilers may assume that `x == x` always holds, and that `a < b`
+// is `!(a >= b)`.
 
 fn is_nan(x: f32) -> bool {
     return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
@@ -6,6 +7,11 @@ fn is_nan(x: f32) -> bool {
 
 fn is_finite(x: f32) -> bool {
     return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u;
+}
+
+// x, and 0 where its magnitude is below `smallest`, a positive number; NaN stays.
+fn zero_below(x: f32, smallest: f32) -> f32 {
+    return select(x, 0.0, (bitcast<u32>(x) & 0x7fffffffu) < bitcast<u32>(smallest));
 }
 
 // A NaN that no compiler sees as a constant, which WGSL would refuse.

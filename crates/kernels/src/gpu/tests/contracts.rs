@@ -118,6 +118,34 @@ fn batches_have_the_same_bits() {
     }
 }
 
+/// Sentences of more bytes than one binding may have on software Vulkan, where one is cut in its middle.
+#[test]
+fn data_go_on_in_a_second_binding() {
+    const LEN: usize = 7;
+    let most = device().device.limits().max_storage_buffer_binding_size.min(1 << 27);
+    let n_first = usize::try_from(most).unwrap() / (2 * LEN);
+    let n_examples = n_first + 9;
+    let mut tokens = (0..251).collect::<Vec<u8>>().repeat(2 * LEN * n_examples / 251 + 1);
+    tokens.truncate(2 * LEN * n_examples);
+    let split = Arc::new(Split::resident(tokens, vec![0; n_examples]));
+    let mut graph = Graph::new();
+    graph.parameter("unused", &[1], Initialiser::Zeros).unwrap();
+    let source = Source { split: 0, n_examples, sampling: Sampling::Sequential };
+    let batch = n_examples.div_ceil(5) + 1;
+    let y = graph.gather_tokens(source, batch, LEN, [1, 5]).unwrap();
+    let program = Program::new(vec![Plan::forward(&graph, &[y]).unwrap()], vec![split]).unwrap();
+    let mut native = CpuExecutor::<f32>::new(&program, 1).unwrap();
+    let mut tested = gpu(&program, 1);
+    let executors: [&mut dyn Executor<f32>; 2] = [&mut tested, &mut native];
+    let [got, reference] = executors.map(|executor| {
+        executor.load(0, &Snapshot::fresh(lane(4), vec![0.0])).unwrap();
+        executor.run_from(4, 0, &[1]).unwrap();
+        executor.read(0, 0, y).unwrap()
+    });
+    assert!(got == reference);
+    assert_eq!(reference[5 * (n_examples - 4 * batch)], -1.0, "past the end");
+}
+
 /// Three channels, each shifted by its own number.
 #[test]
 fn channels_have_the_same_bits() {

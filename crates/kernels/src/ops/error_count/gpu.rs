@@ -8,6 +8,6 @@ const ERROR_COUNT: Shader =
 
 impl ErrorCount {
     pub(crate) fn launch(self) -> Launch {
-        Launch::elementwise(ERROR_COUNT, 2, self.rows).words([word(self.classes)])
+        Launch::per_row(ERROR_COUNT, 2, [self.rows, self.classes]).words([word(self.classes)])
     }
 }

@@ -18,7 +18,7 @@ impl Gather {
                 ("IS_STREAMED", flag(self.pixels.is_streamed)),
             ])
             .writes([Operand::Output(0)])
-            .resources([Resource::Images(self.source.split)])
+            .resources([Resource::Words(self.source.split), Resource::MoreWords(self.source.split)])
             .words([word(self.source.n_examples), word(self.batch), word(self.example_len)])
             .words(PADDING)
             .words(self.values().map(f32::to_bits))

@@ -1,13 +1,14 @@
 // Images of a batch out of the data set.
 // y[n, i] = values[i mod N_CHANNELS][bytes[example(n), i]], 0 past the end of a sequential pass; values
 // holds scale byte + shift as the host rounds it.
-// bytes: [n_examples, example_len], four to a word; of a stream [lanes, batch, example_len], the
+// Bytes, in words: [n_examples, example_len], four to a word; of a stream [lanes, batch, example_len], the
 // lanes' batches, or [batch, example_len] if all read the same. y: [batch, example_len], f32.
 // Dispatch: one workgroup per example.
 // Source: own.
 
 #import "index"
 #import "sampling"
+#import "words"
 
 override SAMPLING: u32;
 override WHOLE_BATCH: u32;
@@ -28,7 +29,8 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 @group(0) @binding(2) var<storage, read> lanes: array<LaneState>;
-@group(0) @binding(3) var<storage, read> bytes: array<u32>;
+@group(0) @binding(3) var<storage, read> words: array<u32>;
+@group(0) @binding(4) var<storage, read> more_words: array<u32>;
 
 const N_THREADS = 256u;
 
@@ -67,7 +69,7 @@ fn main(
         var value = 0.0;
         if (example != NO_EXAMPLE) {
             let place = place_start + i;
-            let byte = (bytes[place / 4u] >> (place % 4u * 8u)) & 0xffu;
+            let byte = (word_at(place / 4u) >> (place % 4u * 8u)) & 0xffu;
             value = shared_values[i % N_CHANNELS * 256u + byte];
         }
         y[y_start + i] = value;

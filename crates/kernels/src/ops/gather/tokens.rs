@@ -79,7 +79,7 @@ impl GatherTokens {
         let Gather { source, batch, example_len, .. } = self.gather;
         Launch::elementwise(TOKENS, 0, batch * self.length)
             .constants(self.gather.constants())
-            .resources([Resource::Images(source.split)])
+            .resources([Resource::Words(source.split), Resource::MoreWords(source.split)])
             .words([word(source.n_examples), word(batch), word(example_len / TOKEN_BYTES)])
             .words([word(self.first), word(self.length)])
     }

@@ -1,12 +1,13 @@
 // Tokens of a batch out of the device-resident data set.
 // y[n, t] = tokens[example(n), first + t]; -1 for padding (65535) and past the end of a sequential
 // pass.
-// words: [n_examples, example_len] tokens of 16 bits, two to a word; y: [batch, length], f32.
+// Tokens, in words: [n_examples, example_len] of 16 bits, two to a word; y: [batch, length], f32.
 // Dispatch: one thread per element of y.
 // Source: own.
 
 #import "index"
 #import "sampling"
+#import "words"
 
 override SAMPLING: u32;
 override WHOLE_BATCH: u32;
@@ -25,6 +26,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 @group(0) @binding(2) var<storage, read> lanes: array<LaneState>;
 @group(0) @binding(3) var<storage, read> words: array<u32>;
+@group(0) @binding(4) var<storage, read> more_words: array<u32>;
 
 const N_THREADS = 256u;
 const PADDING = 0xffffu;
@@ -45,7 +47,7 @@ fn main(
     var value = -1.0;
     if (example != NO_EXAMPLE) {
         let place = example * params.example_len + params.first + i % params.length;
-        let token = (words[place / 2u] >> (place % 2u * 16u)) & 0xffffu;
+        let token = (word_at(place / 2u) >> (place % 2u * 16u)) & 0xffffu;
         if (token != PADDING) {
             value = f32(token);
         }

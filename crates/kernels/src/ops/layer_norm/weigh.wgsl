@@ -7,7 +7,7 @@
 
 #import "index"
 #import "lane"
-#import "sum_of_threads"
+#import "workgroup_rows"
 
 struct Params {
     x: vec2<u32>,

@@ -5,7 +5,7 @@
 
 #import "index"
 #import "lane"
-#import "sum_of_threads"
+#import "workgroup_rows"
 
 struct Params {
     labels: vec2<u32>,

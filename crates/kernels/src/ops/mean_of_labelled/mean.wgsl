@@ -6,7 +6,7 @@
 
 #import "index"
 #import "lane"
-#import "sum_of_threads"
+#import "workgroup_rows"
 
 struct Params {
     losses: vec2<u32>,

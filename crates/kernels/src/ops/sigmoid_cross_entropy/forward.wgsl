@@ -8,7 +8,7 @@
 #import "index"
 #import "lane"
 #import "numeric"
-#import "sum_of_threads"
+#import "workgroup_rows"
 
 struct Params {
     logits: vec2<u32>,

@@ -18,7 +18,7 @@ impl SoftmaxCrossEntropy {
     }
 
     fn launch_rows(self, shader: Shader, n_inputs: usize) -> Launch {
-        Launch::elementwise(shader, n_inputs, self.rows)
+        Launch::per_row(shader, n_inputs, [self.rows, self.classes])
             .words([word(self.classes), u32::from(self.smoothed)])
     }
 }

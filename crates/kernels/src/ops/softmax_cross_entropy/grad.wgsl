@@ -2,13 +2,15 @@
 // grad_logits[r, k] = grad_y[r] (exp(z[r, k] - lse_r) - (1 - s) [k = label] - s / K);
 // 0 for a negative label, NaN for one of K or more.
 // logits z, grad_logits: [rows, K], labels, grad_y: [rows], f32.
-// Dispatch: one thread per row.
+// Dispatch: THREADS_PER_ROW threads per row.
 // Source: Szegedy et al. 2016, sec. 7.
 
 #import "index"
 #import "lane"
 #import "numeric"
 #import "softmax"
+
+override THREADS_PER_ROW: u32;
 
 struct Params {
     logits: vec2<u32>,
@@ -27,8 +29,6 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> grad_logits: array<f32>;
 @group(0) @binding(5) var<storage, read> lanes: array<LaneState>;
 
-const N_THREADS = 256u;
-
 @compute @workgroup_size(N_THREADS)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -36,10 +36,14 @@ fn main(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let lane = workgroup.z;
-    let i = linear_workgroup(workgroup, n_workgroups) * N_THREADS + thread;
-    if (lanes[lane].remaining == 0u || i >= params.n_rows) {
+    let group = linear_workgroup(workgroup, n_workgroups);
+    let row = group * (N_THREADS / THREADS_PER_ROW) + thread / THREADS_PER_ROW;
+    if (lanes[lane].remaining == 0u) {
         return;
     }
+    // Threads beyond the last row go along, since all have to meet, and write nothing.
+    let i = min(row, params.n_rows - 1u);
+    let first = thread % THREADS_PER_ROW;
     let logits_start = lane_start(params.logits, lane);
     let labels_start = lane_start(params.labels, lane);
     let grad_y_start = lane_start(params.grad_y, lane);
@@ -49,13 +53,13 @@ fn main(
     let smoothing = select(0.0, lanes[lane].label_smoothing, params.smoothed != 0u);
     let even_share = smoothing / f32(params.n_classes);
     let is_class = label >= 0.0 && label < f32(params.n_classes);
-    // A row without a class has one value throughout, and needs no sums.
-    var lse = 0.0;
-    if (is_class) {
-        lse = log_sum_exp(z_start, params.n_classes);
-    }
+    let lse = log_sum_exp(z_start, params.n_classes, thread);
+    // A row without a class has one value throughout.
     let without_class = select(nan(), 0.0, label < 0.0);
-    for (var k = 0u; k < params.n_classes; k++) {
+    if (row >= params.n_rows) {
+        return;
+    }
+    for (var k = first; k < params.n_classes; k += THREADS_PER_ROW) {
         let target_share = select(0.0, 1.0 - smoothing, f32(k) == label) + even_share;
         let share = exp_or_zero(logits[z_start + k] - lse);
         let grad = grad_y[grad_y_start + i] * (share - target_share);

@@ -53,10 +53,10 @@ fn main(
         grad += grads[grads_start + part * params.len + i];
     }
     let mean = beta1 * velocity[velocity_start + i] + (1.0 - beta1) * grad;
-    let speed = select(mean, 0.0, abs(mean) < params.smallest_velocity);
+    let speed = zero_below(mean, params.smallest_velocity);
     velocity[velocity_start + i] = speed;
     let mean_square = beta2 * squares[squares_start + i] + (1.0 - beta2) * (grad * grad);
-    let square = select(mean_square, 0.0, mean_square < params.smallest_velocity);
+    let square = zero_below(mean_square, params.smallest_velocity);
     squares[squares_start + i] = square;
     let correction1 = 1.0 / (1.0 - lanes[lane].beta1_power * beta1);
     let correction2 = 1.0 / (1.0 - lanes[lane].beta2_power * beta2);

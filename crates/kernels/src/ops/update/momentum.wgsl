@@ -50,7 +50,7 @@ fn main(
         grad += grads[grads_start + part * params.len + i];
     }
     let sum = gamma * velocity[velocity_start + i] + grad;
-    let speed = select(sum, 0.0, abs(sum) < params.smallest_velocity);
+    let speed = zero_below(sum, params.smallest_velocity);
     velocity[velocity_start + i] = speed;
     let direction = select(speed, grad + gamma * speed, NESTEROV);
     let weight = parameters[parameters_start + i] - eta * direction;
