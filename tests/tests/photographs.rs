@@ -115,6 +115,22 @@ fn lanes_do_not_matter_and_devices_agree() {
     }
 }
 
+/// As where a disk is unplugged: nothing may be measured on what is not there.
+#[test]
+fn photographs_that_are_gone_end_the_run() {
+    for choice in [DeviceChoice::Cpu, DeviceChoice::Wgpu] {
+        let folder = image_folder();
+        let dataset = critbatch_data::load("image_folder", Some(folder.path())).unwrap();
+        let workload = workload(&dataset, choice);
+        let mut trainer = workload.trainer(7, 1).unwrap();
+        trainer.start(0, &trial(1)).unwrap();
+        trainer.advance(&[1]).unwrap();
+        fs::rename(folder.path().join("val"), folder.path().join("away")).unwrap();
+        let error = trainer.evaluate(&[0], None).unwrap_err().to_string();
+        assert!(error.contains("cannot read '") && error.contains("run the same command again"));
+    }
+}
+
 fn experiment(dataset: &str, goal: &str) -> String {
     format!(
         r#"

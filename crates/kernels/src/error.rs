@@ -70,6 +70,12 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// Examples could not be read.
+    #[error("{problem}")]
+    Stream {
+        /// Which, why, and what to do.
+        problem: String,
+    },
     /// A call of an executor does not fit it.
     #[error("{call}: got {got}, expected {expected}")]
     Call {

@@ -37,9 +37,13 @@ pub trait ExampleStream: fmt::Debug + Send + Sync {
     fn example_len(&self) -> usize;
 
     /// Writes the bytes of an example. `random` says how it is varied, if it is: numbers that its trial,
-    /// its epoch and its index decide, and nothing else. There is no error: what cannot be read has
-    /// to look like something, and whoever reads it keeps count.
+    /// its epoch and its index decide, and nothing else. An example that makes no sense has to look like
+    /// something, and whoever reads it keeps count; where reading itself failed, what is written means
+    /// nothing, and [`failure`](Self::failure) tells.
     fn read(&self, index: usize, random: [u32; 4], bytes: &mut [u8]);
+
+    /// What failed when something was read, the first of it: executors then end their call with an error.
+    fn failure(&self) -> Option<String>;
 }
 
 impl Split {
@@ -110,6 +114,18 @@ impl Program {
     /// The plans.
     pub fn plans(&self) -> &[Plan] {
         &self.plans
+    }
+
+    /// That no stream failed so far.
+    ///
+    /// # Errors
+    /// What failed.
+    pub(crate) fn check_streams(&self) -> Result<(), Error> {
+        let mut streams = self.splits.iter().filter_map(|split| split.stream());
+        match streams.find_map(|stream| stream.failure()) {
+            None => Ok(()),
+            Some(problem) => Err(Error::Stream { problem }),
+        }
     }
 
     /// The data splits.

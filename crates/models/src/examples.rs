@@ -60,6 +60,10 @@ impl ExampleStream for PhotoStream {
         let view = if self.is_varied { View::Random(random) } else { View::Central };
         self.photos.read(index, view, bytes);
     }
+
+    fn failure(&self) -> Option<String> {
+        self.photos.failure().map(str::to_owned)
+    }
 }
 
 /// Examples of one shape.

@@ -1,7 +1,10 @@
 //! The files of a split, by number: a million names in little memory.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use image::ImageError;
 
 /// Files that cannot be decoded and are named; more are only counted.
 const N_NAMED: usize = 20;
@@ -15,6 +18,8 @@ pub(crate) struct PhotoFiles {
     /// Where each ends.
     ends: Vec<usize>,
     n_unreadable: AtomicUsize,
+    /// The first file that the system did not give.
+    failure: OnceLock<String>,
 }
 
 impl PhotoFiles {
@@ -24,7 +29,13 @@ impl PhotoFiles {
             names.push_str(file);
             ends.push(names.len());
         }
-        Self { root: root.to_owned(), names, ends, n_unreadable: AtomicUsize::new(0) }
+        Self {
+            root: root.to_owned(),
+            names,
+            ends,
+            n_unreadable: AtomicUsize::new(0),
+            failure: OnceLock::new(),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -45,8 +56,26 @@ impl PhotoFiles {
         Self::new(&self.root, places.iter().map(|&place| self.name(place)))
     }
 
-    /// Says that a file cannot be decoded: by its name, until there are many.
-    pub(crate) fn report(&self, index: usize, error: &image::ImageError) {
+    /// The first failure of the system: no word on what a file holds, so that nothing may follow from it.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
+    /// Says that a file cannot be decoded: by its name, until there are many. Where the system did not give
+    /// it, keeps that as a failure.
+    pub(crate) fn report(&self, index: usize, error: &ImageError) {
+        if let ImageError::IoError(error) = error
+            && error.raw_os_error().is_some()
+        {
+            let path = self.path(index);
+            self.failure.get_or_init(|| {
+                let path = path.display();
+                format!(
+                    "cannot read '{path}': {error}; make it readable and run the same command again"
+                )
+            });
+            return;
+        }
         let n = self.n_unreadable.fetch_add(1, Ordering::Relaxed) + 1;
         if n <= N_NAMED {
             let path = self.path(index);

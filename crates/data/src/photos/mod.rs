@@ -115,7 +115,8 @@ impl Photos {
     /// [`View::Central`]: it becomes 256 pixels.
     ///
     /// A file that cannot be decoded is seen as the mean colour, which is nothing to a network; it is
-    /// logged by its name and counted.
+    /// logged by its name and counted. So is one that the system does not give, and
+    /// [`failure`](Self::failure) tells of it.
     ///
     /// # Source
     /// Simonyan and Zisserman 2014, "Very deep convolutional networks for large-scale image
@@ -127,6 +128,12 @@ impl Photos {
             let [red, green, blue] = [124, 117, 104];
             bytes.as_chunks_mut().0.fill([red, green, blue]);
         }
+    }
+
+    /// The first file that the system did not give, and why: what was read since then means nothing.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.files.failure()
     }
 
     /// Decodes one and keeps nothing: whether it can be.

@@ -126,6 +126,22 @@ fn a_damaged_file_is_grey_and_named() {
     assert!(photos_of(&path).check(0).problem.is_some());
 }
 
+#[test]
+fn a_file_that_is_gone_is_a_failure_and_a_damaged_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("photograph.jpg");
+    let mut bytes = vec![0; SIDE * SIDE * 3];
+    fs::write(&path, b"no photograph").unwrap();
+    let photos = photos_of(&path);
+    photos.read(0, View::Central, &mut bytes);
+    assert_eq!(photos.failure(), None);
+    fs::remove_file(&path).unwrap();
+    photos.read(0, View::Central, &mut bytes);
+    let failure = photos.failure().unwrap();
+    let expected = format!("cannot read '{}': ", path.display());
+    assert!(failure.starts_with(&expected) && failure.ends_with("run the same command again"));
+}
+
 /// A header that says 60,000 by 60,000 pixels.
 #[test]
 fn a_file_that_says_it_is_huge_takes_no_memory() {

@@ -160,6 +160,7 @@ impl<T: Real> Executor<T> for CpuExecutor<T> {
             |lane| lane.state.remaining,
             |lane, free| worker.run(lane, free),
         );
+        self.program.check_streams()?;
         Ok(self.lanes.iter().map(|lane| lane.state).collect())
     }
 

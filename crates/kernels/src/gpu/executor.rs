@@ -157,6 +157,7 @@ impl GpuExecutor {
         let split = streamed.split();
         let Some(stream) = self.program.splits()[split].stream() else { return Ok(()) };
         let bytes = streamed.read(stream, states);
+        self.program.check_streams()?;
         self.memory.splits[split].write(&self.device, &mut self.memory.upload, &bytes)
     }
 

@@ -84,6 +84,10 @@ impl ExampleStream for VariedStream {
             *byte = words[0].to_le_bytes()[0];
         }
     }
+
+    fn failure(&self) -> Option<String> {
+        None
+    }
 }
 
 impl From<VariedStream> for Images {
