@@ -160,6 +160,29 @@ fn a_full_disk_loses_nothing() {
     }
 }
 
+/// As with `nohup`: whoever logs out sends SIGHUP to all that was started.
+#[test]
+fn a_signal_that_is_ignored_from_the_start_ends_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = new_folder("cpu");
+    let run = command(folder.path(), "cpu");
+    let mut child = Command::new("bash")
+        .args(["-c", "trap '' HUP; exec \"$@\"", "bash"])
+        .arg(run.get_program())
+        .args(run.get_args())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("bash starts");
+    let checkpoints = folder.path().join("out").join(CHECKPOINTS_DIRECTORY_NAME);
+    while !checkpoints.exists() && child.try_wait().expect("a child of ours").is_none() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-HUP", &id]).status().expect("kill(1) exists").success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
 #[test]
 fn asked_to_end() {
     interrupt("cpu", 8, |child| ask(child, "-TERM"));

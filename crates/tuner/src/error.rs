@@ -60,6 +60,25 @@ pub enum TunerError {
         /// The file.
         path: PathBuf,
     },
+    /// A compressed store was expected and a plain one found.
+    #[error(
+        "'{}' is a store that is not compressed; give the directory that holds it as 'critbatch.sqlite', or \
+         compress it by gzip",
+        path.display()
+    )]
+    NotCompressed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file is in the place of an export.
+    #[error(
+        "'{}' is there and is no earlier export of this experiment; choose another name, or remove it",
+        path.display()
+    )]
+    OtherExport {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file that is not a store.
     #[error("'{}' is not a store of critbatch; choose another directory", path.display())]
     NotAStore {

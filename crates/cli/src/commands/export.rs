@@ -1,12 +1,17 @@
 //! `critbatch export`: an experiment directory as one file, or as a workload of a published archive.
 
+use std::path::Path;
+
 use critbatch_report::format;
 use critbatch_tuner::archive::write_archive;
 use critbatch_tuner::{COMPRESSED_STORE_SUFFIX, Record};
 
 use crate::args::Export;
-use crate::exit::Exit;
+use crate::exit::{Exit, UsageError};
 use crate::{console, source};
+
+/// What only files are called.
+const FILE_EXTENSIONS: [&str; 6] = ["sqlite", "gz", "db", "zip", "tar", "csv"];
 
 /// Writes the measurements and prints where they are and how many.
 ///
@@ -14,8 +19,9 @@ use crate::{console, source};
 ///
 /// Where there are no results, or the archive cannot be written or already has the workload.
 pub(crate) fn execute(arguments: &Export) -> anyhow::Result<Exit> {
+    check_target(&arguments.to)?;
     let store = source::open_store(&arguments.directory)?;
-    if arguments.to.to_string_lossy().ends_with(COMPRESSED_STORE_SUFFIX) {
+    if is_compressed_store(&arguments.to) {
         store.write_compressed(&arguments.to)?;
         console::print(&format!("exported to '{}'", arguments.to.display()))?;
         return Ok(Exit::Done);
@@ -34,4 +40,34 @@ pub(crate) fn execute(arguments: &Export) -> anyhow::Result<Exit> {
         format::count(written.n_rows),
     ))?;
     Ok(Exit::Done)
+}
+
+/// Refuses what looks like a file but is not named as one, and a file in a folder that is not there.
+fn check_target(to: &Path) -> Result<(), UsageError> {
+    let shown = to.display();
+    if is_compressed_store(to) {
+        let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
+        return match parent.filter(|parent| !parent.is_dir()) {
+            None => Ok(()),
+            Some(parent) => {
+                let parent = parent.display();
+                Err(UsageError(format!(
+                    "cannot export to '{shown}': there is no folder '{parent}'"
+                )))
+            }
+        };
+    }
+    let extension = to.extension().unwrap_or_default().to_string_lossy();
+    let is_file = FILE_EXTENSIONS.contains(&extension.as_ref());
+    match is_file && !to.is_dir() {
+        false => Ok(()),
+        true => Err(UsageError(format!(
+            "cannot export to '{shown}': the name of one file has to end in '{COMPRESSED_STORE_SUFFIX}'; \
+             an archive is a folder"
+        ))),
+    }
+}
+
+fn is_compressed_store(to: &Path) -> bool {
+    to.to_string_lossy().ends_with(COMPRESSED_STORE_SUFFIX)
 }

@@ -8,11 +8,14 @@ use std::time::SystemTime;
 use anyhow::Context;
 use critbatch_report::format;
 use critbatch_tuner::archive::{find_workloads, read_record, read_workload, workload_folder};
-use critbatch_tuner::{Omission, Record, STORE_FILE_NAME, Store};
+use critbatch_tuner::{Omission, Origin, Record, STORE_FILE_NAME, Store};
 
 use crate::args::Import;
 use crate::console;
 use crate::exit::{Exit, UsageError};
+
+/// Name of the experiment file that is put beside an unpacked store.
+const EXPERIMENT_FILE_NAME: &str = "experiment.toml";
 
 /// Omissions that are printed one by one.
 const MOST_PRINTED_OMISSIONS: usize = 10;
@@ -35,7 +38,8 @@ struct Tally {
 pub(crate) fn execute(arguments: &Import) -> anyhow::Result<Exit> {
     if arguments.archive.is_file() {
         Store::unpack(&arguments.archive, &arguments.out)?;
-        console::print(&format!("unpacked into '{}'", arguments.out.display()))?;
+        let how = how_to_go_on(&arguments.out)?.unwrap_or_default();
+        console::print(&format!("unpacked into '{}'{how}", arguments.out.display()))?;
         return Ok(Exit::Done);
     }
     let (folders, omissions) = find_workloads(&arguments.archive)?;
@@ -51,6 +55,22 @@ pub(crate) fn execute(arguments: &Import) -> anyhow::Result<Exit> {
     print_omissions(&tally.omissions);
     console::print(&tally.line(&arguments.out))?;
     Ok(Exit::Done)
+}
+
+/// The command that goes on with an unpacked experiment, whose file is put beside its store; `None` where
+/// that file is not known.
+fn how_to_go_on(directory: &Path) -> anyhow::Result<Option<String>> {
+    let store = Store::open_read_only(directory)?;
+    let (Origin::Measured(experiment), Some(text)) =
+        (store.origin(), store.provenance().notes.get("experiment"))
+    else {
+        return Ok(None);
+    };
+    let file = directory.join(EXPERIMENT_FILE_NAME);
+    let (file, shown) = (&file, file.display());
+    fs::write(file, text).with_context(|| format!("cannot write '{shown}'"))?;
+    let (seed, directory) = (experiment.search.seed, directory.display());
+    Ok(Some(format!("; to go on: critbatch run '{shown}' --seed {seed} --out '{directory}'")))
 }
 
 /// The experiment directory of each workload: `out` itself for one, a folder below it for each of

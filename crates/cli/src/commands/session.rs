@@ -168,8 +168,11 @@ pub(crate) fn run(session: Session<'_>) -> anyhow::Result<Exit> {
     }
 }
 
-/// A flag that the first signal sets; the second one ends the program at once.
+/// A flag that the first signal sets; the second one ends the program at once. Signals that the program was
+/// started to ignore, as by `nohup`, stay ignored.
 fn stop_on_signal(display: &Display) -> anyhow::Result<Arc<AtomicBool>> {
+    #[cfg(unix)]
+    let ignored = ignored_signals();
     let stop = Arc::new(AtomicBool::new(false));
     let (flag, display) = (Arc::clone(&stop), display.clone());
     ctrlc::set_handler(move || {
@@ -179,7 +182,38 @@ fn stop_on_signal(display: &Display) -> anyhow::Result<Arc<AtomicBool>> {
         display.line("stopping after this round; run the same command again to continue");
     })
     .context("cannot listen to signals")?;
+    #[cfg(unix)]
+    ignore(&ignored);
     Ok(stop)
+}
+
+/// Those of the signals that end a run which this process was started to ignore.
+#[cfg(unix)]
+fn ignored_signals() -> Vec<libc::c_int> {
+    let is_ignored = |signal: &libc::c_int| {
+        let mut action = std::mem::MaybeUninit::<libc::sigaction>::uninit();
+        #[expect(
+            unsafe_code,
+            reason = "the standard library does not tell how signals are handled"
+        )]
+        // SAFETY: with no new action the call only writes the old one, all of it where it returns 0.
+        unsafe {
+            libc::sigaction(*signal, std::ptr::null(), action.as_mut_ptr()) == 0
+                && action.assume_init().sa_sigaction == libc::SIG_IGN
+        }
+    };
+    [libc::SIGHUP, libc::SIGINT, libc::SIGTERM].into_iter().filter(is_ignored).collect()
+}
+
+#[cfg(unix)]
+fn ignore(signals: &[libc::c_int]) {
+    for &signal in signals {
+        #[expect(unsafe_code, reason = "the standard library does not set how signals are handled")]
+        // SAFETY: to ignore a signal runs no code of ours.
+        unsafe {
+            libc::signal(signal, libc::SIG_IGN);
+        }
+    }
 }
 
 /// Writes and prints the results; says whether some point cannot be trusted.

@@ -2,7 +2,7 @@
 //! like the directory that it came from.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 use rusqlite::{Connection, MAIN_DB};
 
 use super::open::{self, claim, with_meta};
-use super::{STORE_FILE_NAME, Store, failure};
+use super::{Origin, STORE_FILE_NAME, Store, failure};
 use crate::error::TunerError;
 
 /// How the name of a compressed store ends.
@@ -21,18 +21,22 @@ pub const COMPRESSED_STORE_SUFFIX: &str = ".sqlite.gz";
 /// larger than any machine.
 const LARGEST_STORE_BYTES: u64 = 1 << 30;
 
+/// How every SQLite file begins.
+const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
+
 /// Where an SQLite file says which versions of the format write and read it: 1, or 2 for a write-ahead log,
 /// which a database in memory does not have.
 const FORMAT_VERSIONS: std::ops::Range<usize> = 18..20;
 
 impl Store {
-    /// Writes all of a store into one file, in place of any that is there. The same store gives the same
-    /// bytes.
+    /// Writes all of a store into one file, in place of an earlier one of the same experiment. The same store
+    /// gives the same bytes.
     ///
     /// # Errors
     ///
-    /// Where the store cannot be read or the file not be written.
+    /// Where the store cannot be read or the file not be written, or there is one that holds something else.
     pub fn write_compressed(&self, path: &Path) -> Result<(), TunerError> {
+        self.expect_nothing_else(path)?;
         let beside = |what: &str| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             path.with_file_name(format!(".{name}.{}.{what}", std::process::id()))
@@ -91,6 +95,24 @@ impl Store {
         in_memory(bytes, &self.path)
     }
 
+    /// That a file is not there, or an earlier export of this experiment.
+    fn expect_nothing_else(&self, path: &Path) -> Result<(), TunerError> {
+        if !path.exists() {
+            return Ok(());
+        }
+        let earlier = Store::read_compressed(path).ok();
+        let is_earlier = earlier.is_some_and(|earlier| match (earlier.origin(), self.origin()) {
+            (Origin::Measured(earlier), Origin::Measured(now)) => {
+                earlier.differences(now).is_empty() || now.is_grown_from(earlier)
+            }
+            (earlier, now) => earlier == now,
+        });
+        match is_earlier {
+            true => Ok(()),
+            false => Err(TunerError::OtherExport { path: path.to_owned() }),
+        }
+    }
+
     fn vacuum_into(&self, path: &Path) -> Result<(), TunerError> {
         let _ = fs::remove_file(path);
         let name = path.to_string_lossy();
@@ -116,6 +138,10 @@ fn decompressed(path: &Path) -> Result<Vec<u8>, TunerError> {
     let file = File::open(path).map_err(&failure)?;
     let mut bytes = Vec::new();
     // One byte more than allowed shows that there are more.
+    let mut file = BufReader::new(file);
+    if file.fill_buf().map_err(&failure)?.starts_with(SQLITE_MAGIC) {
+        return Err(TunerError::NotCompressed { path: path.to_owned() });
+    }
     let n_read = GzDecoder::new(file).take(LARGEST_STORE_BYTES + 1).read_to_end(&mut bytes);
     if n_read.map_err(&failure)? as u64 > LARGEST_STORE_BYTES {
         let problem = "it holds more than 1 GiB; unpack it by gunzip, into a directory";

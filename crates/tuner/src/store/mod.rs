@@ -313,6 +313,11 @@ impl Drop for Store {
 fn failure(path: &Path, action: &'static str) -> impl Fn(rusqlite::Error) -> TunerError + use<> {
     let path = path.to_owned();
     move |error| match error.sqlite_error_code() {
+        _ if is_to_be_undone(&error) => {
+            let message = "a write that was interrupted has to be undone first, and the directory cannot \
+                           be written; make it writable, or copy it";
+            TunerError::Store { action, path: path.clone(), message: message.to_owned() }
+        }
         Some(rusqlite::ErrorCode::NotADatabase) => TunerError::NotAStore { path: path.clone() },
         Some(rusqlite::ErrorCode::DatabaseCorrupt) => {
             TunerError::Damaged { path: path.clone(), problem: error.to_string() }
@@ -324,6 +329,12 @@ fn failure(path: &Path, action: &'static str) -> impl Fn(rusqlite::Error) -> Tun
         }
         _ => TunerError::Store { action, path: path.clone(), message: error.to_string() },
     }
+}
+
+/// Whether the file needs a journal undone which may not be undone from here.
+fn is_to_be_undone(error: &rusqlite::Error) -> bool {
+    let found = error.sqlite_error().map(|error| error.extended_code);
+    found == Some(rusqlite::ffi::SQLITE_READONLY_ROLLBACK)
 }
 
 #[cfg(test)]

@@ -57,10 +57,25 @@ pub(super) fn open_read_only(directory: &Path) -> Result<Store, TunerError> {
 }
 
 pub(super) fn read_only_connection(path: &Path) -> Result<Connection, TunerError> {
+    undo_interrupted_write(path);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failure(path, "open"))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failure(path, "open"))?;
     Ok(connection)
+}
+
+/// A program that was killed while it turned the log back into one plain file leaves a journal, which has to be
+/// undone before anybody reads and which a reader may not undo. Where no run holds the directory it is
+/// undone here; where that fails, opening tells.
+fn undo_interrupted_write(path: &Path) {
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-journal");
+    let directory = path.parent().filter(|_| Path::new(&journal).is_file());
+    let Some(Ok(_lock)) = directory.map(Lock::take) else { return };
+    if let Ok(connection) = Connection::open(path) {
+        // Any look at the file undoes it.
+        let _ = is_empty(&connection);
+    }
 }
 
 /// A run writes at the ends of its tables, for which 256 KiB of pages are enough: SQLite's own 2 MB would

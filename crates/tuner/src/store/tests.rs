@@ -518,3 +518,64 @@ fn a_run_whose_directory_was_replaced_stops_and_spares_the_other() {
     drop(new);
     assert_eq!(open(&directory).unwrap().trials(32).unwrap().len(), 2);
 }
+
+/// As where a run is killed while it closes: the file is half written, and the journal undoes that.
+#[test]
+fn an_interrupted_write_is_undone_before_reading() {
+    let directory = tempfile::tempdir().unwrap();
+    fill(&mut open(directory.path()).unwrap());
+    let path = directory.path().join(STORE_FILE_NAME);
+    let killed = tempfile::tempdir().unwrap();
+    let mut connection = Connection::open(&path).unwrap();
+    connection.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA cache_size = 1;").unwrap();
+    let transaction = connection.transaction().unwrap();
+    transaction
+        .execute_batch("UPDATE measurements SET value = 42; UPDATE trials SET parameters = hex(zeroblob(99999));")
+        .unwrap();
+    for ending in ["", "-journal"] {
+        let name = format!("{STORE_FILE_NAME}{ending}");
+        fs::copy(directory.path().join(&name), killed.path().join(&name)).unwrap();
+    }
+    transaction.rollback().unwrap();
+    let journal = killed.path().join(format!("{STORE_FILE_NAME}-journal"));
+    assert!(fs::metadata(&journal).unwrap().len() > 0);
+    assert_ne!(fs::read(&path).unwrap(), fs::read(killed.path().join(STORE_FILE_NAME)).unwrap());
+    let [whole, undone] = [directory.path(), killed.path()].map(|directory| {
+        let store = Store::open_read_only(directory).unwrap();
+        (store.trials(32).unwrap(), store.n_measurements().unwrap())
+    });
+    assert_eq!(whole, undone);
+    assert!(!journal.exists());
+}
+
+#[test]
+fn an_export_takes_no_other_ones_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("a")).unwrap();
+    let file = directory.path().join("a.sqlite.gz");
+    store.write_compressed(&file).unwrap();
+    store.write_compressed(&file).unwrap();
+    drop(store);
+    let a = directory.path().join("a");
+    let grown = Store::open_or_create(&a, &experiment(9), &provenance("cpu", "1")).unwrap();
+    grown.write_compressed(&file).unwrap();
+    let mut other = experiment(4);
+    other.search.seed = 1;
+    let b = directory.path().join("b");
+    let other = Store::open_or_create(&b, &other, &provenance("cpu", "1")).unwrap();
+    let message = other.write_compressed(&file).unwrap_err().to_string();
+    assert!(message.ends_with("choose another name, or remove it"), "{message}");
+    let text = directory.path().join("text.sqlite.gz");
+    fs::write(&text, "notes").unwrap();
+    assert!(other.write_compressed(&text).is_err());
+    assert_eq!(fs::read(&text).unwrap(), b"notes");
+    assert_eq!(Store::read_compressed(&file).unwrap().origin(), grown.origin());
+}
+
+#[test]
+fn a_store_that_is_not_compressed_is_told_apart() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(directory.path()).unwrap());
+    let message = Store::read_compressed(&directory.path().join(STORE_FILE_NAME)).unwrap_err();
+    assert!(message.to_string().contains("is a store that is not compressed; give the directory"));
+}
