@@ -13,13 +13,20 @@ use crate::optimizer::Optimizer;
 const BELOW_ONE: Range =
     Range { lower: Bound::Included(0.0), upper: Bound::Included(1.0 - f32::EPSILON as f64 / 2.0) };
 
+/// Above 0, in f32, where every number of more digits is rounded to one.
+const POSITIVE: Range = Range { lower: Bound::Included(1e-37), upper: Bound::Included(1e38) };
+
+/// 0 and above, in f32.
+const NOT_NEGATIVE: Range = Range { lower: Bound::Included(0.0), upper: Bound::Included(1e38) };
+
 /// Initial learning rate, per step.
 pub(crate) const LEARNING_RATE: Metaparameter = Metaparameter {
     name: "learning_rate",
     description: "initial learning rate, per step",
     default: None,
-    range: Range::POSITIVE,
+    range: POSITIVE,
     is_integer: false,
+    needs: None,
 };
 
 /// Momentum coefficient.
@@ -29,6 +36,7 @@ pub(crate) const MOMENTUM: Metaparameter = Metaparameter {
     default: None,
     range: BELOW_ONE,
     is_integer: false,
+    needs: None,
 };
 
 /// Decay of Adam's mean of gradients.
@@ -38,6 +46,7 @@ const BETA1: Metaparameter = Metaparameter {
     default: Some(0.9),
     range: BELOW_ONE,
     is_integer: false,
+    needs: None,
 };
 
 /// Decay of Adam's mean of squared gradients.
@@ -47,6 +56,7 @@ const BETA2: Metaparameter = Metaparameter {
     default: Some(0.999),
     range: BELOW_ONE,
     is_integer: false,
+    needs: None,
 };
 
 /// What Adam divides by at least.
@@ -54,8 +64,9 @@ const EPSILON: Metaparameter = Metaparameter {
     name: "epsilon",
     description: "added to the root of the mean of squared gradients",
     default: Some(1e-8),
-    range: Range::POSITIVE,
+    range: POSITIVE,
     is_integer: false,
+    needs: None,
 };
 
 /// Decoupled weight decay.
@@ -63,8 +74,9 @@ const WEIGHT_DECAY: Metaparameter = Metaparameter {
     name: "weight_decay",
     description: "share of the learning rate by which weights shrink each step",
     default: Some(0.01),
-    range: Range::NOT_NEGATIVE,
+    range: NOT_NEGATIVE,
     is_integer: false,
+    needs: None,
 };
 
 /// What Adam takes, with the defaults of Kingma and Ba 2015.
@@ -81,13 +93,15 @@ pub(crate) const SHARED: [Metaparameter; 5] = [
         default: Some(1.0),
         range: Range::UNIT,
         is_integer: false,
+        needs: Some("learning_rate_decay_steps"),
     },
     Metaparameter {
         name: "learning_rate_decay_steps",
         description: "steps over which the learning rate decays",
         default: Some(1.0),
-        range: Range::POSITIVE,
+        range: POSITIVE,
         is_integer: true,
+        needs: Some("end_learning_rate_factor"),
     },
     Metaparameter {
         name: "cosine_decay",
@@ -95,13 +109,15 @@ pub(crate) const SHARED: [Metaparameter; 5] = [
         default: Some(0.0),
         range: Range::UNIT,
         is_integer: true,
+        needs: Some("end_learning_rate_factor"),
     },
     Metaparameter {
         name: "warmup_steps",
         description: "steps over which the learning rate rises linearly before it decays",
         default: Some(0.0),
-        range: Range::NOT_NEGATIVE,
+        range: NOT_NEGATIVE,
         is_integer: true,
+        needs: None,
     },
     Metaparameter {
         name: "label_smoothing",
@@ -109,6 +125,7 @@ pub(crate) const SHARED: [Metaparameter; 5] = [
         default: Some(0.0),
         range: Range::UNIT,
         is_integer: false,
+        needs: None,
     },
 ];
 
@@ -230,8 +247,16 @@ mod tests {
         for (learning_rate, momentum, expected) in [
             (0.1, 0.999_999_99, "'momentum' is 0.99999999, in f32 1.0; expected finite values"),
             (0.1, 1.0 - 1e-12, "values at least 0 and at most 0.9999999403953552"),
-            (1e-50, 0.9, "'learning_rate' is 1e-50, in f32 0.0; expected finite values above 0"),
-            (1e39, 0.9, "'learning_rate' is 1e39, in f32 inf; expected finite values above 0"),
+            (
+                1e-50,
+                0.9,
+                "'learning_rate' is 1e-50, in f32 0.0; expected finite values at least 1e-37",
+            ),
+            (
+                1e39,
+                0.9,
+                "'learning_rate' is 1e39, in f32 inf; expected finite values at least 1e-37",
+            ),
         ] {
             let found = message(learning_rate, momentum);
             assert!(found.contains(expected), "'{expected}' is missing in: {found}");

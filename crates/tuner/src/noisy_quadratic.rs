@@ -46,6 +46,7 @@ const LEARNING_RATE: Metaparameter = Metaparameter {
     default: None,
     range: Range::POSITIVE,
     is_integer: false,
+    needs: None,
 };
 
 const MOMENTUM: Metaparameter = Metaparameter {
@@ -54,6 +55,7 @@ const MOMENTUM: Metaparameter = Metaparameter {
     default: None,
     range: Range::BELOW_ONE,
     is_integer: false,
+    needs: None,
 };
 
 /// The workload `noisy_quadratic` / `quadratic_<n>` / `sgd` or `momentum`. Its only metric is

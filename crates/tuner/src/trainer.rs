@@ -185,6 +185,8 @@ pub struct Metaparameter {
     pub range: Range,
     /// Whether only whole numbers make sense.
     pub is_integer: bool,
+    /// Another one without which this one does nothing, or something else than its name says.
+    pub needs: Option<&'static str>,
 }
 
 /// An interval whose ends are included, excluded or absent.
@@ -226,16 +228,22 @@ impl Range {
 impl std::fmt::Display for Range {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.lower {
-            Bound::Included(lower) => write!(formatter, "at least {lower}")?,
-            Bound::Excluded(lower) => write!(formatter, "above {lower}")?,
+            Bound::Included(lower) => write!(formatter, "at least {}", readable(lower))?,
+            Bound::Excluded(lower) => write!(formatter, "above {}", readable(lower))?,
             Bound::Unbounded => write!(formatter, "any number")?,
         }
         match self.upper {
-            Bound::Included(upper) => write!(formatter, " and at most {upper}"),
-            Bound::Excluded(upper) => write!(formatter, " and below {upper}"),
+            Bound::Included(upper) => write!(formatter, " and at most {}", readable(upper)),
+            Bound::Excluded(upper) => write!(formatter, " and below {}", readable(upper)),
             Bound::Unbounded => Ok(()),
         }
     }
+}
+
+/// A number without dozens of zeros.
+fn readable(value: f64) -> String {
+    let is_short = value == 0.0 || (1e-4..1e9).contains(&value.abs());
+    if is_short { value.to_string() } else { format!("{value:e}") }
 }
 
 #[cfg(test)]
@@ -251,5 +259,7 @@ mod tests {
         assert!(!Range::UNIT.contains(f64::NAN));
         assert!(!Range::POSITIVE.contains(f64::NAN));
         assert_eq!(Range::BELOW_ONE.to_string(), "at least 0 and below 1");
+        let wide = Range { lower: Bound::Included(1e-37), upper: Bound::Included(1e38) };
+        assert_eq!(wide.to_string(), "at least 1e-37 and at most 1e38");
     }
 }

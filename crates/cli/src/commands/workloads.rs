@@ -147,7 +147,7 @@ fn dataset(info: &DatasetInfo, data_dir: Option<&Path>) -> DatasetOffer {
 }
 
 fn metaparameter(metaparameter: Metaparameter) -> MetaparameterOffer {
-    let Metaparameter { name, description, default, range, is_integer } = metaparameter;
+    let Metaparameter { name, description, default, range, is_integer, .. } = metaparameter;
     MetaparameterOffer { name, description, default, range: range.to_string(), is_integer }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::document::{Located, Result};
-use super::{CheckedExperiment, Experiment, Problem, Split, budget, space};
+use super::{CheckedExperiment, Experiment, Goal, Problem, Split, Threshold, budget, space};
 use crate::trainer::{GRADIENT_NOISE_METRICS, WorkloadFacts};
 
 pub(super) fn experiment(
@@ -12,6 +12,7 @@ pub(super) fn experiment(
 ) -> Result<CheckedExperiment> {
     workload(experiment, facts)?;
     metrics(experiment, facts)?;
+    goal(experiment)?;
     let budget_steps = budget_steps(experiment, facts.n_train)?;
     Ok(CheckedExperiment {
         workload: experiment.workload.clone(),
@@ -77,6 +78,33 @@ fn metrics(experiment: &Experiment, facts: &WorkloadFacts) -> Result<()> {
     let accepted: Vec<&str> = accepted.map(String::as_str).collect();
     let expected = format!("one of {}", accepted.join(", "));
     Err(refused(experiment, "goal.metric", format!("'{metric}'"), expected))
+}
+
+/// That the goal is one for its metric: errors are to fall below something, average precisions to rise above
+/// something, and both kinds of rates lie between 0 and 1. A goal of 0, which nothing meets, is for those
+/// who want whole curves.
+fn goal(experiment: &Experiment) -> Result<()> {
+    let Goal { metric, threshold } = &experiment.goal;
+    let (key, value) = match threshold {
+        Threshold::Below(value) => ("goal.below", *value),
+        Threshold::Above(value) => ("goal.above", *value),
+    };
+    let is_below = matches!(threshold, Threshold::Below(_));
+    let name = metric.rsplit('/').next().unwrap_or(metric);
+    let (is_sound, expected) = match name {
+        "classification_error" => (
+            is_below && (0.0..=1.0).contains(&value),
+            "'below' with a number from 0 to 1: a share of the examples",
+        ),
+        "average_precision" => {
+            (!is_below && (0.0..=1.0).contains(&value), "'above' with a number from 0 to 1")
+        }
+        name if name.ends_with("_error") => {
+            (is_below && value >= 0.0, "'below' with a number of at least 0: less is better")
+        }
+        _ => return Ok(()),
+    };
+    if is_sound { Ok(()) } else { Err(refused(experiment, key, value, expected)) }
 }
 
 fn budget_steps(experiment: &Experiment, n_train: u64) -> Result<BTreeMap<u64, u64>> {

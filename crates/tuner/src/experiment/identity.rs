@@ -18,6 +18,9 @@ pub struct Difference {
     pub new: Option<Value>,
 }
 
+/// How the key of each batch size's budget begins.
+const STEPS_OF: &str = "budget_steps.";
+
 /// Key of what tells the data from other data of the same name.
 const DATA_DIGEST: &str = "data_digest";
 
@@ -26,8 +29,20 @@ impl fmt::Display for Difference {
         if self.key == DATA_DIGEST {
             return write!(formatter, "the data were others there, by the same name");
         }
+        if let (Some(batch_size), true) = (self.key.strip_prefix(STEPS_OF), self.is_one_sided()) {
+            let where_it_is =
+                if self.old.is_some() { "there and not here" } else { "here and not there" };
+            return write!(formatter, "batch size {batch_size} is studied {where_it_is}");
+        }
         let text = |value: &Option<Value>| value.as_ref().map_or("absent".into(), Value::to_string);
         write!(formatter, "{} is {} there and {} here", self.key, text(&self.old), text(&self.new))
+    }
+}
+
+impl Difference {
+    /// Whether only one of the two has the key.
+    fn is_one_sided(&self) -> bool {
+        self.old.is_some() != self.new.is_some()
     }
 }
 
@@ -89,8 +104,16 @@ impl CheckedExperiment {
             new: new.get(key).cloned(),
         };
         let is_known = |key: &&String| *key != DATA_DIGEST || !self.may_have_data_of(other);
+        // Where only one has a batch size at all, its space says nothing more.
+        let is_of_both = |key: &&String| {
+            let batch_size = key.strip_prefix("spaces.").and_then(|key| key.split('.').next());
+            let batch_size = batch_size.and_then(|size| size.parse().ok());
+            batch_size.is_none_or(|size: u64| {
+                self.spaces.contains_key(&size) == other.spaces.contains_key(&size)
+            })
+        };
         let differing = keys.into_iter().filter(|key| old.get(*key) != new.get(*key));
-        differing.filter(is_known).map(difference).collect()
+        differing.filter(is_known).filter(is_of_both).map(difference).collect()
     }
 }
 

@@ -147,7 +147,7 @@ fn evaluation(mut section: Section) -> Result<(Evaluation, Option<Node>)> {
     let relative_spacing = spacing.number()?;
     // Finer than one in a million measures every step of any budget anyone can pay.
     if !(1e-6..=1.0).contains(&relative_spacing) {
-        return Err(spacing.refused("a number above 0 and at most 1, such as 0.05"));
+        return Err(spacing.refused("a number from 1e-6 to 1, such as 0.05"));
     }
     let mut splits = vec![Split::Val];
     if let Some(node) = section.optional("splits") {

@@ -133,6 +133,7 @@ pub(super) fn check(
     facts: &WorkloadFacts,
 ) -> Result<BTreeMap<u64, Space>> {
     known_names(experiment, &facts.metaparameters)?;
+    nothing_lacks(experiment, &facts.metaparameters)?;
     let n_examples = |batch_size: &BatchSize| batch_size.resolve(facts.n_train);
     let smallest = experiment.batch_sizes.iter().map(n_examples).min().unwrap_or(1);
     let space = |batch_size: &BatchSize| {
@@ -164,6 +165,31 @@ fn known_names(experiment: &Experiment, metaparameters: &[Metaparameter]) -> Res
         None => Ok(()),
         Some(first) => Err(unknown_key(first.1, &format!("[{}]", first.0), &names, line(&first))),
     }
+}
+
+/// That what is given can do what its name says: half of a schedule would be another schedule, or none.
+fn nothing_lacks(experiment: &Experiment, metaparameters: &[Metaparameter]) -> Result<()> {
+    let SearchSpace { everywhere, at } = &experiment.space;
+    let is_given = |name: &str| {
+        everywhere.contains_key(name) || at.values().any(|scales| scales.contains_key(name))
+    };
+    let matters = |known: &&Metaparameter| {
+        let is_default = |scale: &Scale| Some(scale) == known.default.map(Scale::Fixed).as_ref();
+        let relative = everywhere.get(known.name).map(|relative| &relative.scale);
+        let mut scales =
+            relative.into_iter().chain(at.values().filter_map(|at| at.get(known.name)));
+        scales.any(|scale| !is_default(scale))
+    };
+    for known in metaparameters.iter().filter(matters) {
+        let Some(lacking) = known.needs.filter(|name| !is_given(name)) else { continue };
+        let problem = Problem::MissingKey {
+            key: lacking.to_owned(),
+            section: "[search.space]".to_owned(),
+            expected: format!("it beside '{}', which does nothing by itself", known.name),
+        };
+        return Err(Located::new(experiment.source.line("search.space"), problem));
+    }
+    Ok(())
 }
 
 /// The scale of a metaparameter at a batch size.
