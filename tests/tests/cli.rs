@@ -201,7 +201,12 @@ fn an_experiment_travels_in_one_file_and_goes_on_with_more_trials() {
     let line = error_line(&critbatch(&["import", "tiny.toml", "--out", "new"]).code(1));
     assert!(line.contains("cannot read the compressed store 'tiny.toml'"), "{line}");
 
-    critbatch(&["import", "tiny.sqlite.gz", "--out", "new"]).success();
+    let unpacked = critbatch(&["import", "tiny.sqlite.gz", "--out", "new"]).success();
+    let unpacked = String::from_utf8(unpacked.get_output().stdout.clone()).unwrap();
+    let how = "to go on: critbatch run 'new/experiment.toml' --seed 0 --out 'new'";
+    assert!(unpacked.contains(how), "{unpacked}");
+    assert_eq!(fs::read_to_string(directory.path().join("new/experiment.toml")).unwrap(), TINY);
+    critbatch(&["run", "new/experiment.toml", "--seed", "0", "--out", "new"]).success();
     let larger = TINY.replace("trials = 2", "trials = 3").replace("[8, 64]", "[8, 64, 256]");
     let larger = file(directory.path(), "larger.toml", &larger);
     let plan = run(directory.path(), &larger, "new", &["--dry-run", "--lanes", "1"]).success();
@@ -448,6 +453,45 @@ fn reports_and_archives_say_what_was_evaluated() {
 }
 
 #[test]
+fn a_file_is_exported_under_a_name_that_files_have() {
+    let directory = tempfile::tempdir().unwrap();
+    let experiment = file(directory.path(), "tiny.toml", TINY);
+    run(directory.path(), &experiment, "out", &[]).success();
+    let export = |to: &str| critbatch_in(directory.path(), &["export", "out", "--to", to]);
+    for name in ["tiny.sqlite", "tiny.gz"] {
+        let line = error_line(&export(name).code(2));
+        assert!(line.contains("has to end in '.sqlite.gz'"), "{line}");
+        assert!(!directory.path().join(name).exists());
+    }
+    let line = error_line(&export("nowhere/tiny.sqlite.gz").code(2));
+    assert!(line.contains("there is no folder 'nowhere'"), "{line}");
+    fs::write(directory.path().join("mine.sqlite.gz"), "mine").unwrap();
+    let line = error_line(&export("mine.sqlite.gz").code(1));
+    assert!(line.contains("no earlier export of this experiment"), "{line}");
+}
+
+#[test]
+fn a_comparison_says_which_points_cannot_be_trusted() {
+    let record = |name: &str| {
+        let experiments =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../experiments/optimizers_mnist_5k");
+        format!("{experiments}/{name}.sqlite.gz")
+    };
+    let (sgd, momentum) = (record("sgd"), record("momentum"));
+    let compare =
+        |more: &[&str]| critbatch().args(["compare", &sgd, &momentum]).args(more).assert();
+    let output = compare(&["--label", "plain SGD", "--label", "b", "--strict"]).code(3);
+    let text = String::from_utf8(output.get_output().stdout.clone()).unwrap();
+    assert!(
+        text.contains("cannot be trusted yet, as its own table says why: batch size 2\n"),
+        "{text}"
+    );
+    assert!(text.lines().any(|line| line.starts_with(" batch size") && line.contains("plain SGD")));
+    let line = error_line(&compare(&["--label", "a", "--label", "a"]).code(2));
+    assert!(line.contains("--label 'a' is given twice"), "{line}");
+}
+
+#[test]
 fn a_comparison_is_normalised_where_there_is_a_result() {
     let record =
         concat!(env!("CARGO_MANIFEST_DIR"), "/../experiments/optimizers_mnist_5k/sgd.sqlite.gz");
@@ -599,6 +643,7 @@ fn impossible_arguments_are_refused_with_the_possible_ones() {
         (&["run", "x.toml"], "--out <DIR>"),
         (&["workloads", "mnist/fc_7/sgd"], "is no workload of the paper; those are "),
         (&["frobnicate"], "unrecognized subcommand"),
+        (&["table", "x", "--below", "nan"], "expected a finite number"),
     ];
     for (arguments, expected) in cases {
         let assert = critbatch().args(arguments).assert().code(2);

@@ -193,10 +193,10 @@ pub(crate) struct Asked {
     #[arg(long, value_name = "METRIC")]
     pub(crate) metric: Option<String>,
     /// A goal: the metric below X [default: the experiment's]; several are answered one by one
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = threshold)]
     pub(crate) below: Vec<f64>,
     /// A goal: the metric above X
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = threshold)]
     pub(crate) above: Vec<f64>,
     /// Count measurements up to N steps only
     #[arg(long, value_name = "N")]
@@ -214,6 +214,12 @@ pub(crate) struct Asked {
     /// A batch size is useful up to where no larger one saves more than this fraction of steps
     #[arg(long, value_name = "T", default_value_t = Tolerances::default().useful, value_parser = tolerance)]
     pub(crate) useful_tolerance: f64,
+}
+
+fn threshold(text: &str) -> Result<f64, String> {
+    let threshold: Option<f64> = text.parse().ok();
+    let sound = threshold.filter(|threshold| threshold.is_finite());
+    sound.ok_or_else(|| "expected a finite number, such as 0.1".to_owned())
 }
 
 fn tolerance(text: &str) -> Result<f64, String> {
@@ -294,6 +300,9 @@ pub(crate) struct Compare {
     /// Directory for a page, figures and tables
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Exit with code 3 where a point of some curve cannot be trusted
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// What is asked.
     #[command(flatten)]
     pub(crate) asked: Asked,

@@ -28,8 +28,13 @@ pub(crate) fn write(
     let mut questions = source.questions(asked)?;
     if let ([only], true) = (&questions[..], asked.names_no_goal()) {
         let easier = easier_goals(&only.goal).into_iter().filter(|goal| record.can_answer(goal));
-        let easier: Vec<Question> =
-            easier.map(|goal| Question { goal, ..questions[0].clone() }).collect();
+        let easier = easier.map(|goal| Question { goal, ..only.clone() });
+        // One that is met before training, as by guessing, says nothing.
+        let takes_training = |question: &Question| {
+            let results = record.outcomes(question);
+            results.iter().all(|study| study.result().is_none_or(|result| result.steps > 0))
+        };
+        let easier: Vec<Question> = easier.filter(takes_training).collect();
         questions.extend(easier);
     }
     let analysis = Analysis::of(record, &questions, options);

@@ -318,7 +318,14 @@ impl Asked {
         } else {
             let metric = self.metric.clone().or(default_metric).ok_or_else(unknown)?;
             let goal = |threshold| Goal { metric: metric.clone(), threshold };
-            thresholds.into_iter().map(goal).collect()
+            let mut goals: Vec<Goal> = vec![];
+            for goal in thresholds.into_iter().map(goal) {
+                // Asked twice is asked once.
+                if !goals.contains(&goal) {
+                    goals.push(goal);
+                }
+            }
+            goals
         };
         let (max_steps, max_examples) = (self.max_steps, self.max_examples);
         Ok(goals.into_iter().map(|goal| Question { goal, max_steps, max_examples }).collect())
@@ -375,6 +382,7 @@ mod tests {
         assert_eq!(goals(&asked(None, &[], &[])), [default().unwrap()]);
         let two = [Threshold::Below(0.2), Threshold::Above(0.5)];
         assert_eq!(goals(&asked(None, &[0.2], &[0.5])), two.map(|t| goal("val/error", t)));
+        assert_eq!(goals(&asked(None, &[0.2, 0.2], &[0.5])), two.map(|t| goal("val/error", t)));
         assert_eq!(goals(&asked(Some("x/y"), &[0.2], &[0.5])), two.map(|t| goal("x/y", t)));
         assert!(asked(Some("x/y"), &[], &[]).questions(default(), &workload()).is_err());
         let error = asked(None, &[], &[]).questions(None, &workload()).unwrap_err();

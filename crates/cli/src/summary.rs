@@ -6,8 +6,9 @@ use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use critbatch_report::format;
 use critbatch_tuner::{
     AnalysisOptions, BatchSizeEstimate, Boundary, ComparedExperiment, Comparison, CurveFit,
-    Determination, FitParameters, GoalAnalysis, Interval, NoiseScales, Omission, Provenance,
-    Regimes, Scale, StepsInterval, StepsQuantile, StudyAnalysis, StudySummary, Workload,
+    Determination, FitParameters, GoalAnalysis, Interval, NoIntervals, NoiseScales, Omission,
+    Provenance, Regimes, Scale, StepsInterval, StepsQuantile, StudyAnalysis, StudySummary,
+    Workload,
 };
 use serde::Serialize;
 
@@ -52,12 +53,11 @@ fn provenance(provenance: &Provenance) -> String {
     format!("measured on {device} by critbatch {version}{running}")
 }
 
-/// A table with its cells to the right. A name of two words takes two lines, so that many columns
-/// fit a terminal.
+/// A table with its cells to the right.
 fn ruled(header: &[String], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(RULED);
-    table.set_header(header.iter().map(|name| name.replace(' ', "\n").replace('_', "_\n")));
+    table.set_header(header);
     table.add_rows(rows);
     for column in table.column_iter_mut() {
         column.set_cell_alignment(CellAlignment::Right);
@@ -76,8 +76,10 @@ fn table(analysis: &GoalAnalysis) -> String {
         "infeasible",
         "reached",
     ];
+    // A name of two words takes two lines, so that many columns fit a terminal.
+    let in_lines = |name: &str| name.replace(' ', "\n").replace('_', "_\n");
     let header: Vec<String> =
-        fixed.into_iter().chain(searched.iter().copied()).map(str::to_owned).collect();
+        fixed.into_iter().chain(searched.iter().copied()).map(in_lines).collect();
     let rows = analysis.studies.iter().map(|study| row(study, &searched));
     ruled(&header, rows.collect())
 }
@@ -94,7 +96,7 @@ fn row(study: &StudyAnalysis, searched: &[&str]) -> Vec<String> {
     let (counts, result) = (&study.counts, study.result.as_ref());
     let count = |n: Option<u64>| n.map_or("-".to_owned(), format::count);
     let complete = match counts.n_wanted {
-        Some(wanted) if counts.n_complete < wanted => format!("{} of {wanted}", counts.n_complete),
+        Some(wanted) if counts.are_too_few() => format!("{} of {wanted}", counts.n_complete),
         _ => counts.n_complete.to_string(),
     };
     let parameter = |name: &&str| {
@@ -151,8 +153,19 @@ fn regimes(regimes: &Regimes) -> Vec<String> {
     let useful = named("maximum useful batch size", regimes.maximum_useful_batch_size);
     let critical = format!("critical batch size of S_min (1 + B_crit / B): {}", fit(&regimes.fit));
     let is_curve = end.is_some();
-    let lines = end.into_iter().chain(useful);
-    lines.chain(is_curve.then_some(critical)).collect()
+    let without_intervals = regimes.no_intervals.filter(|_| is_curve).map(|reason| {
+        let reason = match reason {
+            NoIntervals::StoppedEarly => {
+                "trials were stopped early, so that nobody knows what the next best would have done"
+            }
+            NoIntervals::TooFewTrials => {
+                "a batch size has too few trials to tell how far off it is"
+            }
+        };
+        format!("no intervals: {reason}")
+    });
+    let lines = end.into_iter().chain(useful).chain(is_curve.then_some(critical));
+    lines.chain(without_intervals).collect()
 }
 
 fn batch_size(estimate: BatchSizeEstimate) -> String {
@@ -261,9 +274,12 @@ pub(crate) fn comparison(comparison: &Comparison) -> String {
     let row = |size: &u64| {
         let cells = experiments.iter().map(|experiment| {
             let relative = |ratio| format!(" ({})", format::number(ratio));
-            let none = match experiment.without_result.contains(size) {
-                true => "no result",
-                false => "-",
+            let [is_studied, is_short] = [&experiment.without_result, &experiment.too_few_trials]
+                .map(|sizes| sizes.contains(size));
+            let none = match (is_studied, is_short) {
+                (true, true) => "no result yet",
+                (true, false) => "no result",
+                (false, _) => "-",
             };
             experiment.at(*size).map_or(none.to_owned(), |point| {
                 let ratio = point.relative_steps.map_or(String::new(), relative);
@@ -284,8 +300,20 @@ pub(crate) fn comparison(comparison: &Comparison) -> String {
         let question = format::question(&experiment.question);
         lines.push(format!("{}, steps to {question}", experiment.label));
         lines.extend(regimes(&experiment.regimes).iter().map(|line| format!("  {line}")));
+        lines.extend(doubtful(&experiment.doubtful));
     }
     lines.join("\n")
+}
+
+/// Which points of a compared curve its own table doubts.
+fn doubtful(batch_sizes: &[u64]) -> Option<String> {
+    let noun = match batch_sizes {
+        [] => return None,
+        [_] => "size",
+        _ => "sizes",
+    };
+    let sizes = format::counts(batch_sizes.iter().copied());
+    Some(format!("  cannot be trusted yet, as its own table says why: batch {noun} {sizes}"))
 }
 
 /// What `critbatch table --json` prints.

@@ -49,7 +49,9 @@ pub(crate) fn execute(arguments: &Compare) -> anyhow::Result<Exit> {
         let page = out.join(critbatch_report::COMPARISON_FILE_NAME);
         console::line(&format!("report: {}", page.display()));
     }
-    Ok(Exit::Done)
+    let has_doubts =
+        comparison.experiments.iter().any(|experiment| !experiment.doubtful.is_empty());
+    Ok(Exit::of_results(arguments.strict, has_doubts))
 }
 
 /// Refuses a batch size to normalise at that no experiment has a result at.
@@ -72,6 +74,12 @@ fn labels(arguments: &Compare, sources: &[Source]) -> Result<Vec<String>, UsageE
     if n_labels > 0 && n_labels != n_paths {
         return Err(UsageError(format!(
             "{n_labels} labels for {n_paths} experiments; give one --label for each, or none"
+        )));
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = arguments.label.iter().find(|&label| !seen.insert(label)) {
+        return Err(UsageError(format!(
+            "--label '{twice}' is given twice; give each experiment a name of its own"
         )));
     }
     if n_labels > 0 {

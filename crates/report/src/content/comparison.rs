@@ -26,7 +26,7 @@ pub struct ComparisonInput<'a> {
 pub(crate) fn page(input: &ComparisonInput<'_>) -> Page {
     let comparison = input.comparison;
     let sections = [
-        Section::of("curves", "Curves", curves(comparison)),
+        Section::of("curves", "Curves", curves(input)),
         Section::of(
             "regimes",
             "Where the curves bend",
@@ -81,7 +81,26 @@ fn lead(comparison: &Comparison) -> String {
     }
 }
 
-fn curves(comparison: &Comparison) -> Vec<Block> {
+/// What all experiments have in common of data set, model, optimizer and goal.
+fn in_common(input: &ComparisonInput<'_>) -> String {
+    fn common<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
+        let first = values.next()?;
+        values.all(|value| value == first).then_some(first)
+    }
+    let workloads = || input.experiments.iter().map(|experiment| &experiment.record.workload);
+    let parts = [
+        common(workloads().map(|workload| &workload.dataset)),
+        common(workloads().map(|workload| &workload.model)),
+        common(workloads().map(|workload| &workload.optimizer)),
+    ];
+    let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+    let goal = common(input.comparison.experiments.iter().map(|experiment| &experiment.question));
+    let texts = [parts.join(" / "), goal.map_or(String::new(), format::question)];
+    texts.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
+fn curves(input: &ComparisonInput<'_>) -> Vec<Block> {
+    let comparison = input.comparison;
     let has_points = comparison.experiments.iter().any(|experiment| !experiment.points.is_empty());
     let mut blocks = vec![];
     if let Some(at) = comparison.normalising_batch_size {
@@ -91,12 +110,12 @@ fn curves(comparison: &Comparison) -> Vec<Block> {
              perfect scaling. The noise of that one point shifts a whole curve.",
             format::count(at)
         );
-        blocks.push(Plot::block(normalised(comparison, at), &caption));
+        blocks.push(Plot::block(normalised(input, at), &caption));
     }
     if has_points {
-        let caption = "Steps to result as they are, with bootstrap intervals over trials. Ticks at the \
-                       top: no trial reached the goal.";
-        blocks.push(Plot::block(absolute(comparison), caption));
+        let caption = "Steps to result as they are, with bootstrap intervals over trials, which begin at \
+                       the best trial seen. Ticks at the top: no trial reached the goal.";
+        blocks.push(Plot::block(absolute(input), caption));
     }
     blocks
 }
@@ -105,7 +124,14 @@ fn answers(input: &ComparisonInput<'_>) -> Vec<(String, String)> {
     let labelled = input.comparison.experiments.iter().zip(input.experiments);
     let answer = |(compared, experiment): (&ComparedExperiment, &ReportInput<'_>)| {
         let goal = experiment.analysis.goals.first()?;
-        Some((compared.label.clone(), answer::sentences(experiment, goal)))
+        let sentences = answer::sentences(experiment, goal);
+        let sizes = format::counts(compared.doubtful.iter().copied());
+        let doubts = match compared.doubtful.len() {
+            0 => String::new(),
+            1 => format!(" Batch size {sizes} cannot be trusted yet."),
+            _ => format!(" Batch sizes {sizes} cannot be trusted yet."),
+        };
+        Some((compared.label.clone(), format!("{sentences}{doubts}")))
     };
     labelled.filter_map(answer).collect()
 }
@@ -189,7 +215,10 @@ fn series(
         let lacking = experiment.without_result.iter().map(|size| Point {
             tooltip: vec![
                 format!("{}, batch size {}", experiment.label, format::count(*size)),
-                "no trial reached the goal".to_owned(),
+                match experiment.too_few_trials.contains(size) {
+                    true => "no trial has reached the goal yet".to_owned(),
+                    false => "no trial reached the goal".to_owned(),
+                },
             ],
             ..Point::plain(*size as f64, 0.0)
         });
@@ -205,7 +234,8 @@ fn batch_sizes(comparison: &Comparison) -> Axis {
     Axis::around("batch size", AxisScale::Log2, sizes.map(|size| size as f64))
 }
 
-fn normalised(comparison: &Comparison, at: u64) -> Figure {
+fn normalised(input: &ComparisonInput<'_>, at: u64) -> Figure {
+    let comparison = input.comparison;
     let points = comparison.experiments.iter().flat_map(|experiment| &experiment.points);
     let heights = points.filter_map(|point| point.relative_steps);
     let x = batch_sizes(comparison);
@@ -221,10 +251,11 @@ fn normalised(comparison: &Comparison, at: u64) -> Figure {
         color: Color::Muted,
     };
     let panel = Panel { marks: vec![mark], ..Panel::new(x, y, series.collect()) };
-    Figure::single("comparison_normalised", "Steps to result, normalised", "", panel)
+    Figure::single("comparison_normalised", "Steps to result, normalised", &in_common(input), panel)
 }
 
-fn absolute(comparison: &Comparison) -> Figure {
+fn absolute(input: &ComparisonInput<'_>) -> Figure {
+    let comparison = input.comparison;
     let points = || comparison.experiments.iter().flat_map(|experiment| &experiment.points);
     let bars = |(index, experiment): (usize, &ComparedExperiment)| {
         let bar = |point: &ComparedPoint| {
@@ -237,8 +268,9 @@ fn absolute(comparison: &Comparison) -> Figure {
     let bars: Vec<Series> = comparison.experiments.iter().enumerate().map(bars).collect();
     let highs = points().map(|point| labels::height(point.interval.high));
     let heights = points().map(|point| point.steps as f64).chain(highs);
-    let y = Axis::around("steps to result", AxisScale::Log2, heights);
+    let label = "fewest steps of any trial, with bootstrap interval";
+    let y = Axis::around(label, AxisScale::Log2, heights);
     let series = bars.into_iter().chain(series(comparison, |point| Some(point.steps as f64)));
     let panel = Panel::new(batch_sizes(comparison), y, series.collect());
-    Figure::single("comparison", "Steps to result", "", panel)
+    Figure::single("comparison", "Steps to result", &in_common(input), panel)
 }

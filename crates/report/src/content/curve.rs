@@ -1,6 +1,6 @@
 //! Steps to result against batch size: measured points, intervals, regimes, the fitted curve.
 
-use critbatch_tuner::{Determination, GoalAnalysis, StudyAnalysis};
+use critbatch_tuner::{BatchSizeInterval, Determination, GoalAnalysis, StudyAnalysis};
 
 use super::{ReportInput, labels};
 use crate::figure::{
@@ -149,8 +149,12 @@ fn marks(goal: &GoalAnalysis) -> Vec<Mark> {
     let mark =
         |at: f64, label: String, color| Mark { direction: Direction::Vertical, at, label, color };
     let regimes = &goal.regimes;
+    let within = |interval: Option<BatchSizeInterval>| {
+        interval.map_or(String::new(), |ends| format!(" ({})", format::batch_sizes(ends)))
+    };
     let end = regimes.end_of_perfect_scaling.map(|end| {
-        let label = format!("perfect scaling up to {}", format::count(end.value));
+        let (size, within) = (format::count(end.value), within(end.interval));
+        let label = format!("perfect scaling up to {size}{within}");
         mark(end.value as f64, label, Color::Green)
     });
     let useful = regimes.maximum_useful_batch_size.map(|useful| {
@@ -158,7 +162,8 @@ fn marks(goal: &GoalAnalysis) -> Vec<Mark> {
             Determination::OnlyLowerBound => "at least ",
             _ => "",
         };
-        let label = format!("useful up to {bound}{}", format::count(useful.value));
+        let (size, within) = (format::count(useful.value), within(useful.interval));
+        let label = format!("useful up to {bound}{size}{within}");
         mark(useful.value as f64, label, Color::Ink)
     });
     let critical = match (regimes.fit.determination, regimes.fit.parameters) {

@@ -1,4 +1,6 @@
-use critbatch_tuner::{Analysis, AnalysisOptions, Comparison, Question, Record, TrialStatus};
+use critbatch_tuner::{
+    Analysis, AnalysisOptions, Comparison, Question, Record, TrialStatus, Workload,
+};
 
 use super::*;
 use crate::figure::{Marker, Shape};
@@ -274,4 +276,19 @@ fn experiments_are_compared_on_one_page() {
     let csv = std::fs::read_to_string(directory.path().join("tables/comparison.csv")).unwrap();
     assert!(csv.lines().any(|line| line == "second <b>,128,,,,"), "{csv}");
     assert!(html.contains("batch size 128\nno trial reached the goal"));
+    // Figures say what the experiments have in common, of the workload and of the goals.
+    let subtitle = |compared: &ComparisonInput<'_>| {
+        figures(&comparison::page(compared))["comparison"].subtitle.clone()
+    };
+    let workload = labels::workload(&record);
+    assert_eq!(subtitle(&compared), workload);
+    let mut others = record.clone();
+    others.workload.optimizer = "adam".to_owned();
+    let same_goal = goals.map(|(label, _)| (label, analysis.goals[0].clone()));
+    let comparison = Comparison::of(&same_goal, None);
+    let inputs = [input, ReportInput { record: &others, ..input }];
+    let compared = ComparisonInput { comparison: &comparison, experiments: &inputs };
+    let Workload { dataset, model, .. } = &record.workload;
+    let goal = format::question(&analysis.goals[0].question);
+    assert_eq!(subtitle(&compared), format!("{dataset} / {model}, {goal}"));
 }

@@ -1,6 +1,7 @@
 //! The page and every figure and table of it as files.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::html::{self, DrawnPlot};
@@ -39,12 +40,44 @@ pub(crate) fn write(
         write(path("svg"), drawing.svg.as_bytes())?;
         write(path("png"), &drawing.png()?)?;
     }
-    for table in tables {
+    let goals = (!page.goals.is_empty()).then(|| goals(&page));
+    for table in tables.into_iter().chain(&goals) {
         let path = |ending| directory.join("tables").join(format!("{}.{ending}", table.name));
         write(path("csv"), &table.csv()?)?;
         write(path("parquet"), &table.parquet()?)?;
     }
+    for folder in ["figures", "tables"] {
+        remove_other_goals(&directory.join(folder), &written)?;
+    }
     Ok(written)
+}
+
+/// Which goal a table or figure answers, by how its name ends.
+fn goals(page: &Page) -> Table {
+    let endings = (0..page.goals.len()).map(goal_suffix);
+    Table::new("goals").texts("name_ends_with", endings).texts("goal", page.goals.iter().cloned())
+}
+
+/// How the names of a goal's figures and tables end: those of the first one as they are.
+fn goal_suffix(goal_index: usize) -> String {
+    match goal_index {
+        0 => String::new(),
+        _ => format!("_goal_{}", goal_index + 1),
+    }
+}
+
+/// Removes figures and tables of further goals that an earlier report had and this one has not: beside the
+/// new ones nothing would tell them apart.
+fn remove_other_goals(folder: &Path, written: &[PathBuf]) -> Result<(), ReportError> {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let number = stem.rsplit_once("_goal_").map(|(_, number)| number.parse::<usize>());
+        if matches!(number, Some(Ok(_))) && !written.contains(&path) {
+            fs::remove_file(&path).map_err(|source| ReportError::File { path, source })?;
+        }
+    }
+    Ok(())
 }
 
 /// Draws the figures of a block and finds its tables, from top to bottom.
@@ -76,7 +109,7 @@ fn with_unique_names(mut page: Page) -> Page {
     for block in page.lead.iter_mut().chain(sections) {
         let Block::PerGoal(variants) = block else { continue };
         for (goal_index, blocks) in variants.iter_mut().enumerate().skip(1) {
-            let suffix = format!("_goal_{}", goal_index + 1);
+            let suffix = goal_suffix(goal_index);
             blocks.iter_mut().for_each(|block| rename(block, &suffix));
         }
     }

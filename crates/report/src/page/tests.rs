@@ -54,7 +54,35 @@ fn a_page_is_one_file_beside_its_figures_and_tables() {
     for name in ["steps.csv", "steps.parquet", "steps_goal_2.csv"] {
         assert!(names.contains(&format!("tables/{name}")), "{name}");
     }
-    assert_eq!(names.len(), 1 + 8 + 4);
+    assert_eq!(names.len(), 1 + 8 + 4 + 2);
+    let goals = std::fs::read_to_string(directory.path().join("tables/goals.csv")).unwrap();
+    let endings: Vec<&str> =
+        goals.lines().filter_map(|line| line.split_once(',').map(|(ending, _)| ending)).collect();
+    assert_eq!(endings, ["name_ends_with", "", "_goal_2"]);
+}
+
+#[test]
+fn figures_and_tables_of_goals_that_are_gone_are_removed_and_others_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    write(sample(), "report.html", directory.path()).unwrap();
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("tables/my_goal_notes.csv"), "mine").unwrap();
+    std::fs::write(path("tables/comparison.csv"), "of another page").unwrap();
+    let mut page = sample();
+    page.goals.truncate(1);
+    let sections = page.sections.iter_mut().flat_map(|section| &mut section.blocks);
+    for block in page.lead.iter_mut().chain(sections) {
+        if let Block::PerGoal(variants) = block {
+            variants.truncate(1);
+        }
+    }
+    write(page, "report.html", directory.path()).unwrap();
+    for gone in ["tables/steps_goal_2.csv", "figures/steps_goal_2.svg"] {
+        assert!(!path(gone).exists(), "{gone}");
+    }
+    for kept in ["tables/steps.csv", "tables/my_goal_notes.csv", "tables/comparison.csv"] {
+        assert!(path(kept).exists(), "{kept}");
+    }
 }
 
 #[test]

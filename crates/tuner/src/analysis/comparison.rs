@@ -33,6 +33,10 @@ pub struct ComparedExperiment {
     pub points: Vec<ComparedPoint>,
     /// Batch sizes that were studied and have none, ascending.
     pub without_result: Vec<u64>,
+    /// Batch sizes with fewer complete trials than asked for, ascending.
+    pub too_few_trials: Vec<u64>,
+    /// Batch sizes that give reason for doubt, as the experiment's own table says, ascending.
+    pub doubtful: Vec<u64>,
     /// End of perfect scaling, maximum useful batch size, and fit, of the curve as it is.
     pub regimes: Regimes,
 }
@@ -61,12 +65,17 @@ impl Comparison {
         let normalising = normalising_batch_size.or_else(|| smallest_common(experiments));
         let experiments = experiments.iter().map(|(label, analysis)| {
             let at_norm = normalising.and_then(|batch_size| steps_at(analysis, batch_size));
-            let lacking = analysis.studies.iter().filter(|study| study.result.is_none());
+            let sizes = |is_meant: fn(&StudyAnalysis) -> bool| {
+                let studies = analysis.studies.iter().filter(|study| is_meant(study));
+                studies.map(|study| study.facts.batch_size).collect()
+            };
             ComparedExperiment {
                 label: label.clone(),
                 question: analysis.question.clone(),
                 points: analysis.studies.iter().filter_map(|s| compared(s, at_norm)).collect(),
-                without_result: lacking.map(|study| study.facts.batch_size).collect(),
+                without_result: sizes(|study| study.result.is_none()),
+                too_few_trials: sizes(|study| study.counts.are_too_few()),
+                doubtful: sizes(|study| !study.warnings.is_empty()),
                 regimes: analysis.regimes.clone(),
             }
         });
@@ -147,6 +156,9 @@ mod tests {
         assert_eq!(comparison.experiments[1].regimes, experiments[1].1.regimes);
         let lacking = comparison.experiments.iter().map(|e| &e.without_result[..]);
         assert_eq!(lacking.collect::<Vec<_>>(), [&[][..], &[1]]);
+        assert!(comparison.experiments.iter().all(|e| e.too_few_trials.is_empty()));
+        // One trial a batch size is too few everywhere.
+        assert_eq!(comparison.experiments[0].doubtful, [1, 2, 4]);
         let given = Comparison::of(&experiments, Some(4));
         assert_eq!(relative(&given, 0), [Some(800.0 / 300.0), Some(400.0 / 300.0), Some(1.0)]);
         assert_eq!(relative(&given, 1), [None, None], "no result at 4");

@@ -124,12 +124,13 @@ impl Regimes {
     }
 }
 
+/// What a batch size says about the curve: nothing, where the goal was met before the first step.
 fn point(study: &StudyOutcomes) -> Option<CurvePoint> {
     let steps = study.winner()?.reached?.step;
-    Some(CurvePoint { batch_size: study.facts.batch_size, steps })
+    (steps > 0).then_some(CurvePoint { batch_size: study.facts.batch_size, steps })
 }
 
-/// Of each batch size with a result.
+/// Of each batch size with a point.
 ///
 /// # Errors
 ///
@@ -138,10 +139,10 @@ fn search_errors(
     studies: &[StudyOutcomes],
     question: &Question,
 ) -> Result<Vec<(u64, SearchError)>, NoIntervals> {
-    let with_result = studies.iter().filter(|study| study.winner().is_some());
+    let with_point = studies.iter().filter(|study| point(study).is_some());
     let error =
         |study: &StudyOutcomes| Ok((study.facts.batch_size, SearchError::of(study, question)?));
-    with_result.map(error).collect()
+    with_point.map(error).collect()
 }
 
 fn drawn_curves(errors: &[(u64, SearchError)], options: &AnalysisOptions) -> Vec<Vec<CurvePoint>> {
@@ -192,6 +193,20 @@ mod tests {
 
     fn quick() -> AnalysisOptions {
         AnalysisOptions { n_resamples: 200, ..AnalysisOptions::default() }
+    }
+
+    #[test]
+    fn a_goal_met_before_training_says_nothing_of_the_curve() {
+        let met = |batch_size, step| {
+            study(batch_size, &[Outcome::reached(step), Outcome::reached(step + 10)])
+        };
+        let regimes = |studies: &[StudyOutcomes]| Regimes::of(studies, &question(), &quick());
+        let nothing = regimes(&[met(8, 0), met(32, 0), met(128, 0)]);
+        assert_eq!(nothing.end_of_perfect_scaling, None);
+        assert_eq!(nothing.maximum_useful_batch_size, None);
+        let curve = [met(8, 400), met(32, 100), met(128, 80)];
+        let with_one = [&[met(2, 0)], &curve[..]].concat();
+        assert_eq!(regimes(&with_one), regimes(&curve));
     }
 
     /// In how many of 60 simulated sweeps 95 % intervals hold the truth: the numbers of the curve of

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::goal::GoalAnalysis;
 use super::resample::quantile;
-use crate::record::{Question, Record, StudyOutcomes, TrialOutcome};
+use crate::record::{Question, Record, StudyFacts, StudyOutcomes, TrialOutcome};
 use crate::store::TrialStatus;
 
 /// How a trial of a region ended.
@@ -76,8 +76,10 @@ impl BudgetRegions {
     }
 
     /// The regions under a budget of steps, twice the median of the steps to result over batch sizes,
-    /// then under one of examples, twice the median of the examples to result. Half of the batch sizes
-    /// can then reach the goal with room to spare under either. None without a result.
+    /// then under one of examples, twice the median of the examples to result: half of the batch sizes
+    /// can then reach the goal with room to spare under either. Both are cut to what trials were given at
+    /// every batch size, for beyond that nobody knows what a trial would have reached. None without a
+    /// result.
     #[must_use]
     pub fn defaults(record: &Record, main: &GoalAnalysis) -> Vec<BudgetRegions> {
         let results = || main.studies.iter().filter_map(|study| study.result.as_ref());
@@ -85,8 +87,16 @@ impl BudgetRegions {
             values.sort_unstable();
             Some(quantile(values, 0.5)?.saturating_mul(2))
         };
+        let facts = || record.studies.iter().map(|study| &study.facts);
+        let given_steps = facts().filter_map(|facts| facts.budget_steps).min();
+        let examples =
+            |facts: &StudyFacts| Some(facts.budget_steps?.saturating_mul(facts.batch_size));
+        let given_examples = facts().filter_map(examples).min();
+        let at_most = |given: Option<u64>| move |budget: u64| budget.min(given.unwrap_or(u64::MAX));
         let max_steps = twice_median(&mut results().map(|result| result.steps).collect());
+        let max_steps = max_steps.map(at_most(given_steps));
         let max_examples = twice_median(&mut results().map(|result| result.examples).collect());
+        let max_examples = max_examples.map(at_most(given_examples));
         let goal = &main.question.goal;
         let by_steps =
             max_steps.map(|_| Question { goal: goal.clone(), max_steps, max_examples: None });
@@ -144,7 +154,9 @@ impl Region {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::{BUDGET_STEPS, Outcome, question, study};
+    use crate::analysis::testing::{BUDGET_STEPS, Outcome, question, record, study, trial_curve};
+    use crate::analysis::{Analysis, AnalysisOptions};
+    use crate::experiment::{Goal, Threshold};
 
     #[test]
     fn trials_have_a_class_and_classes_a_share() {
@@ -197,5 +209,24 @@ mod tests {
         let short = Question { max_steps: Some(20), ..question() };
         let class = Region::of(&study, &short).points[1].class;
         assert_eq!((class, BUDGET_STEPS > 20), (RegionClass::NotReached, true));
+    }
+
+    #[test]
+    fn budgets_are_what_trials_were_given_at_every_batch_size() {
+        let reached = |step| [trial_curve(0, &[(step, 0.05)])];
+        let mut record = record(&[(8, &reached(400)), (16, &reached(200)), (32, &reached(100))]);
+        let budgets = |record: &Record| {
+            let question = Question {
+                goal: Goal { metric: "val/error".to_owned(), threshold: Threshold::Below(0.1) },
+                ..question()
+            };
+            let analysis = Analysis::of(record, &[question], &AnalysisOptions::default());
+            let questions = analysis.regions.into_iter().map(|regions| regions.question);
+            questions.map(|q| (q.max_steps, q.max_examples)).collect::<Vec<_>>()
+        };
+        assert_eq!(budgets(&record), [(Some(400), None), (None, Some(6400))]);
+        record.studies[2].facts.budget_steps = Some(150);
+        record.studies[0].facts.budget_steps = Some(500);
+        assert_eq!(budgets(&record), [(Some(150), None), (None, Some(4000))]);
     }
 }

@@ -52,6 +52,14 @@ pub struct TrialCounts {
     pub n_stopped_early: u64,
 }
 
+impl TrialCounts {
+    /// Whether fewer trials are complete than were asked for.
+    #[must_use]
+    pub fn are_too_few(&self) -> bool {
+        self.n_wanted.is_some_and(|n_wanted| self.n_complete < n_wanted)
+    }
+}
+
 /// The effective learning rate of a point; momentum is 0 for an optimizer without one. `None` where
 /// there is no learning rate or it comes to no positive number.
 ///

@@ -52,7 +52,7 @@ impl StudySummary {
     ) -> StudySummary {
         let (counts, result) = (outcomes.counts(question), outcomes.result());
         let n_begun = outcomes.trials.len() as u64;
-        let is_short = counts.n_wanted.is_some_and(|wanted| counts.n_complete < wanted);
+        let is_short = counts.are_too_few();
         StudySummary {
             batch_size: outcomes.facts.batch_size,
             steps_to_result: result.as_ref().map(|result| result.steps),

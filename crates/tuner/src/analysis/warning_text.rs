@@ -70,7 +70,7 @@ fn sentence(warning: &Warning) -> String {
 fn edge(name: &str, verdict: Verdict, [value, bound]: [f64; 2], can_be_widened: bool) -> String {
     let end = if verdict == Verdict::EdgeLow { "lower" } else { "upper" };
     let advice = match can_be_widened {
-        true => "widen the box with 'critbatch widen'",
+        true => "widen the box ('critbatch widen' does, for the experiment's own goal)",
         false => "add a point beyond it by hand",
     };
     let (value, bound) = (rounded(value), rounded(bound));

@@ -344,7 +344,7 @@ mod tests {
                 "the best label_smoothing, 0.1, lies at the upper end of its box, 0.1, and a better \
                  one may lie beyond: add a point beyond it by hand",
                 "the best learning_rate, 0.011, lies at the lower end of its box, 0.01, and a better \
-                 one may lie beyond: widen the box with 'critbatch widen'",
+                 one may lie beyond: widen the box ('critbatch widen' does, for the experiment's own goal)",
             ]
         );
     }
