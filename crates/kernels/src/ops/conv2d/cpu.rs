@@ -32,7 +32,7 @@ pub(super) struct Correlation {
 impl Conv2d {
     pub(crate) fn cpu<T: Real>(self, context: &CpuContext<'_, T>, inputs: &[&[T]], y: &mut [T]) {
         let epilogue = (self.epilogue, inputs.get(2).copied());
-        self.forward().run(context, Pass::Forward, [inputs[0], inputs[1]], y, epilogue);
+        self.forward().run(context, self.pass(), [inputs[0], inputs[1]], y, epilogue);
     }
 
     pub(crate) fn grad_input_cpu<T: Real>(
@@ -83,7 +83,7 @@ impl Conv2d {
 
     /// What [`Conv2d::cpu`] takes.
     pub(crate) fn scratch<T: Real>(self) -> ScratchLens {
-        self.forward().scratch::<T>(Pass::Forward, self.batch)
+        self.forward().scratch::<T>(self.pass(), self.batch)
     }
 
     /// What [`Conv2d::grad_input_cpu`] takes.
@@ -104,13 +104,19 @@ impl Conv2d {
                 let of_op =
                     [sum, winograd.filter_row_len()].into_iter().chain(parts(sum)).collect();
                 let parts = chunks::lens(self.batch, images_per_part);
-                ScratchLens { of_op, of_piece: winograd.group_scratch(&parts) }
+                let of_piece = winograd.group_scratch(winograd.summed_group(), &parts);
+                ScratchLens { of_op, of_piece }
             }
             None => ScratchLens {
                 of_op: parts(self.filter_len()).into_iter().collect(),
                 of_piece: direct::sum_scratch::<T>(&forward),
             },
         }
+    }
+
+    /// What the forward convolution is for.
+    fn pass(self) -> Pass {
+        if self.has_backward { Pass::Forward } else { Pass::Evaluation }
     }
 
     fn filter_len(self) -> usize {
@@ -245,7 +251,7 @@ impl Correlation {
         match Winograd::of(*self, pass) {
             Some(winograd) => ScratchLens {
                 of_op: winograd.filter_scratch::<T>(),
-                of_piece: winograd.group_scratch(&[n_images]),
+                of_piece: winograd.group_scratch(winograd.group(), &[n_images]),
             },
             None => {
                 let n_terms = self.filter[0] * self.filter[1] * self.frame.channels;

@@ -26,6 +26,8 @@ pub(crate) struct Conv2d {
     pub(crate) in_channels: usize,
     pub(crate) out_channels: usize,
     pub(crate) epilogue: Epilogue,
+    /// Whether gradients may follow, for which a window of zeros has to give zero.
+    pub(crate) has_backward: bool,
 }
 
 impl Graph {
@@ -46,7 +48,8 @@ impl Graph {
     /// and all on a GPU, are plain sums. A transformed sum of zeros only need not be exactly 0, so
     /// that a ReLU behind it may pass a gradient where the definition's derivative at 0 is 0: seen
     /// at blank edges while biases are zero, which is before the first update. The order of all sums
-    /// is decided by the shape alone.
+    /// is decided by the shape alone, and by whether the plan is one of evaluation, which has larger
+    /// tiles.
     ///
     /// # Errors
     /// If shapes do not fit or the stride is 0.
@@ -73,7 +76,7 @@ impl Graph {
         let size = [in_height, in_width];
         let window = Window::new("conv2d", size, [height, width], stride, padding)?;
         let epilogue = Epilogue::default();
-        let op = Conv2d { batch, window, in_channels, out_channels, epilogue };
+        let op = Conv2d { batch, window, in_channels, out_channels, epilogue, has_backward: true };
         let shape = [batch, window.out_height, window.out_width, out_channels];
         Ok(self.push(Op::Conv2d(op), &[x, filter], shape.into()))
     }

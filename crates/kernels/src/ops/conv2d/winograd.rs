@@ -7,10 +7,11 @@
 //! the plain sum in the mean, far below what a gradient's noise is, and the same for any number of
 //! lanes and threads.
 //!
-//! # Why the forward pass has the smaller tiles
+//! # Why the forward pass of training has the smaller tiles
 //! With two outputs a tile, what lies outside of an output's window does not enter its sum at all, and a
 //! window of zeros, the background of an image, gives zero. With more it gives the rounding errors of its
-//! neighbours, and while biases are zero a ReLU would let through the gradients of about half of them.
+//! neighbours, and while biases are zero a ReLU would let through the gradients of about half of them. An
+//! evaluation has no gradients, and takes the larger tiles.
 //!
 //! # Source
 //! Lavin and Gray 2016; the filter gradient is the transpose of the forward map.
@@ -30,8 +31,11 @@ use crate::real::Real;
 /// Channels come in multiples of this, the longest vector of f32.
 const N_CHANNELS: usize = 16;
 
-/// Tiles whose products are made at once, at least: fewer would not pay for reading the filter.
-const MIN_TILES: usize = 16;
+/// Tiles whose products are made at once, at least: fewer would not pay for reading the filter ...
+const MIN_TILES: usize = 64;
+
+/// ... or, of a filter gradient, which is summed in this order, for adding to it.
+const MIN_SUMMED_TILES: usize = 16;
 
 /// A convolution with stride 1 cut into tiles.
 #[derive(Clone, Copy)]
@@ -49,6 +53,8 @@ pub(super) struct Winograd {
 pub(super) enum Pass {
     Forward,
     Backward,
+    /// Forward, without a backward.
+    Evaluation,
 }
 
 /// The matrices of a transformed filter, one for each point, `[in_channels, out_channels]` each.
@@ -73,7 +79,7 @@ impl Winograd {
             return None;
         }
         let outputs = match (filter[0], pass) {
-            (3, _) | (5, Pass::Backward) => 4,
+            (3, _) | (5, Pass::Backward | Pass::Evaluation) => 4,
             (5, Pass::Forward) => 2,
             _ => return None,
         };
@@ -92,9 +98,14 @@ impl Winograd {
         self.side() * self.side()
     }
 
-    /// Images whose tiles go through together.
+    /// Images whose tiles go through the filter together.
     pub(super) fn group(&self) -> usize {
         MIN_TILES.div_ceil(self.tiles_per_image())
+    }
+
+    /// Images whose tiles are added to a filter gradient together.
+    pub(super) fn summed_group(&self) -> usize {
+        MIN_SUMMED_TILES.div_ceil(self.tiles_per_image())
     }
 
     /// Elements of a filter gradient before it is transformed back.
@@ -119,11 +130,11 @@ impl Winograd {
         matrices.chain([self.filter_row_len(), self.filter_point_len()]).collect()
     }
 
-    /// Lengths of the buffers for one of these runs of images at a time: beside the tiles of a group
-    /// before their products, first a frame, then the tiles after them.
-    pub(super) fn group_scratch(&self, n_images: &[usize]) -> Vec<usize> {
+    /// Lengths of the buffers for one of these runs of images at a time, in groups of so many: beside the
+    /// tiles of a group before their products, first a frame, then the tiles after them.
+    pub(super) fn group_scratch(&self, group: usize, n_images: &[usize]) -> Vec<usize> {
         let (c, o) = (self.correlation.frame.channels, self.correlation.out_channels);
-        let groups = n_images.iter().flat_map(|&n_images| chunks::lens(n_images, self.group()));
+        let groups = n_images.iter().flat_map(|&n_images| chunks::lens(n_images, group));
         let moments = groups.flat_map(|n_images| {
             let points = self.n_points() * n_images * self.tiles_per_image();
             [[points * c, self.correlation.frame.len()], [points * c, points * o]]
@@ -232,7 +243,7 @@ impl Winograd {
     ) {
         let frame = self.correlation.frame;
         let (c, o) = (frame.channels, self.correlation.out_channels);
-        let group = self.group();
+        let group = self.summed_group();
         let x_len = group * frame.image[0] * frame.image[1] * c;
         let y_len = group * self.correlation.out_len();
         for (index, (x, grad_y)) in x.chunks(x_len).zip(grad_y.chunks(y_len)).enumerate() {
