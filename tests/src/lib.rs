@@ -23,6 +23,18 @@ pub fn critbatch() -> assert_cmd::Command {
     command
 }
 
+/// The program with all signals as they are by default: a test may be started to ignore some, as by `nohup`,
+/// and the program then ignores them too.
+#[must_use]
+pub fn listening() -> Command {
+    if !cfg!(target_os = "linux") {
+        return Command::new(binary());
+    }
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP,INT,TERM").arg(binary());
+    command
+}
+
 /// A folder with a text that every checkout has, always the same one, so that its tokens are kept once
 /// and for all tests.
 ///

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use critbatch_tests::binary;
+use critbatch_tests::{binary, listening};
 use critbatch_tuner::{CHECKPOINTS_DIRECTORY_NAME, Record, Store};
 
 /// Trials long enough to be caught in the middle, on several batch sizes, one of them divergent, with repeats.
@@ -45,8 +45,11 @@ fn moment(index: u64, longest: Duration) -> Duration {
 }
 
 fn command(folder: &Path, device: &str) -> Command {
-    let mut command = Command::new(binary());
-    command
+    with_arguments(listening(), folder, device)
+}
+
+fn with_arguments(mut program: Command, folder: &Path, device: &str) -> Command {
+    program
         .env_remove("CRITBATCH_DATA")
         .env_remove("RUST_LOG")
         .arg("run")
@@ -55,7 +58,7 @@ fn command(folder: &Path, device: &str) -> Command {
         .arg(folder.join("out"))
         .args(["--device", device, "--lanes", "3", "--checkpoint-every", "0"])
         .stdout(Stdio::null());
-    command
+    program
 }
 
 /// A folder with the experiment, of a size that takes seconds.
@@ -165,7 +168,7 @@ fn a_full_disk_loses_nothing() {
 fn a_signal_that_is_ignored_from_the_start_ends_nothing() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = new_folder("cpu");
-    let run = command(folder.path(), "cpu");
+    let run = with_arguments(Command::new(binary()), folder.path(), "cpu");
     let mut child = Command::new("bash")
         .args(["-c", "trap '' HUP; exec \"$@\"", "bash"])
         .arg(run.get_program())
