@@ -81,9 +81,22 @@ fn an_experiment_runs_and_its_table_has_the_documented_shape() {
     let json = table_json(directory.path(), "out");
     assert_eq!(json.trim_end().lines().count(), 1, "one line");
     let table: Value = serde_json::from_str(&json).unwrap();
-    let expected =
-        ["goal", "max_examples", "max_steps", "omissions", "regimes", "studies", "workload"];
+    let expected = [
+        "goal",
+        "max_examples",
+        "max_steps",
+        "measured_by",
+        "omissions",
+        "regimes",
+        "studies",
+        "workload",
+    ];
     assert_eq!(keys(&table), expected);
+    let documented = include_str!("../../docs/json.md");
+    let told = keys(&table).into_iter().chain(keys(&table["studies"][0]));
+    for field in told.chain(keys(&table["regimes"])).chain(keys(&table["measured_by"])) {
+        assert!(documented.contains(&format!("`{field}`")), "'{field}' is not in docs/json.md");
+    }
     assert_eq!(table["goal"]["metric"], "val/classification_error");
     assert_eq!(table["goal"]["below"], 0.5);
     assert_eq!(keys(&table["workload"]), ["dataset", "model", "optimizer"]);
@@ -695,7 +708,7 @@ mod signals {
     fn an_interrupted_run_says_so_and_continues_to_the_same_results() {
         let directory = tempfile::tempdir().unwrap();
         let experiment = file(directory.path(), "slow.toml", &slow());
-        let mut child = Command::new(critbatch_tests::binary())
+        let mut child = critbatch_tests::listening()
             .current_dir(directory.path())
             .args(["run", &experiment, "--out", "cut", "--device", "cpu"])
             .stdout(Stdio::null())

@@ -316,7 +316,7 @@ fn doubtful(batch_sizes: &[u64]) -> Option<String> {
     Some(format!("  cannot be trusted yet, as its own table says why: batch {noun} {sizes}"))
 }
 
-/// What `critbatch table --json` prints.
+/// What `critbatch table --json` prints, as `docs/json.md` says.
 #[derive(Debug, Serialize)]
 pub(crate) struct Json<'answers> {
     workload: &'answers Workload,
@@ -326,7 +326,14 @@ pub(crate) struct Json<'answers> {
     regimes: &'answers Regimes,
     #[serde(skip_serializing_if = "Option::is_none")]
     noise_scales: Option<NoiseScales>,
+    measured_by: Option<JsonProvenance<'answers>>,
     omissions: &'answers [Omission],
+}
+
+#[derive(Debug, Serialize)]
+struct JsonProvenance<'answers> {
+    device: &'answers str,
+    version: &'answers str,
 }
 
 #[derive(Debug, Serialize)]
@@ -363,6 +370,10 @@ impl<'answers> Json<'answers> {
             studies: studies.map(study).collect(),
             regimes: &analysis.regimes,
             noise_scales: answers.noise_scales(analysis, options),
+            measured_by: answers.provenance.as_ref().map(|provenance| JsonProvenance {
+                device: &provenance.device,
+                version: &provenance.version,
+            }),
             omissions: &answers.omissions,
         }
     }
