@@ -177,7 +177,7 @@ fn what_is_not_the_experiments_is_refused() {
     assert!(line.contains("e.toml:12: 'search.sampler' is 'random'; expected 'halton'"), "{line}");
     let line = refused("space_at.64", "space_at.65");
     assert!(line.contains("e.toml:19: unknown key '65' in [search.space_at]"), "{line}");
-    let line = refused("0.05], batch_exponent = 0.25", "1e305], batch_exponent = 9");
+    let line = refused("0.05], batch_exponent = 0.25", "1e37], batch_exponent = 9");
     assert!(line.contains("e.toml:16: 'search.space.learning_rate' is { log = ["), "{line}");
     assert!(line.contains("at batch size 64"), "{line}");
 }
