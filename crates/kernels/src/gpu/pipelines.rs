@@ -169,8 +169,8 @@ fn create_pipeline(
     }
 }
 
-/// A kernel without the counter that wgpu puts into each loop, 64 bits wide, to end those that would not: it
-/// cost more than the sums of a small tile.
+/// A kernel without the counter that wgpu puts into each loop, 64 bits wide, to end those that would not: on
+/// software Vulkan it took a sixth of a product's time.
 #[expect(unsafe_code, reason = "wgpu has no safe way to leave the counters out")]
 fn create_module(device: &wgpu::Device, launch: &Launch) -> wgpu::ShaderModule {
     let descriptor = wgpu::ShaderModuleDescriptor {
@@ -180,8 +180,8 @@ fn create_module(device: &wgpu::Device, launch: &Launch) -> wgpu::ShaderModule {
     let mut checks = wgpu::ShaderRuntimeChecks::checked();
     checks.force_loop_bounding = false;
     // SAFETY: every loop of our kernels ends. They count up, by less than the distance of their limit to 2^32,
-    // to a limit that is fixed before they begin; the one that does not count walks a cycle of a permutation
-    // until it is back among the examples, where it began. All other checks stay.
+    // to a limit that is fixed before they begin, or halve a number down to 0; the one that does neither walks
+    // a cycle of a permutation until it is back among the examples, where it began. All other checks stay.
     unsafe { device.create_shader_module_trusted(descriptor, checks) }
 }
 

@@ -1,7 +1,10 @@
-// Sums and largest values over the threads of a row, as binary trees. A row has THREADS_PER_ROW of the 256
-// threads of a workgroup, neighbours, a power of two; the importing file declares how many.
+// Sums and largest values over the threads of a row, as binary trees. A row has THREADS_PER_ROW of the N_THREADS
+// threads of a workgroup, neighbours, a power of two; the importing file declares both.
 
-const N_THREADS = 256u;
+// The row of a thread; those of the last workgroup may lie beyond the last row.
+fn row_of_thread(group: u32, thread: u32) -> u32 {
+    return group * (N_THREADS / THREADS_PER_ROW) + thread / THREADS_PER_ROW;
+}
 
 var<workgroup> shared_partial: array<f32, N_THREADS>;
 

@@ -52,11 +52,11 @@ fn main(
             }
             score = params.scale * product;
         }
-        let next_largest = max(largest, max_of_workgroup(thread, score));
+        let next_largest = max(largest, max_of_threads(thread, score));
         let shrink = exp(largest - next_largest);
         largest = next_largest;
         let weight = select(0.0, exp(score - largest), place <= unit.z);
-        total = total * shrink + sum_of_workgroup(thread, weight);
+        total = total * shrink + sum_of_threads(thread, weight);
         workgroupBarrier();
         shared_values[thread] = weight;
         workgroupBarrier();

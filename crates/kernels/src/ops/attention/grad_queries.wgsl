@@ -49,12 +49,12 @@ fn main(
     var weighted = 0.0;
     for (var first = 0u; first <= unit.z; first += N_THREADS) {
         let found = score_and_change(unit, first + thread, qkv_start, query, grad_start);
-        let next_largest = max(largest, max_of_workgroup(thread, found.x));
+        let next_largest = max(largest, max_of_threads(thread, found.x));
         let shrink = exp(largest - next_largest);
         largest = next_largest;
         let weight = select(0.0, exp(found.x - largest), first + thread <= unit.z);
-        total = total * shrink + sum_of_workgroup(thread, weight);
-        weighted = weighted * shrink + sum_of_workgroup(thread, weight * found.y);
+        total = total * shrink + sum_of_threads(thread, weight);
+        weighted = weighted * shrink + sum_of_threads(thread, weight * found.y);
     }
     let log_total = largest + log(total);
     let mean = weighted / total;

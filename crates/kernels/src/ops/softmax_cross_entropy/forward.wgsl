@@ -12,6 +12,8 @@
 
 override THREADS_PER_ROW: u32;
 
+const N_THREADS = 256u;
+
 struct Params {
     logits: vec2<u32>,
     labels: vec2<u32>,
@@ -34,8 +36,7 @@ fn main(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let lane = workgroup.z;
-    let group = linear_workgroup(workgroup, n_workgroups);
-    let row = group * (N_THREADS / THREADS_PER_ROW) + thread / THREADS_PER_ROW;
+    let row = row_of_thread(linear_workgroup(workgroup, n_workgroups), thread);
     if (lanes[lane].remaining == 0u) {
         return;
     }

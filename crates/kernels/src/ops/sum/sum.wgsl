@@ -7,6 +7,7 @@
 
 #import "index"
 #import "lane"
+#import "workgroup_rows"
 
 struct Params {
     x: vec2<u32>,
@@ -19,10 +20,6 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<storage, read> lanes: array<LaneState>;
-
-const N_THREADS = 256u;
-
-var<workgroup> shared_partial: array<f32, N_THREADS>;
 
 @compute @workgroup_size(N_THREADS)
 fn main(
@@ -38,14 +35,8 @@ fn main(
     for (var i = thread; i < params.len; i += N_THREADS) {
         partial += x[x_start + i];
     }
-    shared_partial[thread] = partial;
-    for (var half = N_THREADS / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if (thread < half) {
-            shared_partial[thread] += shared_partial[thread + half];
-        }
-    }
+    let total = sum_of_threads(thread, partial);
     if (thread == 0u) {
-        y[lane_start(params.y, lane)] = shared_partial[0] * params.scale;
+        y[lane_start(params.y, lane)] = total * params.scale;
     }
 }
