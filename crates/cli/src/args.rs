@@ -300,7 +300,7 @@ pub(crate) struct Compare {
     /// Directory for a page, figures and tables
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Exit with code 3 where a point of some curve cannot be trusted
+    /// Exit with 3 where a point of some curve cannot be trusted
     #[arg(long)]
     pub(crate) strict: bool,
     /// What is asked.

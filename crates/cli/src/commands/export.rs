@@ -45,27 +45,24 @@ pub(crate) fn execute(arguments: &Export) -> anyhow::Result<Exit> {
 /// Refuses what looks like a file but is not named as one, and a file in a folder that is not there.
 fn check_target(to: &Path) -> Result<(), UsageError> {
     let shown = to.display();
+    let refused = |why: String| Err(UsageError(format!("cannot export to '{shown}': {why}")));
     if is_compressed_store(to) {
+        // A bare name has the empty path as its parent: the working directory.
         let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
-        return match parent.filter(|parent| !parent.is_dir()) {
-            None => Ok(()),
-            Some(parent) => {
-                let parent = parent.display();
-                Err(UsageError(format!(
-                    "cannot export to '{shown}': there is no folder '{parent}'"
-                )))
+        return match parent {
+            Some(parent) if !parent.is_dir() => {
+                refused(format!("there is no folder '{}'", parent.display()))
             }
+            _ => Ok(()),
         };
     }
     let extension = to.extension().unwrap_or_default().to_string_lossy();
-    let is_file = FILE_EXTENSIONS.contains(&extension.as_ref());
-    match is_file && !to.is_dir() {
-        false => Ok(()),
-        true => Err(UsageError(format!(
-            "cannot export to '{shown}': the name of one file has to end in '{COMPRESSED_STORE_SUFFIX}'; \
-             an archive is a folder"
-        ))),
+    if FILE_EXTENSIONS.contains(&extension.as_ref()) && !to.is_dir() {
+        return refused(format!(
+            "the name of one file has to end in '{COMPRESSED_STORE_SUFFIX}'; an archive is a folder"
+        ));
     }
+    Ok(())
 }
 
 fn is_compressed_store(to: &Path) -> bool {

@@ -67,8 +67,8 @@ fn how_to_go_on(directory: &Path) -> anyhow::Result<Option<String>> {
         return Ok(None);
     };
     let file = directory.join(EXPERIMENT_FILE_NAME);
-    let (file, shown) = (&file, file.display());
-    fs::write(file, text).with_context(|| format!("cannot write '{shown}'"))?;
+    let shown = file.display();
+    fs::write(&file, text).with_context(|| format!("cannot write '{shown}'"))?;
     let (seed, directory) = (experiment.search.seed, directory.display());
     Ok(Some(format!("; to go on: critbatch run '{shown}' --seed {seed} --out '{directory}'")))
 }
