@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use critbatch_tuner::{
-    CheckedExperiment, Curve, EvaluatedExamples, Evaluation, GRADIENT_VARIANCE, Goal, Omission,
-    Parameters, Provenance, Record, Repeats, SQUARED_GRADIENT_NORM, SamplerKind, Scale, Search,
-    Space, Split, StopRule, StudyFacts, StudyRecord, Threshold, TrialCurve, TrialRecord,
-    TrialStatus, Workload,
+    CheckedExperiment, Curve, EXPERIMENT_TEXT, EvaluatedExamples, Evaluation, GRADIENT_VARIANCE,
+    Goal, Omission, Parameters, Provenance, Record, Repeats, SQUARED_GRADIENT_NORM, SamplerKind,
+    Scale, Search, Space, Split, StopRule, StudyFacts, StudyRecord, Threshold, TrialCurve,
+    TrialRecord, TrialStatus, Workload,
 };
 
 /// The batch sizes of the record.
@@ -196,7 +196,7 @@ pub fn experiment() -> CheckedExperiment {
 #[must_use]
 pub fn provenance() -> Provenance {
     let notes = [
-        ("experiment", "# <script>alert(1)</script>\n[workload]\ndataset = \"mnist\"\n"),
+        (EXPERIMENT_TEXT, "# <script>alert(1)</script>\n[workload]\ndataset = \"mnist\"\n"),
         ("started", "2026-01-02T03:04:05Z"),
         ("commit", "0123abc"),
         ("threads", "2"),

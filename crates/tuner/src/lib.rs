@@ -74,8 +74,9 @@ pub use sampler::{Halton, SamplerKind, Sobol, StudySampler, Uniform};
 pub use space::{Scale, Space};
 pub use speed::{MeasuredSpeed, measure_speed};
 pub use store::{
-    COMPRESSED_STORE_SUFFIX, Durability, MetricRow, Origin, Provenance, RUNNING_SECONDS, Round,
-    STORE_FILE_NAME, SearchBox, Speed, Store, TrialName, TrialRecord, TrialStatus,
+    COMPRESSED_STORE_SUFFIX, Durability, EXPERIMENT_TEXT, MetricRow, Origin, Provenance,
+    RUNNING_SECONDS, Round, STORE_FILE_NAME, SearchBox, Speed, Store, TrialName, TrialRecord,
+    TrialStatus,
 };
 pub use trainer::{
     GRADIENT_NOISE_METRICS, GRADIENT_VARIANCE, LaneTrainer, Metaparameter, Metrics, Parameters,

@@ -62,7 +62,7 @@ pub(crate) fn execute(arguments: &Import) -> anyhow::Result<Exit> {
 fn how_to_go_on(directory: &Path) -> anyhow::Result<Option<String>> {
     let store = Store::open_read_only(directory)?;
     let (Origin::Measured(experiment), Some(text)) =
-        (store.origin(), store.provenance().notes.get("experiment"))
+        (store.origin(), store.provenance().experiment_text())
     else {
         return Ok(None);
     };

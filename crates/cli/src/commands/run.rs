@@ -9,7 +9,8 @@ use anyhow::{Context, bail};
 use critbatch_models::{Model, Optimizer};
 use critbatch_report::format;
 use critbatch_tuner::{
-    CheckedExperiment, Experiment, Provenance, STORE_FILE_NAME, Store, TrainerFactory, TunerError,
+    CheckedExperiment, EXPERIMENT_TEXT, Experiment, Provenance, STORE_FILE_NAME, Store,
+    TrainerFactory, TunerError,
 };
 
 use crate::args::{How, Run};
@@ -143,7 +144,7 @@ fn check_parent(out: &Path) -> anyhow::Result<()> {
 fn provenance(device: String, experiment_text: &str) -> Provenance {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let notes = [
-        ("experiment", experiment_text.to_owned()),
+        (EXPERIMENT_TEXT, experiment_text.to_owned()),
         ("started", humantime::format_rfc3339_seconds(SystemTime::now()).to_string()),
         ("threads", threads.to_string()),
     ];

@@ -1,8 +1,8 @@
 //! How it was measured, how to measure it again, and what was left out.
 
 use critbatch_tuner::{
-    CheckedExperiment, Provenance, RUNNING_SECONDS, Record, SamplerKind, StopRule, StudyRecord,
-    TrialStatus,
+    CheckedExperiment, EXPERIMENT_TEXT, Provenance, RUNNING_SECONDS, Record, SamplerKind, StopRule,
+    StudyRecord, TrialStatus,
 };
 
 use super::{ReportInput, labels};
@@ -28,9 +28,9 @@ pub(super) fn section(input: &ReportInput<'_>) -> Option<Section> {
         ));
         blocks.push(Block::Code(command.to_owned()));
     }
-    if let Some(text) = input.provenance.and_then(|origin| origin.notes.get("experiment")) {
+    if let Some(text) = input.provenance.and_then(Provenance::experiment_text) {
         blocks.push(Block::Text("The experiment file:".to_owned()));
-        blocks.push(Block::Code(text.clone()));
+        blocks.push(Block::Code(text.to_owned()));
     }
     Section::of("how-it-was-measured", "How it was measured", blocks)
 }
@@ -164,8 +164,8 @@ fn origin(provenance: &Provenance) -> Facts {
     facts.extend(running.map(|seconds| fact("ran for", format::seconds(seconds))));
     // Whatever else a program noted; the experiment file has a place of its own.
     let others = provenance.notes.keys().map(String::as_str);
-    let others =
-        others.filter(|key| !known.contains(key) && !["experiment", RUNNING_SECONDS].contains(key));
+    let others = others
+        .filter(|key| !known.contains(key) && ![EXPERIMENT_TEXT, RUNNING_SECONDS].contains(key));
     facts.extend(others.map(|key| fact(key, note(key))));
     facts
 }

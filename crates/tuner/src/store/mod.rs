@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use file::COMPRESSED_STORE_SUFFIX;
 pub use rows::{Durability, Round};
-pub use studies::{RUNNING_SECONDS, SearchBox, Speed};
+pub use studies::{EXPERIMENT_TEXT, RUNNING_SECONDS, SearchBox, Speed};
 
 use self::lock::Lock;
 use crate::error::TunerError;

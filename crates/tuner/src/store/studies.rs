@@ -39,10 +39,19 @@ pub struct Speed {
     pub seconds_per_evaluation: f64,
 }
 
+/// The note that holds the text of the experiment file.
+pub const EXPERIMENT_TEXT: &str = "experiment";
+
 /// The note that says for how long an experiment has been running.
 pub const RUNNING_SECONDS: &str = "running_seconds";
 
 impl Provenance {
+    /// The experiment file, where whoever measured noted it.
+    #[must_use]
+    pub fn experiment_text(&self) -> Option<&str> {
+        self.notes.get(EXPERIMENT_TEXT).map(String::as_str)
+    }
+
     /// For how many seconds the runs of an experiment have trained in all, those that were killed left out.
     #[must_use]
     pub fn running_seconds(&self) -> Option<f64> {
