@@ -1,18 +1,22 @@
-//! Evaluation of a split: whole, or until it is certain that the goal is not reached.
+//! Evaluation of a split: whole, or until it is clear that the goal is not reached.
 
 use critbatch_kernels::{Executor, SCORE_BINS};
 use critbatch_tuner::{Goal, Metrics, Threshold};
 
 use crate::average_precision::average_precision;
 use crate::error::ModelError;
+use crate::examples::Targets;
+use crate::hypergeometric::Hypergeometric;
+
+/// The chance at most that an evaluation ends early although the goal is reached.
+const MISTAKEN: f64 = 1e-9;
 
 /// An evaluated split: its name in metrics and how plans go through it.
 #[derive(Debug, Clone)]
 pub(crate) struct Evaluation {
     pub(crate) split: &'static str,
     pub(crate) parts: Vec<EvaluatedPart>,
-    /// Whether examples have sets of labels.
-    pub(crate) is_of_sets: bool,
+    pub(crate) targets: Targets,
 }
 
 /// A part of an evaluated split: a plan goes through it in chunks, one an iteration.
@@ -30,24 +34,38 @@ struct Sums {
     /// The number of errors, or, over sets of labels, a histogram of scores.
     quality: Vec<f64>,
     n_labels: usize,
-    /// Whether the goal is out of reach, whatever follows.
+    /// Whether the goal is out of reach.
     is_decided: bool,
 }
 
-/// From where on a goal is out of reach: for a metric that is a mean over the labels of terms none of which
-/// is negative, once the terms so far, over the number of all labels, are no better than the goal.
+/// From where on a goal is out of reach, for a metric that is a mean over the labels of terms none of which
+/// is negative.
 ///
+/// It certainly is once the terms so far, over the number of all labels, are no better than the goal.
 /// Rounded sums and quotients ascend as exact ones do, so the whole mean, summed in the same order, is no
 /// better either.
 struct Bound {
     of: fn(&Sums) -> f64,
     below: f64,
     n_labels: usize,
+    errors: Option<ErrorBound>,
+}
+
+/// Where the terms are errors of examples in [random order](crate::evaluation_order): errors so many that
+/// they could hardly lie among the first examples if the goal were reached.
+///
+/// With the most errors `m` that reach the goal, so many or more are among the first `k` of all `n` examples
+/// with the chance of the hypergeometric distribution, and with less of one if there are fewer. An
+/// evaluation ends where that chance is at most [`MISTAKEN`] over the number of times that it may end, so
+/// by the union bound one that would reach the goal ends early with a chance of at most [`MISTAKEN`].
+struct ErrorBound {
+    if_reached: Hypergeometric,
+    allowed: f64,
 }
 
 impl Evaluation {
     /// The metrics of each lane. With a goal on them each lane's end with the first chunk after which the
-    /// goal is out of reach, and are then means over the chunks up to there.
+    /// goal is [out of reach](Bound), and are then means over the chunks up to there.
     ///
     /// # Errors
     /// If the device failed.
@@ -83,13 +101,18 @@ impl Evaluation {
     /// Where a goal is out of reach; `None` where that shows at the end only.
     fn bound(&self, goal: &Goal) -> Option<Bound> {
         let Threshold::Below(below) = goal.threshold else { return None };
-        let of: fn(&Sums) -> f64 = match goal.metric.strip_prefix(self.split)? {
-            "/cross_entropy_error" => |sums| sums.loss,
-            "/classification_error" if !self.is_of_sets => Sums::n_errors,
-            _ => return None,
-        };
-        let n_labels = self.parts.iter().flat_map(|part| &part.n_labels).sum();
-        Some(Bound { of, below, n_labels })
+        let chunks = || self.parts.iter().flat_map(|part| &part.n_labels);
+        let n_labels = chunks().sum();
+        let errors = || ErrorBound::new(n_labels, below, chunks().count());
+        let (of, errors): (fn(&Sums) -> f64, _) =
+            match (goal.metric.strip_prefix(self.split)?, self.targets) {
+                ("/cross_entropy_error", _) => (|sums| sums.loss, None),
+                ("/classification_error", Targets::Class) => (Sums::n_errors, Some(errors())),
+                // The tokens of a sentence are no sample: they come together.
+                ("/classification_error", Targets::Tokens) => (Sums::n_errors, None),
+                _ => return None,
+            };
+        Some(Bound { of, below, n_labels, errors })
     }
 
     /// No metrics where nothing ran: in a lane that had diverged.
@@ -99,11 +122,12 @@ impl Evaluation {
         }
         let split = self.split;
         let mean = |sum: f64| sum / as_f64(sums.n_labels);
-        let (name, quality) = if self.is_of_sets {
-            let (of_labels, of_all) = sums.quality.split_at(SCORE_BINS);
-            ("average_precision", average_precision(of_labels, of_all))
-        } else {
-            ("classification_error", mean(sums.n_errors()))
+        let (name, quality) = match self.targets {
+            Targets::Class | Targets::Tokens => ("classification_error", mean(sums.n_errors())),
+            Targets::Set => {
+                let (of_labels, of_all) = sums.quality.split_at(SCORE_BINS);
+                ("average_precision", average_precision(of_labels, of_all))
+            }
         };
         let loss = (format!("{split}/cross_entropy_error"), mean(sums.loss));
         [loss, (format!("{split}/{name}"), quality)].into()
@@ -121,7 +145,8 @@ impl Sums {
             self.quality.resize(quality.len(), 0.0);
             self.quality.iter_mut().zip(quality).for_each(|(sum, value)| *sum += f64::from(*value));
             self.n_labels += n_labels;
-            self.is_decided = bound.is_some_and(|bound| bound.is_out_of_reach(self));
+            self.is_decided =
+                bound.is_some_and(|bound| bound.is_out_of_reach((bound.of)(self), self.n_labels));
         }
     }
 
@@ -131,14 +156,26 @@ impl Sums {
 }
 
 impl Bound {
-    fn is_out_of_reach(&self, sums: &Sums) -> bool {
-        (self.of)(sums) / as_f64(self.n_labels) >= self.below
+    /// Given the sum over so many labels.
+    fn is_out_of_reach(&self, sum: f64, n_labels: usize) -> bool {
+        sum / as_f64(self.n_labels) >= self.below
+            || self.errors.as_ref().is_some_and(|errors| errors.are_too_many(sum, n_labels))
+    }
+}
+
+impl ErrorBound {
+    /// Of a goal on `n` examples that is looked at so often.
+    fn new(n: usize, below: f64, n_looks: usize) -> Self {
+        let reaches = |&n_errors: &usize| as_f64(n_errors) / as_f64(n) < below;
+        let n_allowed = (0..=n).rev().find(reaches).unwrap_or(0);
+        let allowed = MISTAKEN / as_f64(n_looks.max(1));
+        Self { if_reached: Hypergeometric::new(n, n_allowed), allowed }
     }
 
-    /// Labels after which the goal will be out of reach if things go on as so far.
-    fn n_labels_left(&self, sums: &Sums) -> f64 {
-        let sum = (self.of)(sums);
-        (self.below * as_f64(self.n_labels) - sum) / (sum / as_f64(sums.n_labels))
+    fn are_too_many(&self, n_errors: f64, n_examples: usize) -> bool {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+        let n_errors = n_errors as usize;
+        self.if_reached.chance_of_as_many(n_examples, n_errors) <= self.allowed
     }
 }
 
@@ -149,11 +186,11 @@ fn n_chunks(bound: Option<&Bound>, sums: &Sums, rest: &[usize]) -> usize {
     if sums.n_labels == 0 {
         return 1;
     }
-    let n_labels_left = bound.n_labels_left(sums);
-    let mut n_labels = 0;
+    let mean = (bound.of)(sums) / as_f64(sums.n_labels);
+    let mut n_labels = sums.n_labels;
     let takes = rest.iter().position(|of_chunk| {
         n_labels += of_chunk;
-        as_f64(n_labels) >= n_labels_left
+        bound.is_out_of_reach(mean * as_f64(n_labels), n_labels)
     });
     takes.map_or(rest.len(), |index| index + 1)
 }

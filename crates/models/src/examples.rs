@@ -8,7 +8,48 @@ use critbatch_data::{
     CHANNEL_MEANS, Dataset, ImageDataset, LabelSets, Labels, PhotoDataset, Photos, Preprocessing,
     Sentences, TextDataset, View,
 };
-use critbatch_kernels::{ExampleStream, Images, Pixels, Split};
+use critbatch_kernels::{ExampleStream, Images, Pixels, Split, shuffled_index};
+
+use crate::error::ModelError;
+
+/// A part of the data that trials are measured on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EvaluationSplit {
+    /// The validation examples.
+    Validation,
+    /// As many training examples as there are validation examples, always the same, without
+    /// dropout.
+    Train,
+    /// The test examples; only reported.
+    Test,
+}
+
+impl EvaluationSplit {
+    /// The split of a name in an experiment file.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn find(name: &str) -> Result<Self, ModelError> {
+        match name {
+            "val" => Ok(EvaluationSplit::Validation),
+            "train" => Ok(EvaluationSplit::Train),
+            "test" => Ok(EvaluationSplit::Test),
+            _ => Err(ModelError::Unknown {
+                kind: "evaluation split",
+                name: name.to_owned(),
+                accepted: "val, train, test".to_owned(),
+            }),
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            EvaluationSplit::Validation => "val",
+            EvaluationSplit::Train => "train",
+            EvaluationSplit::Test => "test",
+        }
+    }
+}
 
 /// How examples lie in memory and become a network's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +71,39 @@ impl Examples {
             Examples::Sentences { length } => vec![length],
         }
     }
+
+    pub(crate) fn targets(self) -> Targets {
+        match self {
+            Examples::Images { .. } | Examples::Photos { set_length: None, .. } => Targets::Class,
+            Examples::Photos { set_length: Some(_), .. } => Targets::Set,
+            Examples::Sentences { .. } => Targets::Tokens,
+        }
+    }
+}
+
+/// What is to be predicted of an example.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Targets {
+    /// Its class.
+    Class,
+    /// The next token, at each of a sentence's places.
+    Tokens,
+    /// The set of its classes.
+    Set,
+}
+
+/// Key of the order in which examples are evaluated.
+const EVALUATION_KEY: [u32; 2] = [0x6576_616c, 0];
+
+/// The order in which evaluations go through a split of `n` images: at random, and always the same one. So
+/// the first ones are a sample of all, whatever order the files have.
+///
+/// # Panics
+/// Where there are more than 2^30.
+#[must_use]
+pub fn evaluation_order(n: usize) -> Vec<usize> {
+    let n = u32::try_from(n).expect("a split holds at most 2^30 examples");
+    (0..n).map(|position| shuffled_index(EVALUATION_KEY, 0, position, n) as usize).collect()
 }
 
 /// Bytes become numbers in [0, 1].
@@ -77,62 +151,79 @@ pub(crate) struct Part {
     sentences: Option<Sentences>,
 }
 
-/// The splits of a data set.
+/// What a workload reads of a data set.
 pub(crate) struct Parts {
     pub(crate) name: &'static str,
     pub(crate) n_classes: usize,
     pub(crate) train: Part,
-    pub(crate) validation: Vec<Part>,
-    /// As many training examples as there are validation examples: the first ones.
-    pub(crate) first_train: Vec<Part>,
-    pub(crate) test: Vec<Part>,
+    pub(crate) evaluated: Vec<(EvaluationSplit, Vec<Part>)>,
 }
 
 impl Parts {
-    pub(crate) fn of(dataset: &Dataset) -> Self {
-        match dataset {
-            Dataset::Images(dataset) => Self::of_images(dataset),
-            Dataset::Photos(dataset) => Self::of_photos(dataset),
-            Dataset::Text(dataset) => Self::of_text(dataset),
-        }
+    /// The training examples and the splits to be evaluated.
+    ///
+    /// # Errors
+    /// If the data set has no such split.
+    pub(crate) fn of(dataset: &Dataset, splits: &[EvaluationSplit]) -> Result<Self, ModelError> {
+        let (name, n_classes, train) = match dataset {
+            Dataset::Images(dataset) => {
+                let train = Part::of_images(&dataset.train, dataset.preprocessing);
+                (dataset.name, dataset.n_classes, train)
+            }
+            Dataset::Photos(dataset) => {
+                (dataset.name, dataset.n_classes, Part::of_photos(&dataset.train, true))
+            }
+            Dataset::Text(dataset) => {
+                (dataset.name, dataset.vocabulary, Part::of_sentences(&dataset.train))
+            }
+        };
+        let evaluated = splits.iter().map(|&split| {
+            let parts = match dataset {
+                Dataset::Images(dataset) => evaluated_images(dataset, split),
+                Dataset::Photos(dataset) => evaluated_photos(dataset, split),
+                Dataset::Text(dataset) => evaluated_sentences(dataset, split),
+            };
+            let missing = || ModelError::NoSplit { dataset: name.to_owned(), split: split.name() };
+            if parts.is_empty() { Err(missing()) } else { Ok((split, parts)) }
+        });
+        Ok(Self { name, n_classes, train, evaluated: evaluated.collect::<Result<_, _>>()? })
     }
+}
 
-    fn of_images(dataset: &ImageDataset) -> Self {
-        let part = |split, n| Part::of_images(split, dataset.preprocessing, n);
-        let n_validation = dataset.validation.labels().len();
-        Self {
-            name: dataset.name,
-            n_classes: dataset.n_classes,
-            train: part(&dataset.train, usize::MAX),
-            validation: vec![part(&dataset.validation, usize::MAX)],
-            first_train: vec![part(&dataset.train, n_validation)],
-            test: dataset.test.iter().map(|test| part(test, usize::MAX)).collect(),
-        }
-    }
+fn evaluated_images(dataset: &ImageDataset, split: EvaluationSplit) -> Vec<Part> {
+    let ImageDataset { train, validation, test, preprocessing, .. } = dataset;
+    let (images, n) = match split {
+        EvaluationSplit::Validation => (Some(validation), validation.len()),
+        EvaluationSplit::Train => (Some(train), validation.len().min(train.len())),
+        EvaluationSplit::Test => (test.as_ref(), test.as_ref().map_or(0, |test| test.len())),
+    };
+    let part = |images: &critbatch_data::Split| {
+        Part::of_images(&images.select(&evaluation_order(n)), *preprocessing)
+    };
+    images.into_iter().map(part).collect()
+}
 
-    fn of_photos(dataset: &PhotoDataset) -> Self {
-        let PhotoDataset { train, validation, test, .. } = dataset;
-        Self {
-            name: dataset.name,
-            n_classes: dataset.n_classes,
-            train: Part::of_photos(train, true),
-            validation: vec![Part::of_photos(validation, false)],
-            first_train: vec![Part::of_photos(&train.spread(validation.len()), false)],
-            test: test.iter().map(|test| Part::of_photos(test, false)).collect(),
-        }
-    }
+fn evaluated_photos(dataset: &PhotoDataset, split: EvaluationSplit) -> Vec<Part> {
+    let PhotoDataset { train, validation, test, .. } = dataset;
+    let photos = match split {
+        EvaluationSplit::Validation => Some(validation.clone()),
+        EvaluationSplit::Train => Some(train.spread(validation.len())),
+        EvaluationSplit::Test => test.clone(),
+    };
+    let part =
+        |photos: Photos| Part::of_photos(&photos.select(&evaluation_order(photos.len())), false);
+    photos.into_iter().map(part).collect()
+}
 
-    fn of_text(dataset: &TextDataset) -> Self {
-        let parts = |sentences: &[Sentences]| sentences.iter().map(Part::of_sentences).collect();
-        let n_validation = dataset.validation.iter().map(Sentences::len).sum();
-        Self {
-            name: dataset.name,
-            n_classes: dataset.vocabulary,
-            train: Part::of_sentences(&dataset.train),
-            validation: parts(&dataset.validation),
-            first_train: parts(&[dataset.train.first(n_validation)]),
-            test: parts(&dataset.test),
+fn evaluated_sentences(dataset: &TextDataset, split: EvaluationSplit) -> Vec<Part> {
+    let TextDataset { train, validation, test, .. } = dataset;
+    let parts = |sentences: &[Sentences]| sentences.iter().map(Part::of_sentences).collect();
+    match split {
+        EvaluationSplit::Validation => parts(validation),
+        EvaluationSplit::Train => {
+            parts(&[train.first(validation.iter().map(Sentences::len).sum())])
         }
+        EvaluationSplit::Test => parts(test),
     }
 }
 
@@ -153,15 +244,13 @@ impl Part {
         }
     }
 
-    /// The first `n` images at most; their pixels are shared, not copied.
-    fn of_images(split: &critbatch_data::Split, preprocessing: Preprocessing, n: usize) -> Self {
-        let (n_images, height, width, channels) = split.images().dim();
-        let n = n.min(n_images);
-        let images = split.pixels().slice(..n * height * width * channels);
-        let labels = split.labels().iter().take(n).map(|&label| u32::from(label)).collect();
+    /// Images, whose pixels are shared, not copied.
+    fn of_images(split: &critbatch_data::Split, preprocessing: Preprocessing) -> Self {
+        let (_, height, width, channels) = split.images().dim();
+        let labels = split.labels().iter().map(|&label| u32::from(label)).collect();
         Self {
             examples: Examples::Images { shape: [height, width, channels], preprocessing },
-            split: Arc::new(Split::resident(images, labels)),
+            split: Arc::new(Split::resident(split.pixels().clone(), labels)),
             label_sets: None,
             sentences: None,
         }

@@ -22,6 +22,7 @@ mod fully_connected;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gradient_noise;
+mod hypergeometric;
 mod initialise;
 mod lstm;
 mod memory;
@@ -43,6 +44,7 @@ mod workload;
 
 pub use compute::{Compute, DeviceChoice, DeviceInfo, devices, n_threads, use_threads};
 pub use error::ModelError;
+pub use examples::{EvaluationSplit, evaluation_order};
 pub use facts::workload_facts;
 pub use initialise::{initial_parameters, trial_key};
 pub use memory::peak_memory_bytes;
@@ -52,4 +54,4 @@ pub use optimizer::Optimizer;
 pub use probe::ProbeTensor;
 pub use throughput::{Throughput, product_flop_per_second};
 pub use trainer::Trainer;
-pub use workload::{EvaluationSplit, Measured, Workload};
+pub use workload::{Measured, Workload};

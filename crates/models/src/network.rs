@@ -4,7 +4,7 @@ use critbatch_data::Preprocessing;
 use critbatch_kernels::{Graph, Node, Sampling, Source, UpdateRule};
 
 use crate::error::ModelError;
-use crate::examples::{CENTRED, Examples, UNIT_RANGE};
+use crate::examples::{CENTRED, Examples, Targets, UNIT_RANGE};
 use crate::model::{Mode, Model};
 use crate::training::{SCRATCH_BYTES, TrainingPlans};
 
@@ -16,22 +16,11 @@ pub(crate) struct Network {
     pub(crate) logits: Node,
     /// The class of each example or token, or of each photograph the set of its classes.
     pub(crate) labels: Node,
-    losses: Losses,
+    targets: Targets,
     /// Examples of the batch, all its parts together.
     whole_batch: usize,
     /// The labels of all its parts.
     all_labels: Node,
-}
-
-/// What the loss of a batch is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Losses {
-    /// Cross entropy of each example's class.
-    Examples,
-    /// Cross entropy of each token, padding left out.
-    Tokens,
-    /// Cross entropies of all classes of each example, which are there or not.
-    Sets,
 }
 
 impl Network {
@@ -48,24 +37,24 @@ impl Network {
             _ => batch,
         };
         let mut all_labels = None;
-        let (input, labels, losses) = match examples {
+        let (input, labels) = match examples {
             Examples::Images { shape, preprocessing } => {
                 let images = graph.gather_images(source, batch, &shape, UNIT_RANGE)?;
                 let images = match preprocessing {
                     Preprocessing::UnitRange => images,
                     Preprocessing::Standardised => graph.standardise(images)?,
                 };
-                (images, graph.gather_labels(source, batch)?, Losses::Examples)
+                (images, graph.gather_labels(source, batch)?)
             }
             Examples::Photos { shape, set_length: None } => {
                 let images = graph.gather_images(source, batch, &shape, CENTRED)?;
-                (images, graph.gather_labels(source, batch)?, Losses::Examples)
+                (images, graph.gather_labels(source, batch)?)
             }
             Examples::Photos { shape, set_length: Some(length) } => {
                 let images = graph.gather_images(source, batch, &shape, CENTRED)?;
                 let of_sets = Source { split: source.split + 1, ..source };
                 let sets = graph.gather_tokens(of_sets, batch, length, [0, length])?;
-                (images, sets, Losses::Sets)
+                (images, sets)
             }
             Examples::Sentences { length } => {
                 let tokens = graph.gather_tokens(source, batch, length + 1, [0, length])?;
@@ -77,19 +66,20 @@ impl Network {
                     let whole = Source { sampling: Sampling::Shuffled, ..source };
                     all_labels = Some(labels(whole, batch)?);
                 }
-                (tokens, labels(source, batch)?, Losses::Tokens)
+                (tokens, labels(source, batch)?)
             }
         };
         let logits = model.build(&mut graph, input, n_classes, mode)?;
         let all_labels = all_labels.unwrap_or(labels);
-        Ok(Self { graph, input, logits, labels, losses, whole_batch, all_labels })
+        let targets = examples.targets();
+        Ok(Self { graph, input, logits, labels, targets, whole_batch, all_labels })
     }
 
     /// Mean loss of a batch as training takes it, over images or over tokens, with label smoothing; of a
     /// part of one, its share of that.
     pub(crate) fn training_loss(&mut self) -> Result<Node, ModelError> {
         let losses = self.each_loss(true)?;
-        if self.losses == Losses::Tokens {
+        if self.targets == Targets::Tokens {
             return Ok(self.graph.share_of_labelled(losses, self.labels, self.all_labels)?);
         }
         #[expect(clippy::cast_precision_loss, reason = "a batch stays below 2^30")]
@@ -99,13 +89,15 @@ impl Network {
 }
 
 impl Network {
+    /// Cross entropy of each class or token, padding left out; or of all classes of each example, which are
+    /// there or not.
     fn each_loss(&mut self, smoothed: bool) -> Result<Node, ModelError> {
         let (logits, labels) = (self.logits, self.labels);
-        Ok(match self.losses {
-            Losses::Examples | Losses::Tokens => {
+        Ok(match self.targets {
+            Targets::Class | Targets::Tokens => {
                 self.graph.softmax_cross_entropy(logits, labels, smoothed)?
             }
-            Losses::Sets => self.graph.sigmoid_cross_entropy(logits, labels, smoothed)?,
+            Targets::Set => self.graph.sigmoid_cross_entropy(logits, labels, smoothed)?,
         })
     }
 
@@ -115,12 +107,12 @@ impl Network {
         let losses = self.each_loss(false)?;
         let loss = self.graph.sum(losses, 1.0)?;
         let (logits, labels) = (self.logits, self.labels);
-        let quality = match self.losses {
-            Losses::Examples | Losses::Tokens => {
+        let quality = match self.targets {
+            Targets::Class | Targets::Tokens => {
                 let errors = self.graph.error_count(logits, labels)?;
                 self.graph.sum(errors, 1.0)?
             }
-            Losses::Sets => self.graph.score_histogram(logits, labels)?,
+            Targets::Set => self.graph.score_histogram(logits, labels)?,
         };
         Ok([loss, quality])
     }

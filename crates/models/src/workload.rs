@@ -10,7 +10,7 @@ use critbatch_tuner::{LaneTrainer, TrainerError, TrainerFactory, WorkloadFacts};
 use crate::compute::Compute;
 use crate::error::ModelError;
 use crate::evaluation::{EvaluatedPart, Evaluation};
-use crate::examples::{Examples, Part, Parts};
+use crate::examples::{EvaluationSplit, Examples, Part, Parts};
 use crate::facts::facts;
 use crate::gradient_noise::{self, MICRO_BATCH_SIZE, N_MICRO_BATCHES};
 use crate::memory::{RUNTIME_BYTES, peak_memory_bytes, resident_bytes};
@@ -29,45 +29,6 @@ const EVALUATION_PIXELS: usize = 1 << 22;
 
 /// Logits of one evaluation step at most, if it has more than one sentence: 32 MB.
 const EVALUATION_LOGITS: usize = 1 << 23;
-
-/// A part of the data that trials are measured on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EvaluationSplit {
-    /// The validation examples.
-    Validation,
-    /// As many training examples as there are validation examples, always the same, without
-    /// dropout.
-    Train,
-    /// The test examples; only reported.
-    Test,
-}
-
-impl EvaluationSplit {
-    /// The split of a name in an experiment file.
-    ///
-    /// # Errors
-    /// If there is none.
-    pub fn find(name: &str) -> Result<Self, ModelError> {
-        match name {
-            "val" => Ok(EvaluationSplit::Validation),
-            "train" => Ok(EvaluationSplit::Train),
-            "test" => Ok(EvaluationSplit::Test),
-            _ => Err(ModelError::Unknown {
-                kind: "evaluation split",
-                name: name.to_owned(),
-                accepted: "val, train, test".to_owned(),
-            }),
-        }
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            EvaluationSplit::Validation => "val",
-            EvaluationSplit::Train => "train",
-            EvaluationSplit::Test => "test",
-        }
-    }
-}
 
 /// What is measured at each evaluation of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,21 +85,16 @@ impl Workload {
         measured: Measured<'_>,
         compute: Compute,
     ) -> Result<Self, ModelError> {
-        let parts = Parts::of(dataset);
-        model.n_parameters(&parts.train.examples.shape(), parts.n_classes)?;
-        let evaluated = measured
-            .splits
-            .iter()
-            .map(|&split| Ok((split, evaluated_parts(&parts, split)?)))
-            .collect::<Result<Vec<_>, ModelError>>()?;
+        let Parts { name, n_classes, train, evaluated } = Parts::of(dataset, measured.splits)?;
+        model.n_parameters(&train.examples.shape(), n_classes)?;
         Ok(Self {
-            dataset: parts.name,
+            dataset: name,
             data_digest: dataset.digest().map(str::to_owned),
-            n_classes: parts.n_classes,
+            n_classes,
             model,
             optimizer,
             compute,
-            train: parts.train,
+            train,
             evaluated,
             gradient_noise_scale: measured.gradient_noise_scale,
             scratch_bytes: SCRATCH_BYTES,
@@ -220,7 +176,7 @@ impl Workload {
             evaluations.push(Evaluation {
                 split: split.name(),
                 parts: evaluated.collect(),
-                is_of_sets: parts.iter().any(|part| part.label_sets.is_some()),
+                targets: self.train.examples.targets(),
             });
         }
         let n_noise = self.gradient_noise_scale.then_some(N_MICRO_BATCHES);
@@ -367,18 +323,6 @@ fn chunks(n: usize, most: usize) -> (u32, usize) {
     let n_chunks = n.div_ceil(most).max(1);
     let count = u32::try_from(n_chunks).expect("a split holds fewer than 2^30 examples");
     (count, n.div_ceil(n_chunks).max(1))
-}
-
-fn evaluated_parts(parts: &Parts, split: EvaluationSplit) -> Result<Vec<Part>, ModelError> {
-    let found = match split {
-        EvaluationSplit::Validation => &parts.validation,
-        EvaluationSplit::Train => &parts.first_train,
-        EvaluationSplit::Test => &parts.test,
-    };
-    if found.is_empty() {
-        return Err(ModelError::NoSplit { dataset: parts.name.to_owned(), split: split.name() });
-    }
-    Ok(found.clone())
 }
 
 impl TrainerFactory for Workload {

@@ -151,7 +151,12 @@ impl Photos {
         self.select(&places)
     }
 
-    pub(crate) fn select(&self, places: &[usize]) -> Self {
+    /// The photographs at these places, in that order.
+    ///
+    /// # Panics
+    /// Where there is no such place.
+    #[must_use]
+    pub fn select(&self, places: &[usize]) -> Self {
         let labels = match &self.labels {
             Labels::One(labels) => Labels::One(places.iter().map(|&place| labels[place]).collect()),
             Labels::Many(sets) => Labels::Many(sets.select(places)),
