@@ -435,7 +435,7 @@ fn evaluations_that_end_early_change_no_steps_to_result() {
     assert_eq!(
         refused(&["--below", "0.3"]),
         "error: whether val/classification_error < 0.3 cannot be told: evaluations ended once it was \
-         certain that val/classification_error < 0.2 is not reached; ask for that goal or a harder one, \
+         clear that val/classification_error < 0.2 is not reached; ask for that goal or a harder one, \
          or measure with evaluation.examples = \"all\""
     );
     let loss = refused(&["--metric", "val/cross_entropy_error", "--below", "0.1"]);
@@ -448,9 +448,9 @@ fn reports_and_archives_say_what_was_evaluated() {
     let directory = directory.path();
     run_both(directory);
     let page = |of: &str| fs::read_to_string(directory.join(of).join("report.html")).unwrap();
-    let says = "until it is certain that val/classification_error &lt; 0.2 is not reached";
+    let says = "until it is clear that val/classification_error &lt; 0.2 is not reached";
     assert!(page("until_decided").contains(says));
-    assert!(!page("all").contains("until it is certain"));
+    assert!(!page("all").contains("until it is clear"));
     // Best values and easier goals need whole evaluations.
     for section in ["id=\"solution-quality\"", "&lt; 0.25"] {
         assert!(page("all").contains(section), "{section}");

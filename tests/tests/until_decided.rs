@@ -123,7 +123,7 @@ fn values_are_those_of_the_examples_up_to_where_it_was_decided() {
                 assert_eq!(goal.is_reached_by(found[&goal.metric]), decided.is_none());
             }
         }
-        // Some reached their goal, and it was certain after one, two, three chunks that some would not.
+        // Some reached their goal, and it was clear after one, two, three chunks that some would not.
         assert!(n_chunks_seen[..4].iter().all(|&n| n > 0), "{n_chunks_seen:?}");
         assert!(n_before_certain > 0, "errors among the first told of the rest");
     }
@@ -148,7 +148,7 @@ fn lanes_do_not_matter() {
     {
         let workload = workload(dataset, model, Compute::Cpu);
         let whole = measured(&workload, &steps, &[None]).remove(0);
-        // Just above the loss of a lane, and far below.
+        // Just above what a lane has, below, and far below.
         let around = |metrics: &Metrics| {
             let goals = [1.001, 0.6, 0.3]
                 .map(|times| [LOSS, ERROR].map(|metric| below(metric, metrics[metric] * times)));

@@ -125,7 +125,7 @@ impl Source {
         {
             let own = self.record.decided_goal.as_ref().map(format::goal).unwrap_or_default();
             return Err(UsageError(format!(
-                "whether {} cannot be told: evaluations ended once it was certain that {own} is not \
+                "whether {} cannot be told: evaluations ended once it was clear that {own} is not \
                  reached; ask for that goal or a harder one, or measure with \
                  evaluation.examples = \"all\"",
                 format::goal(&question.goal)

@@ -51,7 +51,7 @@ pub struct ImageDataset {
     pub test: Option<Split>,
 }
 
-/// Images and their labels, in the order of the published files.
+/// Images and their labels: those of a data set in the order of its files.
 ///
 /// Clones share the pixels, which may lie in a memory-mapped file.
 #[derive(Clone, PartialEq, Eq)]
@@ -110,8 +110,10 @@ impl Split {
         }
         let [_, height, width, channels] = self.shape;
         let n_pixels = height * width * channels;
-        let pixels = places.iter().flat_map(|&place| &self.pixels[place * n_pixels..][..n_pixels]);
-        let pixels: Vec<u8> = pixels.copied().collect();
+        let mut pixels = Vec::with_capacity(places.len() * n_pixels);
+        for &place in places {
+            pixels.extend_from_slice(&self.pixels[place * n_pixels..][..n_pixels]);
+        }
         let labels = places.iter().map(|&place| self.labels[place]).collect();
         Self::of_pixels(pixels.into(), [height, width, channels], labels)
     }

@@ -58,6 +58,10 @@ struct Bound {
 /// with the chance of the hypergeometric distribution, and with less of one if there are fewer. An
 /// evaluation ends where that chance is at most [`MISTAKEN`] over the number of times that it may end, so
 /// by the union bound one that would reach the goal ends early with a chance of at most [`MISTAKEN`].
+///
+/// The chance is that of the order, which was drawn once and whatever the networks learn: of `N` evaluations
+/// that reach the goal, `N` times [`MISTAKEN`] are expected to end early, though hardly one alone. Each
+/// would put a result at a later evaluation, none at an earlier one.
 struct ErrorBound {
     if_reached: Hypergeometric,
     allowed: f64,
@@ -156,10 +160,12 @@ impl Sums {
 }
 
 impl Bound {
-    /// Given the sum over so many labels.
+    /// Given the sum over so many labels. Their mean, which is recorded, is no better than the goal then.
     fn is_out_of_reach(&self, sum: f64, n_labels: usize) -> bool {
+        let are_too_many =
+            || self.errors.as_ref().is_some_and(|errors| errors.are_too_many(sum, n_labels));
         sum / as_f64(self.n_labels) >= self.below
-            || self.errors.as_ref().is_some_and(|errors| errors.are_too_many(sum, n_labels))
+            || (sum / as_f64(n_labels) >= self.below && are_too_many())
     }
 }
 
@@ -167,20 +173,25 @@ impl ErrorBound {
     /// Of a goal on `n` examples that is looked at so often.
     fn new(n: usize, below: f64, n_looks: usize) -> Self {
         let reaches = |&n_errors: &usize| as_f64(n_errors) / as_f64(n) < below;
+        // Where not even no error reaches it, that is certain at the first look.
         let n_allowed = (0..=n).rev().find(reaches).unwrap_or(0);
         let allowed = MISTAKEN / as_f64(n_looks.max(1));
         Self { if_reached: Hypergeometric::new(n, n_allowed), allowed }
     }
 
     fn are_too_many(&self, n_errors: f64, n_examples: usize) -> bool {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a count, or a forecast of one"
+        )]
         let n_errors = n_errors as usize;
         self.if_reached.chance_of_as_many(n_examples, n_errors) <= self.allowed
     }
 }
 
-/// The next chunks to be run before one looks again: of the rest of a part, as many as it seems to take,
-/// at least one.
+/// The next chunks to be run before one looks again: of the rest of a part, as many as it seems to take by
+/// what is known, and no more than are known; at least one.
 fn n_chunks(bound: Option<&Bound>, sums: &Sums, rest: &[usize]) -> usize {
     let Some(bound) = bound else { return rest.len() };
     if sums.n_labels == 0 {
@@ -190,7 +201,8 @@ fn n_chunks(bound: Option<&Bound>, sums: &Sums, rest: &[usize]) -> usize {
     let mut n_labels = sums.n_labels;
     let takes = rest.iter().position(|of_chunk| {
         n_labels += of_chunk;
-        bound.is_out_of_reach(mean * as_f64(n_labels), n_labels)
+        let is_twice = n_labels >= 2 * sums.n_labels;
+        is_twice || bound.is_out_of_reach(mean * as_f64(n_labels), n_labels)
     });
     takes.map_or(rest.len(), |index| index + 1)
 }

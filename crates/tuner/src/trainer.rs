@@ -89,9 +89,9 @@ pub trait LaneTrainer {
     /// Metrics of the given lanes, in that order. Pure: it does not change training.
     ///
     /// With a goal, a lane's evaluation of the goal's split may end once it is clear that the goal is not
-    /// reached, with a chance of at most 1e-9 that it is; the metrics of that split are then those of the
-    /// examples up to there, by which the goal is not reached either. Where the goal is reached, they are
-    /// those of the whole split, bit for bit as without a goal.
+    /// reached; the metrics of that split are then those of the examples up to there, by which the goal is
+    /// not reached either. Where the goal is reached, they are those of the whole split, bit for bit as
+    /// without a goal; such an evaluation ends early with a chance of at most 1e-9.
     ///
     /// # Errors
     ///

@@ -116,7 +116,7 @@ fn settings(experiment: &CheckedExperiment) -> Facts {
     });
     let examples = experiment.decided_goal().map_or(String::new(), |goal| {
         let goal = format::goal(goal);
-        format!("the first, until it is certain that {goal} is not reached; all, where it is")
+        format!("the first, until it is clear that {goal} is not reached; all, where it is")
     });
     let spacing = format::number(experiment.evaluation.relative_spacing * 100.0);
     vec![

@@ -42,7 +42,7 @@ fn caption(record: &Record) -> String {
     let of_first = match record.decided_goal {
         None => "",
         Some(_) => {
-            " Values that miss it are means over the examples that were evaluated until that was certain."
+            " Values that miss it are means over the examples that were evaluated until that was clear."
         }
     };
     format!(

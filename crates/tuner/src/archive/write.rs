@@ -70,7 +70,7 @@ pub fn write_archive(record: &Record, archive: &Path) -> Result<Written, TunerEr
     if let Some(goal) = &record.decided_goal {
         return Err(TunerError::NotForArchive {
             found: format!(
-                "evaluations that ended once it was certain that the goal for {} is not reached, so that \
+                "evaluations that ended once it was clear that the goal for {} is not reached, so that \
                  values are means over the first examples",
                 goal.metric
             ),

@@ -181,9 +181,10 @@ pub enum EvaluatedExamples {
     /// Every one: values that can be held against any goal.
     #[default]
     All,
-    /// The first ones, until it is clear that the goal is not reached: certain, or but for a chance of 1e-9
-    /// in an evaluation. Steps to result are those of whole evaluations, and so is a value that reaches
-    /// the goal; one that misses it is the mean over the examples up to there.
+    /// The first ones, until it is clear that the goal is not reached. Steps to result are those of whole
+    /// evaluations, and so is a value that reaches the goal; one that misses it is the mean over the
+    /// examples up to there. An evaluation that would reach the goal ends early with a chance of at most
+    /// 1e-9.
     UntilDecided,
 }
 
