@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Seek};
 use std::path::Path;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::{ImageError, ImageReader, Limits, RgbImage};
 
 use super::{SIDE, View};
@@ -94,13 +95,14 @@ fn resize(
     bytes: &mut [u8],
 ) -> Result<(), Box<dyn std::error::Error>> {
     let (width, height) = image.dimensions();
-    let source = ImageRef::new(width, height, image.as_raw(), PixelType::U8x3)?;
+    let source = TypedImageRef::<U8x3>::from_buffer(width, height, image.as_raw())?;
     let side = u32::try_from(SIDE)?;
-    let mut seen = Image::from_slice_u8(side, side, bytes, PixelType::U8x3)?;
+    let mut seen = TypedImage::<U8x3>::from_buffer(side, side, bytes)?;
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
         .crop(square.left, square.top, square.side, square.side);
-    Resizer::new().resize(&source, &mut seen, &options)?;
+    // Of one kind of pixel: `resize` is of all that there are, which takes minutes to compile.
+    Resizer::new().resize_typed(&source, &mut seen, &options)?;
     if square.is_mirrored {
         for row in bytes.chunks_exact_mut(3 * SIDE) {
             row.as_chunks_mut::<3>().0.reverse();
