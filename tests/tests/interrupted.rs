@@ -135,7 +135,7 @@ fn killed_on_the_cpu() {
 
 #[test]
 fn killed_on_a_device() {
-    interrupt("wgpu", 50, kill);
+    interrupt("wgpu", 20, kill);
 }
 
 /// Files cannot grow beyond a limit, as on a disk that is full.

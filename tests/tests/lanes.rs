@@ -16,7 +16,7 @@ const BATCH_SIZE: usize = 5;
 fn workload(model: &str, optimizer: Optimizer, choice: DeviceChoice) -> Workload {
     let model = Model::find(model).expect("the model exists");
     let dataset = match model.reads_tokens() {
-        true => critbatch_data::load("text", Some(critbatch_tests::text_folder())),
+        true => critbatch_data::load("text_2k", Some(critbatch_tests::text_folder())),
         false => critbatch_data::load("mnist_5k", None),
     };
     let dataset = dataset.expect("the data is there");
