@@ -6,7 +6,7 @@ use critbatch_tuner::{Goal, Metrics, Threshold};
 use crate::average_precision::average_precision;
 use crate::error::ModelError;
 use crate::examples::Targets;
-use crate::hypergeometric::Hypergeometric;
+use crate::hypergeometric::{Hypergeometric, as_f64};
 
 /// The chance at most that an evaluation ends early although the goal is reached.
 const MISTAKEN: f64 = 1e-9;
@@ -14,9 +14,13 @@ const MISTAKEN: f64 = 1e-9;
 /// An evaluated split: its name in metrics and how plans go through it.
 #[derive(Debug, Clone)]
 pub(crate) struct Evaluation {
-    pub(crate) split: &'static str,
-    pub(crate) parts: Vec<EvaluatedPart>,
-    pub(crate) targets: Targets,
+    split: &'static str,
+    parts: Vec<EvaluatedPart>,
+    targets: Targets,
+    n_labels: usize,
+    /// How many errors the first examples hold, where each is an error or none: they are a sample. The
+    /// tokens of a sentence are none: they come together.
+    sample: Option<Hypergeometric>,
 }
 
 /// A part of an evaluated split: a plan goes through it in chunks, one an iteration.
@@ -44,11 +48,11 @@ struct Sums {
 /// It certainly is once the terms so far, over the number of all labels, are no better than the goal.
 /// Rounded sums and quotients ascend as exact ones do, so the whole mean, summed in the same order, is no
 /// better either.
-struct Bound {
+struct Bound<'evaluation> {
     of: fn(&Sums) -> f64,
     below: f64,
     n_labels: usize,
-    errors: Option<ErrorBound>,
+    errors: Option<ErrorBound<'evaluation>>,
 }
 
 /// Where the terms are errors of examples in [random order](crate::evaluation_order): errors so many that
@@ -62,12 +66,23 @@ struct Bound {
 /// The chance is that of the order, which was drawn once and whatever the networks learn: of `N` evaluations
 /// that reach the goal, `N` times [`MISTAKEN`] are expected to end early, though hardly one alone. Each
 /// would put a result at a later evaluation, none at an earlier one.
-struct ErrorBound {
-    if_reached: Hypergeometric,
+struct ErrorBound<'evaluation> {
+    sample: &'evaluation Hypergeometric,
+    /// The most errors that reach the goal.
+    n_allowed: usize,
+    /// The most chance at which there are too many.
     allowed: f64,
 }
 
 impl Evaluation {
+    /// Of a split in parts, whose examples come in [random order](crate::evaluation_order) if each has a
+    /// class.
+    pub(crate) fn new(split: &'static str, parts: Vec<EvaluatedPart>, targets: Targets) -> Self {
+        let n_labels = parts.iter().flat_map(|part| &part.n_labels).sum();
+        let sample = (targets == Targets::Class).then(|| Hypergeometric::new(n_labels));
+        Self { split, parts, targets, n_labels, sample }
+    }
+
     /// The metrics of each lane. With a goal on them each lane's end with the first chunk after which the
     /// goal is [out of reach](Bound), and are then means over the chunks up to there.
     ///
@@ -103,20 +118,27 @@ impl Evaluation {
     }
 
     /// Where a goal is out of reach; `None` where that shows at the end only.
-    fn bound(&self, goal: &Goal) -> Option<Bound> {
+    fn bound(&self, goal: &Goal) -> Option<Bound<'_>> {
         let Threshold::Below(below) = goal.threshold else { return None };
-        let chunks = || self.parts.iter().flat_map(|part| &part.n_labels);
-        let n_labels = chunks().sum();
-        let errors = || ErrorBound::new(n_labels, below, chunks().count());
-        let (of, errors): (fn(&Sums) -> f64, _) =
-            match (goal.metric.strip_prefix(self.split)?, self.targets) {
-                ("/cross_entropy_error", _) => (|sums| sums.loss, None),
-                ("/classification_error", Targets::Class) => (Sums::n_errors, Some(errors())),
-                // The tokens of a sentence are no sample: they come together.
-                ("/classification_error", Targets::Tokens) => (Sums::n_errors, None),
-                _ => return None,
-            };
-        Some(Bound { of, below, n_labels, errors })
+        let errors = || self.sample.as_ref().map(|sample| self.error_bound(sample, below));
+        let (of, errors): (fn(&Sums) -> f64, _) = match goal.metric.strip_prefix(self.split)? {
+            "/cross_entropy_error" => (|sums| sums.loss, None),
+            "/classification_error" if self.targets != Targets::Set => (Sums::n_errors, errors()),
+            _ => return None,
+        };
+        Some(Bound { of, below, n_labels: self.n_labels, errors })
+    }
+
+    fn error_bound<'sample>(
+        &self,
+        sample: &'sample Hypergeometric,
+        below: f64,
+    ) -> ErrorBound<'sample> {
+        let reaches = |&n_errors: &usize| as_f64(n_errors) / as_f64(self.n_labels) < below;
+        // Where not even no error reaches it, that is certain at the first look.
+        let n_allowed = (0..=self.n_labels).rev().find(reaches).unwrap_or(0);
+        let n_looks: usize = self.parts.iter().map(|part| part.n_labels.len()).sum();
+        ErrorBound { sample, n_allowed, allowed: MISTAKEN / as_f64(n_looks.max(1)) }
     }
 
     /// No metrics where nothing ran: in a lane that had diverged.
@@ -140,7 +162,11 @@ impl Evaluation {
 
 impl Sums {
     /// Adds what was recorded of the next chunks, each with its labels, until it is decided.
-    fn add<'r>(&mut self, chunks: impl Iterator<Item = (&'r [f32], usize)>, bound: Option<&Bound>) {
+    fn add<'r>(
+        &mut self,
+        chunks: impl Iterator<Item = (&'r [f32], usize)>,
+        bound: Option<&Bound<'_>>,
+    ) {
         for (row, n_labels) in chunks {
             let (false, Some((loss, quality))) = (self.is_decided, row.split_first()) else {
                 return;
@@ -159,7 +185,7 @@ impl Sums {
     }
 }
 
-impl Bound {
+impl Bound<'_> {
     /// Given the sum over so many labels. Their mean, which is recorded, is no better than the goal then.
     fn is_out_of_reach(&self, sum: f64, n_labels: usize) -> bool {
         let are_too_many =
@@ -169,16 +195,7 @@ impl Bound {
     }
 }
 
-impl ErrorBound {
-    /// Of a goal on `n` examples that is looked at so often.
-    fn new(n: usize, below: f64, n_looks: usize) -> Self {
-        let reaches = |&n_errors: &usize| as_f64(n_errors) / as_f64(n) < below;
-        // Where not even no error reaches it, that is certain at the first look.
-        let n_allowed = (0..=n).rev().find(reaches).unwrap_or(0);
-        let allowed = MISTAKEN / as_f64(n_looks.max(1));
-        Self { if_reached: Hypergeometric::new(n, n_allowed), allowed }
-    }
-
+impl ErrorBound<'_> {
     fn are_too_many(&self, n_errors: f64, n_examples: usize) -> bool {
         #[expect(
             clippy::cast_possible_truncation,
@@ -186,13 +203,13 @@ impl ErrorBound {
             reason = "a count, or a forecast of one"
         )]
         let n_errors = n_errors as usize;
-        self.if_reached.chance_of_as_many(n_examples, n_errors) <= self.allowed
+        self.sample.chance_of_as_many(self.n_allowed, n_examples, n_errors) <= self.allowed
     }
 }
 
 /// The next chunks to be run before one looks again: of the rest of a part, as many as it seems to take by
 /// what is known, and no more than are known; at least one.
-fn n_chunks(bound: Option<&Bound>, sums: &Sums, rest: &[usize]) -> usize {
+fn n_chunks(bound: Option<&Bound<'_>>, sums: &Sums, rest: &[usize]) -> usize {
     let Some(bound) = bound else { return rest.len() };
     if sums.n_labels == 0 {
         return 1;
@@ -216,11 +233,6 @@ pub(crate) fn repeats_in<'l>(
     let mut repeats = vec![0; n_lanes];
     lanes.into_iter().for_each(|&lane| repeats[lane] = n_times);
     repeats
-}
-
-#[expect(clippy::cast_precision_loss, reason = "splits stay below 2^52 labels")]
-fn as_f64(n_labels: usize) -> f64 {
-    n_labels as f64
 }
 
 fn as_u32(n_chunks: usize) -> u32 {

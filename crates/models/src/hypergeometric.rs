@@ -4,31 +4,30 @@
 //! Of `n` examples `m` are marked; the first `k` of an order of all of them hold `X` of those:
 //! `P(X = x) = C(m, x) C(n - m, k - x) / C(n, k)`, the hypergeometric distribution.
 
-/// The distribution, for any number of drawn examples.
+/// The distribution, for any number of marked and of drawn examples.
 #[derive(Debug, Clone)]
 pub(crate) struct Hypergeometric {
     n: usize,
-    n_marked: usize,
     /// `ln i!` for `i` up to `n`.
     ln_factorials: Vec<f64>,
 }
 
 impl Hypergeometric {
-    /// Of `n` examples, `n_marked` of which are marked.
-    pub(crate) fn new(n: usize, n_marked: usize) -> Self {
+    /// Of `n` examples.
+    pub(crate) fn new(n: usize) -> Self {
         let mut sum = 0.0;
         let logarithms = (1..=n).map(|i| {
             sum += as_f64(i).ln();
             sum
         });
         let ln_factorials = std::iter::once(0.0).chain(logarithms).collect();
-        Self { n, n_marked: n_marked.min(n), ln_factorials }
+        Self { n, ln_factorials }
     }
 
-    /// `P(X >= x)` for the first `k` examples, where `x` is above the mean `k m / n`; 1, which bounds it,
-    /// elsewhere.
-    pub(crate) fn chance_of_as_many(&self, k: usize, x: usize) -> f64 {
-        let &Self { n, n_marked, .. } = self;
+    /// `P(X >= x)` for the first `k` examples with `n_marked` marked ones in all, where `x` is above the
+    /// mean `k m / n`; 1, which bounds it, elsewhere.
+    pub(crate) fn chance_of_as_many(&self, n_marked: usize, k: usize, x: usize) -> f64 {
+        let n = self.n;
         if as_f64(x) * as_f64(n) <= as_f64(k) * as_f64(n_marked) {
             return 1.0;
         }
@@ -57,9 +56,10 @@ impl Hypergeometric {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "splits stay below 2^52 examples")]
-fn as_f64(n_examples: usize) -> f64 {
-    n_examples as f64
+/// A count in sums.
+#[expect(clippy::cast_precision_loss, reason = "splits stay below 2^52 labels")]
+pub(crate) fn as_f64(count: usize) -> f64 {
+    count as f64
 }
 
 #[cfg(test)]
@@ -80,11 +80,11 @@ mod tests {
     #[test]
     fn chances_are_those_of_counting_all_sets() {
         let n = 12;
+        let distribution = Hypergeometric::new(n);
         for m in 0..=n {
-            let distribution = Hypergeometric::new(n, m);
             for (k, x) in (1..=n).flat_map(|k| (0..=k + 1).map(move |x| (k, x))) {
                 let (found, expected) =
-                    (distribution.chance_of_as_many(k, x), counted([n, m, k, x]));
+                    (distribution.chance_of_as_many(m, k, x), counted([n, m, k, x]));
                 if x * n <= k * m {
                     assert!(found == 1.0 && expected <= 1.0, "{m} {k} {x}");
                 } else {
@@ -113,7 +113,7 @@ mod tests {
             ([500, 14, 125, 9], 0.001_855_699_509_301_528),
         ];
         for ([n, m, k, x], expected) in golden {
-            let found = Hypergeometric::new(n, m).chance_of_as_many(k, x);
+            let found = Hypergeometric::new(n).chance_of_as_many(m, k, x);
             assert!((found / expected - 1.0).abs() < 1e-8, "{found}, exactly {expected}");
         }
     }

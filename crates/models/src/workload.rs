@@ -173,11 +173,8 @@ impl Workload {
                 plan += 1;
                 EvaluatedPart { plan, n_labels: self.n_labels(part) }
             });
-            evaluations.push(Evaluation {
-                split: split.name(),
-                parts: evaluated.collect(),
-                targets: self.train.examples.targets(),
-            });
+            let targets = self.train.examples.targets();
+            evaluations.push(Evaluation::new(split.name(), evaluated.collect(), targets));
         }
         let n_noise = self.gradient_noise_scale.then_some(N_MICRO_BATCHES);
         let evaluated = self.evaluated.iter().flat_map(|(_, parts)| parts);
