@@ -110,10 +110,7 @@ impl Split {
         }
         let [_, height, width, channels] = self.shape;
         let n_pixels = height * width * channels;
-        let mut pixels = Vec::with_capacity(places.len() * n_pixels);
-        for &place in places {
-            pixels.extend_from_slice(&self.pixels[place * n_pixels..][..n_pixels]);
-        }
+        let pixels = pixels_at(&self.pixels, n_pixels, places);
         let labels = places.iter().map(|&place| self.labels[place]).collect();
         Self::of_pixels(pixels.into(), [height, width, channels], labels)
     }
@@ -135,6 +132,15 @@ impl Split {
     pub fn labels(&self) -> ArrayView1<'_, u16> {
         self.labels.view()
     }
+}
+
+/// The `n_pixels` pixels of each image at these places.
+pub(crate) fn pixels_at(pixels: &[u8], n_pixels: usize, places: &[usize]) -> Vec<u8> {
+    let mut found = Vec::with_capacity(places.len() * n_pixels);
+    for &place in places {
+        found.extend_from_slice(&pixels[place * n_pixels..][..n_pixels]);
+    }
+    found
 }
 
 impl fmt::Debug for Split {

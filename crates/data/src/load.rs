@@ -9,7 +9,7 @@ use crate::cache::Cache;
 use crate::catalogue::{
     DataFile, DatasetInfo, Files, IdxPair, ImageInfo, Storage, find, images, owner_of,
 };
-use crate::dataset::{Dataset, ImageDataset, Split};
+use crate::dataset::{Dataset, ImageDataset, Split, pixels_at};
 use crate::error::DataError;
 use crate::idx;
 use crate::locate::{SearchPath, existing_file};
@@ -195,10 +195,7 @@ struct Examples {
 impl Examples {
     fn select(&self, indices: &[usize]) -> Split {
         let n_pixels = self.example_shape.iter().product::<usize>();
-        let mut pixels = Vec::with_capacity(indices.len() * n_pixels);
-        for &index in indices {
-            pixels.extend_from_slice(&self.pixels[index * n_pixels..][..n_pixels]);
-        }
+        let pixels = pixels_at(&self.pixels, n_pixels, indices);
         let labels = indices.iter().map(|&index| u16::from(self.labels[index])).collect();
         Split::of_pixels(pixels.into(), self.example_shape, labels)
     }
