@@ -2,12 +2,14 @@
 //! is the gradient that training follows.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 
 use critbatch_models::{
     Compute, DeviceChoice, EvaluationSplit, Measured, Model, Optimizer, Workload,
 };
 use critbatch_tuner::{
-    GRADIENT_NOISE_METRICS, GRADIENT_VARIANCE, LaneTrainer, Metrics, SQUARED_GRADIENT_NORM, Trial,
+    Event, Experiment, GRADIENT_NOISE_METRICS, GRADIENT_VARIANCE, LaneTrainer, Metrics, Provenance,
+    Record, RunOptions, SQUARED_GRADIENT_NORM, Store, TrainerFactory, Trial, run,
 };
 use safetensors::SafeTensors;
 
@@ -50,10 +52,11 @@ fn course(model: &str, choice: DeviceChoice, measured: bool) -> Vec<(Vec<u8>, Me
         .into_iter()
         .map(|steps| {
             trainer.advance(&[0, steps]).expect("training runs");
-            let mut metrics = trainer.evaluate(&[1], None).expect("it can be measured").remove(0);
+            let noise = trainer.gradient_noise(&[1]).expect("it can be measured").remove(0);
             for name in GRADIENT_NOISE_METRICS {
-                assert_eq!(metrics.remove(name).is_some(), measured, "{name}");
+                assert_eq!(noise.contains_key(name), measured, "{name}");
             }
+            let metrics = trainer.evaluate(&[1], None).expect("it can be measured").remove(0);
             (trainer.snapshot(1).expect("it can be saved"), metrics)
         })
         .collect()
@@ -100,7 +103,7 @@ fn devices_agree(model: &str) {
         let snapshot = native.snapshot(0).expect("it can be saved");
         wgsl.restore(0, &trial, &snapshot).expect("it can be continued elsewhere");
         let measure = |trainer: &mut dyn LaneTrainer| {
-            let metrics = trainer.evaluate(&[0], None).expect("it can be measured").remove(0);
+            let metrics = trainer.gradient_noise(&[0]).expect("it can be measured").remove(0);
             GRADIENT_NOISE_METRICS.map(|name| metrics[name])
         };
         let (a, b) = (measure(&mut native), measure(&mut wgsl));
@@ -149,7 +152,7 @@ fn the_mean_estimate_is_the_gradient_that_training_follows() {
     let before = weights(&mut trainer, 1);
     let mut rows = Vec::new();
     for measurement in 0..N_MEASUREMENTS {
-        let metrics = trainer.evaluate(&[0], None).expect("it can be measured").remove(0);
+        let metrics = trainer.gradient_noise(&[0]).expect("it can be measured").remove(0);
         rows.push([metrics[SQUARED_GRADIENT_NORM], metrics[GRADIENT_VARIANCE]]);
         trainer.advance(&[1, u64::from(measurement == 0)]).expect("training runs");
     }
@@ -169,4 +172,59 @@ fn the_mean_estimate_is_the_gradient_that_training_follows() {
         "mean estimate {mean} with standard error {standard_error}, exact {exact}"
     );
     assert!(variance > exact, "examples differ: tr Sigma {variance}, |G|^2 {exact}");
+}
+
+const EXPERIMENT: &str = r#"
+[workload]
+dataset = "mnist_5k"
+model = "fc_64_64_64"
+optimizer = "sgd"
+[goal]
+metric = "val/classification_error"
+below = 0.0
+[batch_sizes]
+list = [64]
+[search]
+sampler = "halton"
+trials = 3
+seed = 0
+[search.space]
+learning_rate = { log = [0.01, 0.1] }
+[budget]
+steps = 40
+stop = "budget"
+[evaluation]
+relative_spacing = 0.25
+gradient_noise_scale = true
+"#;
+
+/// At batch size 64 once in 8 steps, where there is a point; all else at all points.
+#[test]
+fn a_run_measures_the_noise_once_in_512_examples() {
+    let mut workload = workload("fc_64_64_64", Optimizer::Sgd, DeviceChoice::Cpu, true);
+    let experiment = Experiment::parse(EXPERIMENT, "experiment.toml")
+        .and_then(|experiment| experiment.check(&workload.facts()))
+        .expect("the experiment is sound");
+    let directory = tempfile::tempdir().expect("a temporary folder");
+    let provenance =
+        Provenance { device: "cpu".into(), version: "1".into(), notes: BTreeMap::new() };
+    let mut store = Store::open_or_create(directory.path(), &experiment, &provenance)
+        .expect("the folder can be written");
+    let options = RunOptions { lanes: Some(2), ..RunOptions::default() };
+    let (mut observer, stop) = (|_: &Event<'_>| (), AtomicBool::new(false));
+    run(&experiment, &mut workload, &mut store, &options, &mut observer, &stop)
+        .expect("it runs to its end");
+    let record = Record::of_store(&store).expect("the store can be read");
+    let trials = &record.studies[0].trials;
+    assert_eq!(trials.len(), 3);
+    for trial in trials {
+        let steps = |metric: &str| -> Vec<u64> {
+            let measured = trial.curve.rows(metric).filter(|(_, value)| !value.is_nan());
+            measured.map(|(step, _)| step).collect()
+        };
+        let all = [0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19, 24, 30, 37, 40];
+        assert_eq!(steps("val/classification_error"), all);
+        assert_eq!(steps(SQUARED_GRADIENT_NORM), [0, 8, 19, 24, 37, 40]);
+        assert_eq!(steps(GRADIENT_VARIANCE), [0, 8, 19, 24, 37, 40]);
+    }
 }

@@ -42,8 +42,15 @@ fn trial(trial_id: u64, optimizer: Optimizer) -> Trial {
     Trial { batch_size: BATCH_SIZE as u64, trial_id, seed: 1, parameters }
 }
 
-fn bits(metrics: &Metrics) -> Vec<(String, u64)> {
-    metrics.iter().map(|(name, value)| (name.clone(), value.to_bits())).collect()
+/// All that can be measured of each lane, as bits.
+fn measure(trainer: &mut dyn LaneTrainer, lanes: &[usize]) -> Vec<Vec<(String, u64)>> {
+    let evaluations = trainer.evaluate(lanes, None).expect("it can be measured");
+    let noise = trainer.gradient_noise(lanes).expect("it can be measured");
+    let bits = |metrics: Metrics| -> Vec<(String, u64)> {
+        metrics.into_iter().map(|(name, value)| (name, value.to_bits())).collect()
+    };
+    let all = evaluations.into_iter().zip(noise);
+    all.map(|(metrics, noise)| bits(metrics.into_iter().chain(noise).collect())).collect()
 }
 
 /// Steps before the first and the second measurement.
@@ -71,12 +78,8 @@ fn outcomes(
                 (0..n_lanes).map(|lane| if lane < group.len() { steps } else { 0 }).collect();
             let diverged = trainer.advance(&steps).expect("training runs");
             assert!(diverged.iter().all(Option::is_none), "these trials do not diverge");
-            for (all, metrics) in measurements
-                .iter_mut()
-                .zip(trainer.evaluate(&lanes, None).expect("it can be measured"))
-            {
-                all.push(bits(&metrics));
-            }
+            let measured = measure(&mut trainer, &lanes);
+            measurements.iter_mut().zip(measured).for_each(|(all, metrics)| all.push(metrics));
         }
         for (lane, measurements) in lanes.into_iter().zip(measurements) {
             all.push((measurements, trainer.snapshot(lane).expect("it can be saved")));
@@ -198,10 +201,10 @@ fn a_diverged_trial_harms_nobody(choice: DeviceChoice) -> Option<u64> {
     trainer.start(0, &trial(0, optimizer)).expect("the trial starts");
     trainer.start(1, &wild).expect("the trial starts");
     trainer.advance(&[2, 2]).expect("training runs");
-    let first = trainer.evaluate(&[0], None).expect("it can be measured");
+    let first = measure(&mut trainer, &[0]).remove(0);
     let diverged = trainer.advance(&[3, 3]).expect("training runs");
-    let second = trainer.evaluate(&[0], None).expect("it can be measured");
-    assert_eq!(alone[0].0, [bits(&first[0]), bits(&second[0])], "the neighbour's measurements");
+    let second = measure(&mut trainer, &[0]).remove(0);
+    assert_eq!(alone[0].0, [first, second], "the neighbour's measurements");
     assert_eq!(diverged[0], None, "the neighbour is well");
     diverged[1]
 }

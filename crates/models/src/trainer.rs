@@ -49,6 +49,10 @@ impl Trainer {
         }
     }
 
+    fn check_all_occupied(&self, lanes: &[usize]) -> Result<(), ModelError> {
+        lanes.iter().try_for_each(|&lane| self.check_occupied(lane))
+    }
+
     /// The state of a trial where a saved one left off. All but a few counters follow from trial and step,
     /// and must.
     fn resumed(&self, trial: &Trial, saved: LaneState) -> Result<LaneState, ModelError> {
@@ -91,22 +95,6 @@ impl Trainer {
                 return Ok(states);
             }
         }
-    }
-
-    /// Adds the metrics of the gradient noise to those of each lane.
-    fn measure_gradient_noise(
-        &mut self,
-        plan: usize,
-        lanes: &[usize],
-        metrics: &mut [Metrics],
-    ) -> Result<(), ModelError> {
-        let repeats = repeats_in(self.executor.lanes(), lanes, N_MICRO_BATCHES);
-        self.executor.run(plan, &repeats)?;
-        let records = self.executor.records(plan)?;
-        for (&lane, metrics) in lanes.iter().zip(metrics) {
-            metrics.extend(gradient_noise::metrics(&records[lane]));
-        }
-        Ok(())
     }
 }
 
@@ -155,18 +143,24 @@ impl LaneTrainer for Trainer {
         lanes: &[usize],
         goal: Option<&Goal>,
     ) -> Result<Vec<Metrics>, TrainerError> {
-        for &lane in lanes {
-            self.check_occupied(lane)?;
-        }
+        self.check_all_occupied(lanes)?;
         let mut metrics = vec![Metrics::new(); lanes.len()];
-        if let Some(plan) = self.gradient_noise_plan {
-            self.measure_gradient_noise(plan, lanes, &mut metrics)?;
-        }
         for evaluation in &self.evaluations {
             let of_split = evaluation.run(&mut *self.executor, lanes, goal)?;
             metrics.iter_mut().zip(of_split).for_each(|(metrics, split)| metrics.extend(split));
         }
         Ok(metrics)
+    }
+
+    fn gradient_noise(&mut self, lanes: &[usize]) -> Result<Vec<Metrics>, TrainerError> {
+        self.check_all_occupied(lanes)?;
+        let Some(plan) = self.gradient_noise_plan else {
+            return Ok(vec![Metrics::new(); lanes.len()]);
+        };
+        let repeats = repeats_in(self.executor.lanes(), lanes, N_MICRO_BATCHES);
+        self.executor.run(plan, &repeats).map_err(ModelError::from)?;
+        let records = self.executor.records(plan).map_err(ModelError::from)?;
+        Ok(lanes.iter().map(|&lane| gradient_noise::metrics(&records[lane])).collect())
     }
 
     fn snapshot(&mut self, lane: usize) -> Result<Vec<u8>, TrainerError> {

@@ -1,5 +1,9 @@
 //! When a trial is measured: on a grid whose relative spacing is the same at every batch size.
 
+/// Examples that are trained on, on the average, from one measurement of the gradient noise to the next at
+/// least: twice as many as a measurement looks at.
+const EXAMPLES_PER_NOISE_POINT: u64 = 512;
+
 /// The steps at which a trial is measured.
 ///
 /// # Equation
@@ -61,6 +65,20 @@ impl EvaluationGrid {
         self.points().take_while(|point| *point < end).find(|point| !is_measured(*point))
     }
 
+    /// Whether the gradient noise is measured at a point too, at a batch size B: where the point is the
+    /// first one in its stretch of w = ceil(512 / B) steps, from 0 to w - 1, from w to 2 w - 1 and so on.
+    ///
+    /// A measurement takes as long as training on some hundred examples, and at small batch sizes points
+    /// lie closer together than that. So it takes about half as long as training at most. What is left out
+    /// hardly weighs: the noise scale weighs a measurement by the steps that it stands for.
+    #[must_use]
+    pub fn is_noise_point(&self, point: u64, batch_size: u64) -> bool {
+        let stretch = EXAMPLES_PER_NOISE_POINT.div_ceil(batch_size.max(1));
+        let begin = point / stretch * stretch;
+        let first = begin.checked_sub(1).map_or(Some(0), |before| self.next_after(before));
+        first == Some(point)
+    }
+
     fn geometric_point(&self, k: u64) -> u64 {
         (self.dense_end as f64 * (1.0 + self.relative_spacing).powf(k as f64)).round() as u64
     }
@@ -103,7 +121,35 @@ mod tests {
         assert_eq!(points.last(), Some(&1000));
     }
 
+    #[test]
+    fn noise_is_measured_once_in_512_examples() {
+        let grid = EvaluationGrid::new(0.25, 40);
+        let points_at = |batch_size| -> Vec<u64> {
+            grid.points().filter(|point| grid.is_noise_point(*point, batch_size)).collect()
+        };
+        // All points: 0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19, 24, 30, 37 and 40.
+        assert_eq!(points_at(64), [0, 8, 19, 24, 37, 40]);
+        assert_eq!(points_at(100), [0, 6, 12, 19, 24, 30, 37]);
+        assert_eq!(points_at(1), [0]);
+        assert_eq!(points_at(512), grid.points().collect::<Vec<u64>>());
+        assert!(!grid.is_noise_point(16, 64), "no point");
+    }
+
     proptest! {
+        #[test]
+        fn every_stretch_with_points_has_one_measurement_of_noise(
+            spacing in 0.01..1.0_f64,
+            budget in 1..100_000_u64,
+            batch_size in 1..2000_u64,
+        ) {
+            let grid = EvaluationGrid::new(spacing, budget);
+            let stretch = |point: &u64| point / 512_u64.div_ceil(batch_size);
+            let mut all: Vec<u64> = grid.points().map(|point| stretch(&point)).collect();
+            all.dedup();
+            let noisy = grid.points().filter(|point| grid.is_noise_point(*point, batch_size));
+            prop_assert_eq!(noisy.map(|point| stretch(&point)).collect::<Vec<u64>>(), all);
+        }
+
         #[test]
         fn grid_ascends_and_keeps_its_spacing(spacing in 0.001..1.0_f64, budget in 1..10_000_000_u64) {
             let points = points(spacing, budget);

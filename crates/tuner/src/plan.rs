@@ -83,8 +83,10 @@ impl Plan {
                 None if study.n_left() > 0 && study.needs_measuring(options) => {
                     let space = space(experiment, *batch_size, store)?;
                     let n_steps = study.n_left().saturating_mul(study.budget_steps);
+                    let noise = study.noise_share(experiment);
+                    let (size, counts) = (*batch_size, &counts);
                     let measured =
-                        measure_speed(factory, &space, *batch_size, &counts, n_steps, clock)?;
+                        measure_speed(factory, &space, size, counts, n_steps, noise, clock)?;
                     study.set_measured(measured, factory);
                 }
                 None => study.set_lanes(counts.first(), counts.limit(), counts.first(), factory),
@@ -167,14 +169,20 @@ impl StudyPlan {
             memory_bytes: None,
             checkpoint_bytes: 0,
             budget_steps,
-            n_evaluations: EvaluationGrid::new(
-                experiment.evaluation.relative_spacing,
-                budget_steps,
-            )
-            .n_points(),
+            n_evaluations: grid(experiment, budget_steps).n_points(),
             n_metrics: factory.facts().metrics.len() as u64,
             speed: store.map_or(Ok(None), |store| store.speed(batch_size))?,
         })
+    }
+
+    /// Share of a trial's evaluations at which the gradient noise is measured.
+    fn noise_share(&self, experiment: &CheckedExperiment) -> f64 {
+        if !experiment.evaluation.gradient_noise_scale {
+            return 0.0;
+        }
+        let grid = grid(experiment, self.budget_steps);
+        let is_noise_point = |point: &u64| grid.is_noise_point(*point, self.batch_size);
+        grid.points().filter(is_noise_point).count() as f64 / self.n_evaluations as f64
     }
 
     /// The lanes that may be tried.
@@ -241,6 +249,10 @@ impl StudyPlan {
         };
         seconds(self.n_trials_left) + seconds(self.n_repeats_left)
     }
+}
+
+fn grid(experiment: &CheckedExperiment, budget_steps: u64) -> EvaluationGrid {
+    EvaluationGrid::new(experiment.evaluation.relative_spacing, budget_steps)
 }
 
 /// Duration of a step of some lanes together, on the line through the two that were measured.

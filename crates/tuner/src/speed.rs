@@ -6,7 +6,7 @@ use crate::error::TunerError;
 use crate::lane_counts::{LaneCounts, LanesReason};
 use crate::space::Space;
 use crate::store::Speed;
-use crate::trainer::{LaneTrainer, TrainerError, TrainerFactory, Trial};
+use crate::trainer::{LaneTrainer, Metrics, TrainerError, TrainerFactory, Trial};
 
 /// Measuring goes on until half of this is spent, for one lane and for all lanes each.
 const TIME_LIMIT: Duration = Duration::from_millis(150);
@@ -38,7 +38,8 @@ pub struct MeasuredSpeed {
 ///
 /// Their number is the first of `counts`; then the next ones are tried for as long as each trains at
 /// least 5 % more examples a second than the one before, fits, and to try it costs below 1 % of the
-/// study, whose trials have `n_steps` left in all, and below half a second.
+/// study, whose trials have `n_steps` left in all, and below half a second. At `noise_share` of the
+/// evaluations the gradient noise is measured too; the time of an evaluation has as much of it.
 ///
 /// Without that, it takes about 0.3 s, or as long as one step of one lane, one step of all lanes, and
 /// one evaluation take, if that is more. The lanes train at the lower ends of `space`, where training
@@ -53,9 +54,10 @@ pub fn measure_speed(
     batch_size: u64,
     counts: &LaneCounts,
     n_steps: u64,
+    noise_share: f64,
     clock: &mut dyn FnMut() -> Duration,
 ) -> Result<MeasuredSpeed, TunerError> {
-    let mut measurement = Measurement { factory, space, batch_size, clock };
+    let mut measurement = Measurement { factory, space, batch_size, noise_share, clock };
     let failure = |source| TunerError::Trainer { action: "measure the speed", batch_size, source };
     measurement.search(counts, n_steps).map_err(failure)
 }
@@ -65,6 +67,7 @@ struct Measurement<'a> {
     factory: &'a mut dyn TrainerFactory,
     space: &'a Space,
     batch_size: u64,
+    noise_share: f64,
     clock: &'a mut dyn FnMut() -> Duration,
 }
 
@@ -118,7 +121,11 @@ impl Measurement<'_> {
                 1 => seconds_per_step_alone,
                 _ => seconds_per_step(trainer.as_mut(), self.clock)?,
             },
-            seconds_per_evaluation: seconds_per_evaluation(trainer.as_mut(), self.clock)?,
+            seconds_per_evaluation: seconds_per_evaluation(
+                trainer.as_mut(),
+                self.noise_share,
+                self.clock,
+            )?,
         })
     }
 
@@ -169,15 +176,28 @@ fn seconds_per_step(
     }
 }
 
-/// Times an evaluation of all lanes; one that is quick a second time, when it is warm.
+/// Times an evaluation of all lanes, with as much of the gradient noise as such a share of evaluations has.
 fn seconds_per_evaluation(
     trainer: &mut dyn LaneTrainer,
+    noise_share: f64,
     clock: &mut dyn FnMut() -> Duration,
 ) -> Result<f64, TrainerError> {
     let lanes: Vec<usize> = (0..trainer.lanes()).collect();
+    let evaluation = seconds(clock, &mut || trainer.evaluate(&lanes, None))?;
+    if noise_share == 0.0 {
+        return Ok(evaluation);
+    }
+    Ok(evaluation + noise_share * seconds(clock, &mut || trainer.gradient_noise(&lanes))?)
+}
+
+/// Times a measurement; one that is quick a second time, when it is warm.
+fn seconds(
+    clock: &mut dyn FnMut() -> Duration,
+    measure: &mut dyn FnMut() -> Result<Vec<Metrics>, TrainerError>,
+) -> Result<f64, TrainerError> {
     let mut time = || -> Result<Duration, TrainerError> {
         let before = clock();
-        trainer.evaluate(&lanes, None)?;
+        measure()?;
         Ok(clock().saturating_sub(before))
     };
     let first = time()?;
@@ -194,10 +214,10 @@ mod tests {
     use crate::experiment::Goal;
     use crate::noisy_quadratic::NoisyQuadratic;
     use crate::space::Scale;
-    use crate::trainer::{Metrics, WorkloadFacts};
+    use crate::trainer::WorkloadFacts;
 
     /// The noisy quadratic model on a clock of its own: a step of L lanes takes 1 + L units and one
-    /// more for each lane above `n_fast`, an evaluation 5 L. No more than `n_fitting` lanes are made.
+    /// more for each lane above `n_fast`, an evaluation 5 L, one of the gradient noise 4 L. No more than `n_fitting` lanes are made.
     struct Timed {
         inner: NoisyQuadratic,
         unit: Duration,
@@ -272,6 +292,12 @@ mod tests {
             self.inner.evaluate(lanes, goal)
         }
 
+        fn gradient_noise(&mut self, lanes: &[usize]) -> Result<Vec<Metrics>, TrainerError> {
+            let n_units = u32::try_from(4 * lanes.len()).unwrap();
+            self.now.set(self.now.get() + self.unit * n_units);
+            self.inner.gradient_noise(lanes)
+        }
+
         fn snapshot(&mut self, lane: usize) -> Result<Vec<u8>, TrainerError> {
             self.inner.snapshot(lane)
         }
@@ -307,7 +333,8 @@ mod tests {
         let counts = LaneCounts::new(asked, &timed, 8, 100);
         let now = Rc::clone(&timed.now);
         let mut clock = || now.get();
-        let speed = measure_speed(&mut timed, &space, 8, &counts, n_steps, &mut clock).unwrap();
+        let speed =
+            measure_speed(&mut timed, &space, 8, &counts, n_steps, 0.25, &mut clock).unwrap();
         (speed, timed.n_steps.get(), now.get())
     }
 
@@ -322,7 +349,7 @@ mod tests {
         let (speed, n_steps, _) = in_four_lanes(Duration::from_micros(1));
         assert!((speed.seconds_per_step_alone - 2e-6).abs() < 1e-12, "{speed:?}");
         assert!((speed.seconds_per_step - 5e-6).abs() < 1e-12, "{speed:?}");
-        assert!((speed.seconds_per_evaluation - 20e-6).abs() < 1e-12, "{speed:?}");
+        assert!((speed.seconds_per_evaluation - 24e-6).abs() < 1e-12, "{speed:?}");
         assert_eq!((speed.lanes, n_steps), (4, 2 * 127));
     }
 

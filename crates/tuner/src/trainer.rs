@@ -86,7 +86,7 @@ pub trait LaneTrainer {
     /// Where training itself fails. A diverged trial is a result, not an error.
     fn advance(&mut self, steps: &[u64]) -> Result<Vec<Option<u64>>, TrainerError>;
 
-    /// Metrics of the given lanes, in that order. Pure: it does not change training.
+    /// Metrics of the given lanes on the evaluated splits, in that order. Pure: it does not change training.
     ///
     /// With a goal, a lane's evaluation of the goal's split may end once it is clear that the goal is not
     /// reached; the metrics of that split are then those of the examples up to there, by which the goal is
@@ -101,6 +101,16 @@ pub trait LaneTrainer {
         lanes: &[usize],
         goal: Option<&Goal>,
     ) -> Result<Vec<Metrics>, TrainerError>;
+
+    /// The [metrics of the gradient noise](GRADIENT_NOISE_METRICS) of the given lanes, in that order; none
+    /// where they are not measured. Pure: it does not change training.
+    ///
+    /// # Errors
+    ///
+    /// Where measuring itself fails. Non-finite metrics are results.
+    fn gradient_noise(&mut self, lanes: &[usize]) -> Result<Vec<Metrics>, TrainerError> {
+        Ok(vec![Metrics::new(); lanes.len()])
+    }
 
     /// The complete training state of a lane, as the bytes of a safetensors file.
     ///

@@ -121,7 +121,7 @@ fn lanes(arguments: &args::Throughput, workload: &mut Workload) -> anyhow::Resul
     let began = Instant::now();
     let mut clock = || began.elapsed();
     let measured =
-        measure_speed(workload, &space, batch_size.into(), &counts, u64::MAX, &mut clock)?;
+        measure_speed(workload, &space, batch_size.into(), &counts, u64::MAX, 0.0, &mut clock)?;
     let count = usize::try_from(measured.speed.lanes).expect("it was one of the counts");
     Ok(Lanes { count, reason: measured.reason, most: measured.most_lanes })
 }

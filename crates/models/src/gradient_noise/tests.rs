@@ -132,7 +132,7 @@ fn expected(weights: &[f64], key: [u32; 2], step: u32) -> [f64; 2] {
 }
 
 fn measured(trainer: &mut Trainer, lane: usize) -> [f64; 2] {
-    let metrics = &trainer.evaluate(&[lane], None).unwrap()[0];
+    let metrics = &trainer.gradient_noise(&[lane]).unwrap()[0];
     [SQUARED_GRADIENT_NORM, GRADIENT_VARIANCE].map(|name| metrics[name])
 }
 
@@ -207,7 +207,8 @@ fn metrics_are_listed_only_where_they_are_measured() {
         assert_eq!(listed.len(), if on { 4 } else { 2 }, "{listed:?}");
         let mut trainer = workload.build(4, 1).unwrap();
         trainer.start(0, &trial(1)).unwrap();
-        let metrics = trainer.evaluate(&[0], None).unwrap().remove(0);
+        let mut metrics = trainer.evaluate(&[0], None).unwrap().remove(0);
+        metrics.extend(trainer.gradient_noise(&[0]).unwrap().remove(0));
         assert!(listed.iter().all(|name| metrics.contains_key(name)), "{metrics:?}");
         assert_eq!(metrics.len(), listed.len(), "{metrics:?}");
     }

@@ -18,7 +18,8 @@
 //! batch's gradient. Averaged as they are instead, they would tell of the start alone, where gradients
 //! are large. Each measurement weighs as many steps as it stands for (half of those to its neighbours,
 //! as in the trapezoid rule), so that the average is one over training and not over the evaluation
-//! grid, which is dense at the start.
+//! grid, which is dense at the start and, at small batch sizes, measured in part
+//! ([`EvaluationGrid::is_noise_point`](crate::EvaluationGrid::is_noise_point)).
 //!
 //! # Source
 //!
@@ -196,7 +197,8 @@ fn of_study(
 }
 
 /// The measurements of both metrics up to a step, each in its tenth of the way there and weighted by the
-/// steps it stands for. Rows in which either is not a number are left out, and their steps go to their
+/// steps it stands for: from halfway to the one before, or from the start, to halfway to the next one, or to
+/// that step. Rows in which either is not a number are left out, and their steps go to their
 /// neighbours.
 fn measurements(curve: &Curve, last_step: u64) -> Vec<Way> {
     let norms = curve.rows(SQUARED_GRADIENT_NORM);
@@ -206,11 +208,13 @@ fn measurements(curve: &Curve, last_step: u64) -> Vec<Way> {
         .map(|((step, norm), variance)| (step, norm, variance))
         .filter(|(step, norm, variance)| *step <= last_step && !norm.is_nan() && !variance.is_nan())
         .collect();
-    let step = |index: usize| rows[index.min(rows.len() - 1)].0;
+    let halfway = |a: u64, b: u64| (a as f64 + b as f64) / 2.0;
     let way = |index: usize| {
         let (at, norm, variance) = rows[index];
-        let span = step(index + 1) - step(index.saturating_sub(1));
-        let weight = if rows.len() == 1 { 1.0 } else { span as f64 / 2.0 };
+        let before = index.checked_sub(1).map_or(0.0, |before| halfway(rows[before].0, at));
+        let after = rows.get(index + 1).map_or(last_step as f64, |after| halfway(at, after.0));
+        // Of a trial that reaches the goal at once there are no steps.
+        let weight = if last_step == 0 { 1.0 } else { after - before };
         let part = (N_PARTS as u64 * at / last_step.max(1)).min(N_PARTS as u64 - 1);
         let mut way = Way::default();
         way[part as usize] =
@@ -361,6 +365,10 @@ mod tests {
         let found = winner(&rows).unwrap();
         assert_eq!(found.n_measurements, 2);
         assert!((found.noise_scale.unwrap() - 3.0).abs() < 1e-12);
+        // The last measurement stands for all steps from halfway to the goal: 5 and 35 of 40.
+        let seldom =
+            winner(&[(0, 1.0, 2.0), (10, 1.0, 6.0), (20, nan, nan), (40, nan, nan)]).unwrap();
+        assert_eq!(seldom.gradient_variance, (5.0 * 2.0 + 35.0 * 6.0) / 40.0);
         let negative = winner(&[(0, 1.0, 5.0), (10, -1.5, 5.0)]).unwrap();
         assert_eq!((negative.noise_scale, negative.interval), (None, None));
         // Sometimes not positive: bounded from below only.

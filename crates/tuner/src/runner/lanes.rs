@@ -161,7 +161,7 @@ impl<'run> RunningStudy<'run> {
         let began = Instant::now();
         let diverged_at = self.trainer.advance(steps).map_err(self.failure("train"))?;
         self.round_length.took(steps.iter().copied().max().unwrap_or(0), began.elapsed());
-        self.expect_one_per_lane("divergence reports", diverged_at.len())?;
+        self.expect_count("divergence reports", diverged_at.len(), self.lanes.len())?;
         let (mut due, mut diverged) = (Vec::new(), Vec::new());
         for (lane, running) in self.lanes.iter_mut().enumerate() {
             let Some(running) = running else { continue };
@@ -193,16 +193,12 @@ impl<'run> RunningStudy<'run> {
         diverged: &[End],
         observer: &mut dyn Observer,
     ) -> Result<(), RunError> {
-        let evaluations = match due {
+        let measurements = match due {
             [] => Vec::new(),
-            due => {
-                let goal = self.study.experiment.decided_goal();
-                self.trainer.evaluate(due, goal).map_err(self.failure("evaluate"))?
-            }
+            due => self.metrics(due)?,
         };
-        self.expect_evaluations(due.len(), &evaluations)?;
         let mut ended = diverged.to_vec();
-        for (&lane, metrics) in due.iter().zip(evaluations) {
+        for (&lane, metrics) in due.iter().zip(measurements) {
             let running = self.lanes[lane].as_mut().expect("only lanes with a trial are due");
             running.expect_same_as_stored(&metrics)?;
             let next_point = self.grid.next_after(running.step);
@@ -217,6 +213,30 @@ impl<'run> RunningStudy<'run> {
         self.write(due, &ended, &forgiven)?;
         ended.into_iter().for_each(|end| self.end(end, observer));
         Ok(())
+    }
+
+    /// The metrics of lanes: an evaluation of each and, where it is due, the gradient noise.
+    fn metrics(&mut self, due: &[usize]) -> Result<Vec<Metrics>, RunError> {
+        let experiment = self.study.experiment;
+        let evaluations = self.trainer.evaluate(due, experiment.decided_goal());
+        let mut metrics = evaluations.map_err(self.failure("evaluate"))?;
+        self.expect_evaluations(due.len(), &metrics)?;
+        if !experiment.evaluation.gradient_noise_scale {
+            return Ok(metrics);
+        }
+        let batch_size = self.study.batch_size;
+        let is_noise_due =
+            |index: &usize| self.grid.is_noise_point(self.running(due[*index]).step, batch_size);
+        let noisy: Vec<usize> = (0..due.len()).filter(is_noise_due).collect();
+        if noisy.is_empty() {
+            return Ok(metrics);
+        }
+        let lanes: Vec<usize> = noisy.iter().map(|index| due[*index]).collect();
+        let noise = self.trainer.gradient_noise(&lanes);
+        let noise = noise.map_err(self.failure("measure the gradient noise"))?;
+        self.expect_count("measurements of the gradient noise", noise.len(), lanes.len())?;
+        noisy.into_iter().zip(noise).for_each(|(index, noise)| metrics[index].extend(noise));
+        Ok(metrics)
     }
 
     /// Brings the tally of the search up to date. Adds the trials that can no longer be the best to
@@ -299,32 +319,28 @@ impl<'run> RunningStudy<'run> {
         move |source| RunError::Trainer { action, batch_size, source }
     }
 
-    fn expect_one_per_lane(&self, what: &str, found: usize) -> Result<(), RunError> {
-        if found == self.lanes.len() {
+    fn expect_count(&self, what: &str, found: usize, expected: usize) -> Result<(), RunError> {
+        if found == expected {
             return Ok(());
         }
-        Err(RunError::TrainerContract {
-            batch_size: self.study.batch_size,
-            found: format!("{found} {what}"),
-            expected: self.lanes.len().to_string(),
-        })
+        Err(self.broken_contract(format!("{found} {what}"), expected.to_string()))
     }
 
     fn expect_evaluations(&self, n_due: usize, evaluations: &[Metrics]) -> Result<(), RunError> {
-        let broken = |found: String, expected: String| {
-            Err(RunError::TrainerContract { batch_size: self.study.batch_size, found, expected })
-        };
-        if evaluations.len() != n_due {
-            return broken(format!("{} evaluations", evaluations.len()), n_due.to_string());
-        }
+        self.expect_count("evaluations", evaluations.len(), n_due)?;
         let goal = &self.study.experiment.goal.metric;
         match evaluations.iter().find(|metrics| !metrics.contains_key(goal)) {
             None => Ok(()),
             Some(metrics) => {
                 let names: Vec<&str> = metrics.keys().map(String::as_str).collect();
-                broken(format!("the metrics {}", names.join(", ")), format!("'{goal}' among them"))
+                let found = format!("the metrics {}", names.join(", "));
+                Err(self.broken_contract(found, format!("'{goal}' among them")))
             }
         }
+    }
+
+    fn broken_contract(&self, found: String, expected: String) -> RunError {
+        RunError::TrainerContract { batch_size: self.study.batch_size, found, expected }
     }
 }
 

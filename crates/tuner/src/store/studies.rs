@@ -35,7 +35,8 @@ pub struct Speed {
     pub lanes: u64,
     /// Duration of one step of all of them together, in seconds.
     pub seconds_per_step: f64,
-    /// Duration of one evaluation of all of them together, in seconds.
+    /// Duration of one evaluation of all of them together, in seconds: the average over a trial, where the
+    /// gradient noise is measured at some.
     pub seconds_per_evaluation: f64,
 }
 
