@@ -83,8 +83,16 @@ fn build() -> PathBuf {
         Some(name) => name,
     };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    // With the features that `cargo test --workspace` gives every crate: nothing compiles twice.
-    let status = Command::new(cargo)
+    // With the features that `cargo test --workspace` gives every crate: nothing compiles twice. Nor where a
+    // build script looks at whose package it is (ring's does), which cargo tells a test of its own.
+    let mut command = Command::new(cargo);
+    for (name, _) in std::env::vars_os() {
+        let tells = |prefix: &str| name.to_str().is_some_and(|name| name.starts_with(prefix));
+        if tells("CARGO_PKG_") || tells("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
+    let status = command
         .args(["build", "--workspace", "--bins", "--tests", "--profile", profile])
         .arg("--target-dir")
         .arg(target_folder)
