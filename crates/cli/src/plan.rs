@@ -133,6 +133,7 @@ mod tests {
             budget_steps: 2_000,
             n_evaluations: 90,
             n_metrics: 2,
+            n_noise_points: 0,
             speed: Some(speed),
         }
     }

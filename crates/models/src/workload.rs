@@ -30,7 +30,7 @@ const EVALUATION_PIXELS: usize = 1 << 22;
 /// Logits of one evaluation step at most, if it has more than one sentence: 32 MB.
 const EVALUATION_LOGITS: usize = 1 << 23;
 
-/// What is measured at each evaluation of a trial.
+/// What is measured of a trial beside its training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Measured<'splits> {
     /// The splits on which loss and error are measured.
@@ -176,8 +176,10 @@ impl Workload {
             let targets = self.train.examples.targets();
             evaluations.push(Evaluation::new(split.name(), evaluated.collect(), targets));
         }
+        let n_noise = self.gradient_noise_scale.then_some(N_MICRO_BATCHES);
         let evaluated = self.evaluated.iter().flat_map(|(_, parts)| parts);
-        let n_iterations: Vec<u32> = evaluated.map(|part| self.chunks(part).0).collect();
+        let n_iterations: Vec<u32> =
+            evaluated.map(|part| self.chunks(part).0).chain(n_noise).collect();
         Ok(Trainer {
             stop_cost: stop_cost(&program, n_parts, &n_iterations),
             n_parts,
@@ -186,7 +188,7 @@ impl Workload {
             parameters: self.parameters()?,
             n_train: self.train_source().n_examples,
             evaluations,
-            gradient_noise_plan: self.gradient_noise_scale.then_some(plan + 1),
+            gradient_noise_plan: n_noise.map(|_| plan + 1),
             occupied: vec![false; lanes],
         })
     }
@@ -301,17 +303,16 @@ fn in_as_many_lanes_as_fit<T>(
     }
 }
 
-/// What an evaluation takes in training steps: operations of the evaluation plans, run so many times
+/// What measuring takes in training steps: operations of the measuring plans, run so many times
 /// each, over those of a step, in so many parts; and one step for the host, which waits for the device.
-/// What a step computes again takes its time too, so here it counts. The gradient noise does not: it is
-/// measured at few stops, or takes little beside a step.
+/// What a step computes again takes its time too, so here it counts.
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
 fn stop_cost(program: &Program, n_parts: u32, n_iterations: &[u32]) -> f64 {
-    let (training, others) = program.plans().split_at(if n_parts > 1 { 2 } else { 1 });
+    let (training, measuring) = program.plans().split_at(if n_parts > 1 { 2 } else { 1 });
     let flops = |(plan, &n): (&Plan, &u32)| plan.flops() as f64 * f64::from(n);
-    let evaluation: f64 = others.iter().zip(n_iterations).map(flops).sum();
+    let measuring: f64 = measuring.iter().zip(n_iterations).map(flops).sum();
     let step = training[0].flops().max(1) as f64 * f64::from(n_parts);
-    1.0 + evaluation / step
+    1.0 + measuring / step
 }
 
 /// Number of steps over `n` examples and examples of each, `most` at most, as even as possible.

@@ -1,7 +1,7 @@
 //! When a trial is measured: on a grid whose relative spacing is the same at every batch size.
 
-/// Examples that are trained on, on the average, from one measurement of the gradient noise to the next at
-/// least: twice as many as a measurement looks at.
+/// Examples that are trained on for each measurement of the gradient noise: twice as many as critbatch's
+/// trainer looks at for one.
 const EXAMPLES_PER_NOISE_POINT: u64 = 512;
 
 /// The steps at which a trial is measured.
@@ -69,8 +69,10 @@ impl EvaluationGrid {
     /// first one in its stretch of w = ceil(512 / B) steps, from 0 to w - 1, from w to 2 w - 1 and so on.
     ///
     /// A measurement takes as long as training on some hundred examples, and at small batch sizes points
-    /// lie closer together than that. So it takes about half as long as training at most. What is left out
-    /// hardly weighs: the noise scale weighs a measurement by the steps that it stands for.
+    /// lie closer together than that. So all but the first, before training, take about half as long as
+    /// training at most. Where trials take many times 512 examples what is left out hardly weighs: the noise
+    /// scale weighs a measurement by the steps that it stands for. From a batch size of 512 on it is every
+    /// point.
     #[must_use]
     pub fn is_noise_point(&self, point: u64, batch_size: u64) -> bool {
         let stretch = EXAMPLES_PER_NOISE_POINT.div_ceil(batch_size.max(1));

@@ -12,7 +12,7 @@ use crate::runner::{RunOptions, n_repeats_left};
 use crate::space::Space;
 use crate::speed::{MeasuredSpeed, measure_speed};
 use crate::store::{SearchBox, Speed, Store, TrialStatus};
-use crate::trainer::TrainerFactory;
+use crate::trainer::{GRADIENT_NOISE_METRICS, TrainerFactory};
 
 /// Bytes of the store per measurement of one metric, as measured; a test holds it to that.
 const BYTES_PER_ROW: u64 = 26;
@@ -52,8 +52,10 @@ pub struct StudyPlan {
     pub budget_steps: u64,
     /// Measurements of a trial that spends its budget.
     pub n_evaluations: u64,
-    /// Metrics of one measurement.
+    /// Metrics of one measurement, without those of the gradient noise.
     pub n_metrics: u64,
+    /// Measurements of such a trial at which the gradient noise is measured too.
+    pub n_noise_points: u64,
     /// How fast it trains; `None` where nothing is left to do and it was never measured.
     pub speed: Option<Speed>,
 }
@@ -83,10 +85,16 @@ impl Plan {
                 None if study.n_left() > 0 && study.needs_measuring(options) => {
                     let space = space(experiment, *batch_size, store)?;
                     let n_steps = study.n_left().saturating_mul(study.budget_steps);
-                    let noise = study.noise_share(experiment);
-                    let (size, counts) = (*batch_size, &counts);
-                    let measured =
-                        measure_speed(factory, &space, size, counts, n_steps, noise, clock)?;
+                    let share = study.noise_share();
+                    let measured = measure_speed(
+                        factory,
+                        &space,
+                        *batch_size,
+                        &counts,
+                        n_steps,
+                        share,
+                        clock,
+                    )?;
                     study.set_measured(measured, factory);
                 }
                 None => study.set_lanes(counts.first(), counts.limit(), counts.first(), factory),
@@ -159,6 +167,14 @@ impl StudyPlan {
         let n_repeats_left =
             store.map_or(Ok(asked), |store| n_repeats_left(experiment, batch_size, store))?;
         let budget_steps = experiment.budget_steps.get(&batch_size).copied().unwrap_or(1);
+        let grid = EvaluationGrid::new(experiment.evaluation.relative_spacing, budget_steps);
+        let is_noise_point = |point: &u64| grid.is_noise_point(*point, batch_size);
+        let n_noise_points = match experiment.evaluation.gradient_noise_scale {
+            true => grid.points().filter(is_noise_point).count() as u64,
+            false => 0,
+        };
+        let metrics = factory.facts().metrics;
+        let is_noise = |metric: &&String| GRADIENT_NOISE_METRICS.contains(&metric.as_str());
         Ok(StudyPlan {
             batch_size,
             n_trials: searched.n_trials,
@@ -169,20 +185,16 @@ impl StudyPlan {
             memory_bytes: None,
             checkpoint_bytes: 0,
             budget_steps,
-            n_evaluations: grid(experiment, budget_steps).n_points(),
-            n_metrics: factory.facts().metrics.len() as u64,
+            n_evaluations: grid.n_points(),
+            n_metrics: metrics.iter().filter(|metric| !is_noise(metric)).count() as u64,
+            n_noise_points,
             speed: store.map_or(Ok(None), |store| store.speed(batch_size))?,
         })
     }
 
-    /// Share of a trial's evaluations at which the gradient noise is measured.
-    fn noise_share(&self, experiment: &CheckedExperiment) -> f64 {
-        if !experiment.evaluation.gradient_noise_scale {
-            return 0.0;
-        }
-        let grid = grid(experiment, self.budget_steps);
-        let is_noise_point = |point: &u64| grid.is_noise_point(*point, self.batch_size);
-        grid.points().filter(is_noise_point).count() as f64 / self.n_evaluations as f64
+    /// Share of a trial's measurements at which the gradient noise is measured too.
+    fn noise_share(&self) -> f64 {
+        self.n_noise_points as f64 / self.n_evaluations as f64
     }
 
     /// The lanes that may be tried.
@@ -230,7 +242,9 @@ impl StudyPlan {
     /// Measurements of one metric that the rest makes at most.
     #[must_use]
     pub fn n_rows(&self) -> u64 {
-        self.n_left().saturating_mul(self.n_evaluations).saturating_mul(self.n_metrics)
+        let n_noise = self.n_noise_points.saturating_mul(GRADIENT_NOISE_METRICS.len() as u64);
+        let of_trial = self.n_evaluations.saturating_mul(self.n_metrics).saturating_add(n_noise);
+        self.n_left().saturating_mul(of_trial)
     }
 
     /// Seconds that the rest takes at most: full lanes, then those that are left over; first the
@@ -249,10 +263,6 @@ impl StudyPlan {
         };
         seconds(self.n_trials_left) + seconds(self.n_repeats_left)
     }
-}
-
-fn grid(experiment: &CheckedExperiment, budget_steps: u64) -> EvaluationGrid {
-    EvaluationGrid::new(experiment.evaluation.relative_spacing, budget_steps)
 }
 
 /// Duration of a step of some lanes together, on the line through the two that were measured.

@@ -41,8 +41,8 @@ pub struct MeasuredSpeed {
 /// study, whose trials have `n_steps` left in all, and below half a second. At `noise_share` of the
 /// evaluations the gradient noise is measured too; the time of an evaluation has as much of it.
 ///
-/// Without that, it takes about 0.3 s, or as long as one step of one lane, one step of all lanes, and
-/// one evaluation take, if that is more. The lanes train at the lower ends of `space`, where training
+/// Without that, it takes about 0.3 s, or as long as one step of one lane, one step of all lanes, one
+/// evaluation and one measurement of the noise take, if that is more. The lanes train at the lower ends of `space`, where training
 /// hardly ever diverges; what is trained is thrown away. `clock` tells the time since any moment.
 ///
 /// # Errors
@@ -217,7 +217,8 @@ mod tests {
     use crate::trainer::WorkloadFacts;
 
     /// The noisy quadratic model on a clock of its own: a step of L lanes takes 1 + L units and one
-    /// more for each lane above `n_fast`, an evaluation 5 L, one of the gradient noise 4 L. No more than `n_fitting` lanes are made.
+    /// more for each lane above `n_fast`, an evaluation 5 L, a measurement of the noise 4 L. No more than
+    /// `n_fitting` lanes are made.
     struct Timed {
         inner: NoisyQuadratic,
         unit: Duration,

@@ -102,8 +102,9 @@ pub trait LaneTrainer {
         goal: Option<&Goal>,
     ) -> Result<Vec<Metrics>, TrainerError>;
 
-    /// The [metrics of the gradient noise](GRADIENT_NOISE_METRICS) of the given lanes, in that order; none
-    /// where they are not measured. Pure: it does not change training.
+    /// The [metrics of the gradient noise](GRADIENT_NOISE_METRICS) of the given lanes, in that order, of
+    /// trainers whose [facts](WorkloadFacts::metrics) name them; of others none. Pure: it does not change
+    /// training.
     ///
     /// # Errors
     ///
@@ -174,7 +175,8 @@ pub struct WorkloadFacts {
     pub n_train: u64,
     /// What tells the data from other data of that name; `None` where the name says it all.
     pub data_digest: Option<String>,
-    /// Names of the metrics an evaluation can give, as `split/name`.
+    /// Names of the metrics that can be measured, as `split/name`; those of the gradient noise among them
+    /// where it can be.
     pub metrics: Vec<String>,
     /// The metaparameters of the workload, and what they may be.
     pub metaparameters: Vec<Metaparameter>,

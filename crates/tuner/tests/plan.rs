@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use critbatch_tuner::{
     CheckedExperiment, Event, LanesReason, NoisyQuadratic, Plan, RunOptions, STORE_FILE_NAME, Store,
 };
-use support::{Meddler, go_on, provenance, small};
+use support::{Meddler, go_on, noisy, provenance, small};
 
 fn plan(experiment: &CheckedExperiment, store: Option<&Store>, factory: &mut Meddler) -> Plan {
     let began = Instant::now();
@@ -91,6 +91,23 @@ fn time_is_that_of_full_lanes_and_of_the_rest() {
     // Seven trials in four lanes: four at 5 s a step, then three at 2 + 2/3 of 3 = 4 s a step.
     let expected = steps * (5.0 + 4.0) + 2.0 * 10.0 * study.n_evaluations as f64;
     assert!((study.seconds() - expected).abs() < 1e-6, "{} {expected}", study.seconds());
+}
+
+#[test]
+fn the_gradient_noise_counts_where_it_is_measured() {
+    let mut factory = Meddler::new(|_, _, _| Ok(()));
+    let plan = plan(&noisy(), None, &mut factory);
+    // Points, and those among them that are the first in a stretch of 8 or of 2 steps.
+    let counts: Vec<[u64; 3]> = plan
+        .studies
+        .iter()
+        .map(|study| [study.budget_steps, study.n_evaluations, study.n_noise_points])
+        .collect();
+    assert_eq!(counts, [[150, 25, 13], [38, 18, 14]]);
+    assert!(plan.studies.iter().all(|study| {
+        study.n_metrics == 1
+            && study.n_rows() == 7 * (study.n_evaluations + 2 * study.n_noise_points)
+    }));
 }
 
 #[test]

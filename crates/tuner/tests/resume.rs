@@ -11,10 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use critbatch_tuner::{
-    Event, NoisyQuadratic, Outcome, Progress, Provenance, RunOptions, Store, TrialRecord,
-    TrialStatus, TunerError, run,
+    CHECKPOINTS_DIRECTORY_NAME, Checkpoints, EvaluationGrid, Event, NoisyQuadratic, Outcome,
+    Progress, Provenance, Record, RunOptions, SQUARED_GRADIENT_NORM, Store, TrialCurve,
+    TrialRecord, TrialStatus, TunerError, run,
 };
-use support::{Contents, Meddler, contents, go_on, provenance, small};
+use support::{Contents, Meddler, contents, go_on, noisy, provenance, small};
 
 const FINISHED: Outcome = Outcome::Finished { short_studies: vec![] };
 
@@ -319,13 +320,65 @@ fn trainers_that_break_their_contract_are_named() {
         metrics[0] = [("val/loss".to_owned(), 1.0)].into();
         Ok(())
     });
-    let words = "the trainer gave the metrics val/loss at batch size 64; \
+    let words = "the trainer gave the metrics [val/loss] at batch size 64; \
                  expected 'val/cross_entropy_error' among them";
     assert_eq!(run(&mut misnaming), words);
     let mut early = Meddler { diverged_at: Some((1, u64::MAX)), ..Meddler::new(|_, _, _| Ok(())) };
     let words = "the trainer gave a divergence at step 18446744073709551615 at batch size 64; \
                  expected at most 1, the steps trained";
     assert_eq!(run(&mut early), words);
+    let directory = tempfile::tempdir().unwrap();
+    let mut silent = Meddler { gives_noise: false, ..Meddler::new(|_, _, _| Ok(())) };
+    let outcome = go_on(directory.path(), &noisy(), &mut silent, &lanes(3), quiet);
+    let words = "the trainer gave the metrics [] at batch size 64; \
+                 expected 'train/squared_gradient_norm' among them";
+    assert_eq!(outcome.unwrap_err().to_string(), words);
+}
+
+/// At some steps of a trial, whatever lanes it ran beside and however often it was stopped.
+#[test]
+fn the_gradient_noise_is_measured_where_it_is_due() {
+    let experiment = noisy();
+    let of_run = |n_lanes: usize, n_rounds: u64| {
+        let directory = tempfile::tempdir().unwrap();
+        let checkpoints = directory.path().join(CHECKPOINTS_DIRECTORY_NAME);
+        let checkpoints = Checkpoints { directory: checkpoints, every: Duration::ZERO };
+        let options = RunOptions { checkpoints: Some(checkpoints), ..lanes(n_lanes) };
+        loop {
+            let left = Cell::new(n_rounds);
+            let stop_then = |event: &Event<'_>, stop: &AtomicBool| {
+                if matches!(event, Event::RoundFinished(_)) {
+                    left.set(left.get() - 1);
+                    stop.store(left.get() == 0, Ordering::Relaxed);
+                }
+            };
+            let mut factory = Meddler::new(|_, _, _| Ok(()));
+            let outcome = go_on(directory.path(), &experiment, &mut factory, &options, stop_then);
+            if matches!(outcome.unwrap(), Outcome::Finished { .. }) {
+                return (contents(directory.path()), directory);
+            }
+        }
+    };
+    let (alone, directory) = of_run(1, u64::MAX);
+    for (n_lanes, n_rounds) in [(3, u64::MAX), (3, 1), (2, 5)] {
+        assert_eq!(of_run(n_lanes, n_rounds).0, alone, "{n_lanes} lanes, {n_rounds} rounds a run");
+    }
+    let record = Record::of_store(&Store::open_read_only(directory.path()).unwrap()).unwrap();
+    for study in &record.studies {
+        let batch_size = study.facts.batch_size;
+        for TrialCurve { trial, curve } in &study.trials {
+            let points = curve.steps.iter().copied();
+            let grid = EvaluationGrid::new(0.2, experiment.budget_steps[&batch_size]);
+            let noisy = points.filter(|step| grid.is_noise_point(*step, batch_size));
+            // The trainer says at which step it measured.
+            let expected: Vec<(u64, f64)> = noisy.map(|step| (step, step as f64)).collect();
+            let found = curve.rows(SQUARED_GRADIENT_NORM).filter(|(_, value)| !value.is_nan());
+            assert_eq!(found.collect::<Vec<_>>(), expected);
+            if trial.status == TrialStatus::Complete {
+                assert!((10..curve.steps.len()).contains(&expected.len()), "{expected:?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -16,10 +16,10 @@
 //!
 //! sums over the tenths, each weighed by its steps: tr(Sigma) and |G|^2 relative to the squared norm of a
 //! batch's gradient. Averaged as they are instead, they would tell of the start alone, where gradients
-//! are large. Each measurement weighs as many steps as it stands for (half of those to its neighbours,
-//! as in the trapezoid rule), so that the average is one over training and not over the evaluation
-//! grid, which is dense at the start and, at small batch sizes, measured in part
-//! ([`EvaluationGrid::is_noise_point`](crate::EvaluationGrid::is_noise_point)).
+//! are large. Each measurement weighs as many steps as it stands for (half of those to its neighbours, as in
+//! the trapezoid rule; the first one all from the start, the last one all to the goal), so that the average
+//! is one over training and not over the evaluation grid, which is dense at the start and, at small batch
+//! sizes, [measured in part](crate::EvaluationGrid::is_noise_point).
 //!
 //! # Source
 //!
@@ -84,8 +84,8 @@ struct Sums {
 /// Sums over each tenth of the way to the goal.
 type Way = [Sums; N_PARTS];
 
-/// Parts of the way to the goal: within one the noise scale hardly changes, and there are measurements
-/// enough.
+/// Parts of the way to the goal: within one the noise scale hardly changes, and the trials of a study have
+/// measurements enough.
 const N_PARTS: usize = 10;
 
 impl Sums {

@@ -169,7 +169,8 @@ pub struct Evaluation {
     /// How many of the examples of the goal's split are measured on.
     #[serde(default)]
     pub examples: EvaluatedExamples,
-    /// Whether the [gradient noise](crate::SQUARED_GRADIENT_NORM) is measured too.
+    /// Whether the [gradient noise](crate::SQUARED_GRADIENT_NORM) is measured too, at
+    /// [some](crate::EvaluationGrid::is_noise_point) of the points.
     #[serde(default)]
     pub gradient_noise_scale: bool,
 }

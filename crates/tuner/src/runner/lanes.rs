@@ -12,7 +12,7 @@ use super::tally::Standing;
 use crate::error::RunError;
 use crate::grid::EvaluationGrid;
 use crate::store::{Durability, TrialName, TrialRecord, TrialStatus};
-use crate::trainer::{LaneTrainer, Metrics, TrainerError};
+use crate::trainer::{GRADIENT_NOISE_METRICS, LaneTrainer, Metrics, TrainerError};
 
 /// A study with its trainer.
 pub(super) struct RunningStudy<'run> {
@@ -220,7 +220,8 @@ impl<'run> RunningStudy<'run> {
         let experiment = self.study.experiment;
         let evaluations = self.trainer.evaluate(due, experiment.decided_goal());
         let mut metrics = evaluations.map_err(self.failure("evaluate"))?;
-        self.expect_evaluations(due.len(), &metrics)?;
+        let goal: &str = &experiment.goal.metric;
+        self.expect_metrics("evaluations", due.len(), &metrics, &[goal])?;
         if !experiment.evaluation.gradient_noise_scale {
             return Ok(metrics);
         }
@@ -234,7 +235,8 @@ impl<'run> RunningStudy<'run> {
         let lanes: Vec<usize> = noisy.iter().map(|index| due[*index]).collect();
         let noise = self.trainer.gradient_noise(&lanes);
         let noise = noise.map_err(self.failure("measure the gradient noise"))?;
-        self.expect_count("measurements of the gradient noise", noise.len(), lanes.len())?;
+        let what = "measurements of the gradient noise";
+        self.expect_metrics(what, lanes.len(), &noise, &GRADIENT_NOISE_METRICS)?;
         noisy.into_iter().zip(noise).for_each(|(index, noise)| metrics[index].extend(noise));
         Ok(metrics)
     }
@@ -326,17 +328,23 @@ impl<'run> RunningStudy<'run> {
         Err(self.broken_contract(format!("{found} {what}"), expected.to_string()))
     }
 
-    fn expect_evaluations(&self, n_due: usize, evaluations: &[Metrics]) -> Result<(), RunError> {
-        self.expect_count("evaluations", evaluations.len(), n_due)?;
-        let goal = &self.study.experiment.goal.metric;
-        match evaluations.iter().find(|metrics| !metrics.contains_key(goal)) {
-            None => Ok(()),
-            Some(metrics) => {
+    /// So many sets of metrics, with some in each.
+    fn expect_metrics(
+        &self,
+        what: &str,
+        n_expected: usize,
+        found: &[Metrics],
+        expected: &[&str],
+    ) -> Result<(), RunError> {
+        self.expect_count(what, found.len(), n_expected)?;
+        for metrics in found {
+            if let Some(missing) = expected.iter().find(|name| !metrics.contains_key(**name)) {
                 let names: Vec<&str> = metrics.keys().map(String::as_str).collect();
-                let found = format!("the metrics {}", names.join(", "));
-                Err(self.broken_contract(found, format!("'{goal}' among them")))
+                let found = format!("the metrics [{}]", names.join(", "));
+                return Err(self.broken_contract(found, format!("'{missing}' among them")));
             }
         }
+        Ok(())
     }
 
     fn broken_contract(&self, found: String, expected: String) -> RunError {

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use critbatch_tuner::{
-    CheckedExperiment, Event, Experiment, ExperimentSummary, Goal, LaneTrainer, Metrics,
-    NoisyQuadratic, Outcome, Provenance, Record, RunError, RunOptions, Store, StudyRecord,
-    TrainerError, TrainerFactory, Trial, TrialCurve, TrialName, TrialRecord, TunerError,
-    WorkloadFacts, run,
+    CheckedExperiment, Event, Experiment, ExperimentSummary, GRADIENT_NOISE_METRICS, Goal,
+    LaneTrainer, Metrics, NoisyQuadratic, Outcome, Provenance, Record, RunError, RunOptions, Store,
+    StudyRecord, TrainerError, TrainerFactory, Trial, TrialCurve, TrialName, TrialRecord,
+    TunerError, WorkloadFacts, run,
 };
 
 /// An experiment file; `search_space` and the rest are lines of TOML.
@@ -47,12 +47,20 @@ pub(crate) fn text(
 
 /// A small experiment in which some trials diverge, some reach the goal and some do not.
 pub(crate) fn small(stop: &str) -> CheckedExperiment {
+    check(&small_text(stop), &NoisyQuadratic::default())
+}
+
+/// The same to the end of each budget, with the gradient noise.
+pub(crate) fn noisy() -> CheckedExperiment {
+    let text = small_text("budget") + "gradient_noise_scale = true";
+    check(&text, &Meddler::new(|_, _, _| Ok(())))
+}
+
+fn small_text(stop: &str) -> String {
     let space = "learning_rate = { log = [0.02, 4.0] }";
     let budget = format!("steps = {{ at_batch_size = 64, steps = 150 }}\nstop = '{stop}'");
     let text = text("sgd", "list = [64, 256]", 7, space, &budget);
-    let text =
-        text.replace("below = 0.02", "below = 0.2").replace("spacing = 0.05", "spacing = 0.2");
-    check(&text, &NoisyQuadratic::default())
+    text.replace("below = 0.02", "below = 0.2").replace("spacing = 0.05", "spacing = 0.2")
 }
 
 pub(crate) fn check(text: &str, factory: &dyn TrainerFactory) -> CheckedExperiment {
@@ -132,7 +140,8 @@ pub(crate) fn summary(text: &str, mut factory: NoisyQuadratic) -> ExperimentSumm
 pub(crate) type Meddling =
     dyn FnMut(u64, &[Trial], &mut Vec<Metrics>) -> Result<(), TrainerError> + 'static;
 
-/// The noisy quadratic model with a hand in its evaluations and divergences.
+/// The noisy quadratic model with a hand in its evaluations and divergences. As its gradient noise it gives
+/// the step at which it was asked for it.
 pub(crate) struct Meddler {
     pub(crate) inner: NoisyQuadratic,
     pub(crate) n_evaluations: u64,
@@ -144,6 +153,7 @@ pub(crate) struct Meddler {
     pub(crate) stop_cost: Option<f64>,
     /// Lanes that there is memory for.
     pub(crate) n_fitting: usize,
+    pub(crate) gives_noise: bool,
 }
 
 impl Meddler {
@@ -159,13 +169,16 @@ impl Meddler {
             diverged_at: None,
             stop_cost: None,
             n_fitting: usize::MAX,
+            gives_noise: true,
         }
     }
 }
 
 impl TrainerFactory for Meddler {
     fn facts(&self) -> WorkloadFacts {
-        self.inner.facts()
+        let mut facts = self.inner.facts();
+        facts.metrics.extend(GRADIENT_NOISE_METRICS.map(str::to_owned));
+        facts
     }
 
     fn lane_counts(&self, batch_size: u64) -> Vec<usize> {
@@ -194,6 +207,7 @@ impl TrainerFactory for Meddler {
             meddling: &mut self.meddling,
             diverged_at: self.diverged_at,
             stop_cost: self.stop_cost,
+            gives_noise: self.gives_noise,
             steps: vec![0; lanes],
         }))
     }
@@ -206,6 +220,7 @@ struct MeddledTrainer<'run> {
     meddling: &'run mut Meddling,
     diverged_at: Option<(u64, u64)>,
     stop_cost: Option<f64>,
+    gives_noise: bool,
     steps: Vec<u64>,
 }
 
@@ -252,6 +267,17 @@ impl LaneTrainer for MeddledTrainer<'_> {
         *self.n_evaluations += 1;
         (self.meddling)(*self.n_evaluations, &trials, &mut metrics)?;
         Ok(metrics)
+    }
+
+    fn gradient_noise(&mut self, lanes: &[usize]) -> Result<Vec<Metrics>, TrainerError> {
+        if !self.gives_noise {
+            return self.inner.gradient_noise(lanes);
+        }
+        let noise = |&lane: &usize| {
+            let step = self.steps[lane] as f64;
+            GRADIENT_NOISE_METRICS.map(|name| (name.to_owned(), step)).into()
+        };
+        Ok(lanes.iter().map(noise).collect())
     }
 
     fn snapshot(&mut self, lane: usize) -> Result<Vec<u8>, TrainerError> {
