@@ -113,11 +113,9 @@ fn fully_connected_lanes_on_the_cpu() {
     lanes_do_not_matter("fc_64_64_64", DeviceChoice::Cpu, &Optimizer::ALL);
 }
 
-/// The rules of the others are the fully connected network's.
 #[test]
 fn convolutional_lanes_on_the_cpu() {
-    let optimizers = [Optimizer::NesterovMomentum, Optimizer::AdamW];
-    lanes_do_not_matter("simple_cnn_narrow", DeviceChoice::Cpu, &optimizers);
+    lanes_do_not_matter("simple_cnn_narrow", DeviceChoice::Cpu, &Optimizer::ALL);
 }
 
 #[test]
