@@ -12,7 +12,7 @@ use crate::runner::{RunOptions, n_repeats_left};
 use crate::space::Space;
 use crate::speed::{MeasuredSpeed, measure_speed};
 use crate::store::{SearchBox, Speed, Store, TrialStatus};
-use crate::trainer::{GRADIENT_NOISE_METRICS, TrainerFactory};
+use crate::trainer::{GRADIENT_NOISE_METRICS, TrainerFactory, is_gradient_noise};
 
 /// Bytes of the store per measurement of one metric, as measured; a test holds it to that.
 const BYTES_PER_ROW: u64 = 26;
@@ -174,7 +174,6 @@ impl StudyPlan {
             false => 0,
         };
         let metrics = factory.facts().metrics;
-        let is_noise = |metric: &&String| GRADIENT_NOISE_METRICS.contains(&metric.as_str());
         Ok(StudyPlan {
             batch_size,
             n_trials: searched.n_trials,
@@ -186,7 +185,7 @@ impl StudyPlan {
             checkpoint_bytes: 0,
             budget_steps,
             n_evaluations: grid.n_points(),
-            n_metrics: metrics.iter().filter(|metric| !is_noise(metric)).count() as u64,
+            n_metrics: metrics.iter().filter(|metric| !is_gradient_noise(metric)).count() as u64,
             n_noise_points,
             speed: store.map_or(Ok(None), |store| store.speed(batch_size))?,
         })

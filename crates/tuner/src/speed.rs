@@ -42,8 +42,9 @@ pub struct MeasuredSpeed {
 /// evaluations the gradient noise is measured too; the time of an evaluation has as much of it.
 ///
 /// Without that, it takes about 0.3 s, or as long as one step of one lane, one step of all lanes, one
-/// evaluation and one measurement of the noise take, if that is more. The lanes train at the lower ends of `space`, where training
-/// hardly ever diverges; what is trained is thrown away. `clock` tells the time since any moment.
+/// evaluation and one measurement of the noise take, if that is more. The lanes train at the lower ends
+/// of `space`, where training hardly ever diverges; what is trained is thrown away. `clock` tells the time
+/// since any moment.
 ///
 /// # Errors
 ///

@@ -33,6 +33,10 @@ pub const GRADIENT_VARIANCE: &str = "train/gradient_variance";
 /// The metrics of the gradient noise: about training, not its progress, so no goal.
 pub const GRADIENT_NOISE_METRICS: [&str; 2] = [SQUARED_GRADIENT_NORM, GRADIENT_VARIANCE];
 
+pub(crate) fn is_gradient_noise(metric: &str) -> bool {
+    GRADIENT_NOISE_METRICS.contains(&metric)
+}
+
 /// A trial is a function of its name: everything its bits depend on beside the workload.
 ///
 /// Lane, neighbours, pauses and threads are not in it, and must not change any measurement.

@@ -320,7 +320,7 @@ fn trainers_that_break_their_contract_are_named() {
         metrics[0] = [("val/loss".to_owned(), 1.0)].into();
         Ok(())
     });
-    let words = "the trainer gave the metrics [val/loss] at batch size 64; \
+    let words = "the trainer gave the metrics val/loss at batch size 64; \
                  expected 'val/cross_entropy_error' among them";
     assert_eq!(run(&mut misnaming), words);
     let mut early = Meddler { diverged_at: Some((1, u64::MAX)), ..Meddler::new(|_, _, _| Ok(())) };
@@ -330,7 +330,7 @@ fn trainers_that_break_their_contract_are_named() {
     let directory = tempfile::tempdir().unwrap();
     let mut silent = Meddler { gives_noise: false, ..Meddler::new(|_, _, _| Ok(())) };
     let outcome = go_on(directory.path(), &noisy(), &mut silent, &lanes(3), quiet);
-    let words = "the trainer gave the metrics [] at batch size 64; \
+    let words = "the trainer gave no metrics at batch size 64; \
                  expected 'train/squared_gradient_norm' among them";
     assert_eq!(outcome.unwrap_err().to_string(), words);
 }

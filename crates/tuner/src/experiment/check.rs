@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::document::{Located, Result};
 use super::{CheckedExperiment, Experiment, Goal, Problem, Split, Threshold, budget, space};
-use crate::trainer::{GRADIENT_NOISE_METRICS, WorkloadFacts};
+use crate::trainer::{GRADIENT_NOISE_METRICS, WorkloadFacts, is_gradient_noise};
 
 pub(super) fn experiment(
     experiment: &Experiment,
@@ -55,14 +55,13 @@ fn workload(experiment: &Experiment, facts: &WorkloadFacts) -> Result<()> {
 
 fn metrics(experiment: &Experiment, facts: &WorkloadFacts) -> Result<()> {
     // Measured on training batches, whatever the splits are.
-    let is_noise = |metric: &&String| GRADIENT_NOISE_METRICS.contains(&metric.as_str());
-    let n_noise = facts.metrics.iter().filter(is_noise).count();
+    let n_noise = facts.metrics.iter().filter(|metric| is_gradient_noise(metric)).count();
     if experiment.evaluation.gradient_noise_scale && n_noise < GRADIENT_NOISE_METRICS.len() {
         let expected = "false; this workload does not measure its gradient noise";
         return Err(refused(experiment, "evaluation.gradient_noise_scale", true, expected));
     }
     let splits = &experiment.evaluation.splits;
-    let on_splits: Vec<&String> = facts.metrics.iter().filter(|m| !is_noise(m)).collect();
+    let on_splits: Vec<&String> = facts.metrics.iter().filter(|m| !is_gradient_noise(m)).collect();
     for (name, split) in Split::NAMES.iter().filter(|(_, split)| splits.contains(split)) {
         if !on_splits.iter().any(|metric| Split::of_metric(metric) == Some(*split)) {
             let expected = "splits on which the workload has metrics";

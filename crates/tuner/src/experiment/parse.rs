@@ -6,7 +6,7 @@ use super::{
     SearchSpace, Split, StopRule, Threshold, Workload, budget, space,
 };
 use crate::sampler::SamplerKind;
-use crate::trainer::GRADIENT_NOISE_METRICS;
+use crate::trainer::is_gradient_noise;
 
 const LARGEST_N_TRIALS: u64 = 1_000_000;
 const MAX_TRIALS_PER_TRIAL: u64 = 10;
@@ -45,7 +45,7 @@ fn workload(mut section: Section) -> Result<Workload> {
 fn goal(mut section: Section, splits: &[Split]) -> Result<Goal> {
     section.accept(&["metric", "below", "above"])?;
     let metric = section.required("metric", "a name such as 'val/classification_error'")?;
-    if GRADIENT_NOISE_METRICS.contains(&metric.text()?) {
+    if is_gradient_noise(metric.text()?) {
         return Err(metric.refused("a metric of progress; the gradient noise is only reported"));
     }
     match Split::of_metric(metric.text()?) {

@@ -340,7 +340,10 @@ impl<'run> RunningStudy<'run> {
         for metrics in found {
             if let Some(missing) = expected.iter().find(|name| !metrics.contains_key(**name)) {
                 let names: Vec<&str> = metrics.keys().map(String::as_str).collect();
-                let found = format!("the metrics [{}]", names.join(", "));
+                let found = match names.is_empty() {
+                    true => "no metrics".to_owned(),
+                    false => format!("the metrics {}", names.join(", ")),
+                };
                 return Err(self.broken_contract(found, format!("'{missing}' among them")));
             }
         }
