@@ -1,7 +1,7 @@
 //! From a file to what a network sees.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Seek};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Cursor, Seek};
 use std::path::Path;
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
@@ -61,8 +61,25 @@ fn unit(bits: u32) -> f64 {
 }
 
 /// Decodes a file, whatever its name ends in.
-pub(super) fn open(path: &Path) -> Result<RgbImage, ImageError> {
+fn open(path: &Path) -> Result<RgbImage, ImageError> {
     decode(BufReader::new(File::open(path)?))
+}
+
+/// Whether a file holds a whole photograph: of one that is cut off, the decoder shows what there is.
+pub(super) fn check(path: &Path) -> Result<(), ImageError> {
+    let content = fs::read(path)?;
+    decode(Cursor::new(&content))?;
+    match is_cut_off(&content) {
+        true => Err(std::io::Error::other("the file ends before the photograph does").into()),
+        false => Ok(()),
+    }
+}
+
+/// Whether this is a JPEG whose last scan (after SOS) is not followed by the end of an image (EOI). Neither marker can
+/// be within a scan, and those of a thumbnail come before the first.
+pub(super) fn is_cut_off(content: &[u8]) -> bool {
+    let last = |marker: u8| content.windows(2).rposition(|bytes| bytes == [0xff, marker]);
+    content.starts_with(&[0xff, 0xd8]) && last(0xd9) < last(0xda)
 }
 
 /// Decodes a photograph; grey and CMYK become RGB.

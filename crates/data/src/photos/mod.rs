@@ -136,10 +136,10 @@ impl Photos {
         self.files.failure()
     }
 
-    /// Decodes one and keeps nothing: whether it can be.
+    /// Decodes one and keeps nothing: whether it can be, to its end.
     pub(crate) fn check(&self, index: usize) -> CheckedFile {
         let path = self.files.path(index);
-        let problem = decode::open(&path).err();
+        let problem = decode::check(&path).err();
         CheckedFile { path, problem: problem.map(|error| format!("cannot be decoded: {error}")) }
     }
 

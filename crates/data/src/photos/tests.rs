@@ -126,6 +126,33 @@ fn a_damaged_file_is_grey_and_named() {
     assert!(photos_of(&path).check(0).problem.is_some());
 }
 
+/// What there is of it is seen all the same.
+#[test]
+fn a_file_that_is_cut_off_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["photo.jpg", "photo.png"] {
+        let path = folder.path().join(name);
+        save(&gradient(300, 260), &path);
+        assert_eq!(photos_of(&path).check(0).problem, None);
+        let mut content = fs::read(&path).unwrap();
+        content.extend(b"bytes of nobody's");
+        fs::write(&path, &content).unwrap();
+        assert_eq!(photos_of(&path).check(0).problem, None);
+        fs::write(&path, &content[..content.len() / 2]).unwrap();
+        let problem = photos_of(&path).check(0).problem.unwrap();
+        assert!(problem.starts_with("cannot be decoded: "), "{problem}");
+    }
+}
+
+/// A thumbnail has an end of its own, before the scans of the photograph.
+#[test]
+fn an_end_is_looked_for_behind_the_last_scan() {
+    let [start, scan, end] = [[0xff, 0xd8], [0xff, 0xda], [0xff, 0xd9]];
+    let is_cut_off = |parts: &[[u8; 2]]| decode::is_cut_off(&[&[start], parts].concat().concat());
+    assert!(!is_cut_off(&[scan, scan, end]) && !is_cut_off(&[start, scan, end, scan, end]));
+    assert!(is_cut_off(&[scan]) && is_cut_off(&[start, scan, end, scan]));
+}
+
 #[test]
 fn a_file_that_is_gone_is_a_failure_and_a_damaged_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
