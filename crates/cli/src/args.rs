@@ -205,7 +205,7 @@ pub(crate) struct Asked {
     #[arg(long, value_name = "N")]
     pub(crate) max_examples: Option<u64>,
     /// Count the first N complete trials of each study only [default: as many as the experiment asks
-    /// for; all of an archive, of which the paper's figures take 100]
+    /// for; all of an archive, of which most of the paper's figures take 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) trials: Option<u64>,
     /// Perfect scaling ends where more than this fraction is added to the fewest examples
