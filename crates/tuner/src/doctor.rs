@@ -9,7 +9,7 @@ use safetensors::SafeTensors;
 use crate::error::TunerError;
 use crate::experiment::CheckedExperiment;
 use crate::grid::EvaluationGrid;
-use crate::runner::{CHECKPOINTS_DIRECTORY_NAME, trial_of_checkpoint};
+use crate::runner::{CHECKPOINTS_DIRECTORY_NAME, read_checkpoint, trial_of_checkpoint};
 use crate::store::{Durability, Store, TrialName, TrialRecord, TrialStatus};
 use crate::trainer::Metrics;
 
@@ -42,17 +42,21 @@ type Measured = (TrialRecord, Vec<(u64, Metrics)>);
 ///
 /// Where there is no store of this version, or one that does not even say what it holds.
 pub fn examine(directory: &Path) -> Result<Diagnosis, TunerError> {
-    let store = Store::open_read_only(directory)?;
-    let mut diagnosis =
-        Diagnosis { problems: store.integrity(MAX_FINDINGS), ..Diagnosis::default() };
+    let (store, problem) = open(directory)?;
+    let problems = problem.into_iter().chain(store.integrity(MAX_FINDINGS)).collect();
+    let mut diagnosis = Diagnosis { problems, ..Diagnosis::default() };
     let Ok(experiment) = store.experiment() else {
-        match store.n_measurements() {
-            Ok(n) => diagnosis.remarks.push(format!("imported, with {n} measurements")),
+        let counted = store.n_measurements().and_then(|n| Ok((n, store.n_ended_trials()?)));
+        match counted {
+            Ok((n_measurements, n_ended)) => {
+                diagnosis.n_ended = n_ended;
+                diagnosis.remarks.push(format!("imported, with {n_measurements} measurements"));
+            }
             Err(error) => diagnosis.problems.push(error.to_string()),
         }
         return Ok(diagnosis);
     };
-    let mut half_run = BTreeSet::new();
+    let (mut half_run, mut unreadable) = (BTreeSet::new(), BTreeSet::new());
     for name in names(&store, experiment) {
         match measured(&store, experiment, name) {
             Ok(None) => (),
@@ -60,9 +64,16 @@ pub fn examine(directory: &Path) -> Result<Diagnosis, TunerError> {
                 half_run.insert(name);
             }
             Ok(Some(_)) => diagnosis.n_ended += 1,
-            Err(problem) => {
+            Err(Damage::OfTrial(problem)) => {
                 diagnosis.n_damaged += 1;
                 diagnosis.problems.push(format!("{}: {problem}", describe(name)));
+            }
+            // Of names that perhaps were never given to a trial.
+            Err(Damage::OfFile(problem)) => {
+                if unreadable.insert(name.batch_size) {
+                    let study = format!("trials of batch size {}", name.batch_size);
+                    diagnosis.problems.push(format!("{study} cannot be read: {problem}"));
+                }
             }
         }
     }
@@ -78,7 +89,7 @@ pub fn examine(directory: &Path) -> Result<Diagnosis, TunerError> {
 ///
 /// Where the damaged store does not say what it holds or was imported, or the new one cannot be written.
 pub fn rescue(directory: &Path, new_directory: &Path) -> Result<u64, TunerError> {
-    let damaged = Store::open_read_only(directory)?;
+    let (damaged, _) = open(directory)?;
     let experiment = damaged.experiment()?;
     if fs::read_dir(new_directory).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(TunerError::NotANewDirectory { directory: new_directory.to_owned() });
@@ -105,6 +116,26 @@ pub fn rescue(directory: &Path, new_directory: &Path) -> Result<u64, TunerError>
     Ok(n_saved)
 }
 
+/// What of a trial is not as it should be.
+enum Damage {
+    /// The trial is known, and this is wrong with it.
+    OfTrial(String),
+    /// The file does not say whether there is such a trial.
+    OfFile(String),
+}
+
+/// The store, also of a file that has lost its end, and that it has.
+fn open(directory: &Path) -> Result<(Store, Option<String>), TunerError> {
+    match Store::open_read_only(directory) {
+        Err(TunerError::Damaged { path, problem }) => {
+            let lost = TunerError::BeyondRescue { path: path.clone(), problem };
+            let (store, n_lost) = Store::without_its_end(&path).map_err(|_| lost)?;
+            Ok((store, Some(format!("the file lost its last {n_lost} bytes"))))
+        }
+        opened => Ok((opened?, None)),
+    }
+}
+
 /// All trials and repeats that an experiment may have.
 fn names(store: &Store, experiment: &CheckedExperiment) -> Vec<TrialName> {
     let n_seeds = experiment.search.repeats.map_or(0, |repeats| repeats.n_seeds);
@@ -124,20 +155,30 @@ fn measured(
     store: &Store,
     experiment: &CheckedExperiment,
     name: TrialName,
-) -> Result<Option<Measured>, String> {
-    let read = |error: TunerError| error.to_string();
-    let Some(trial) = store.trial(name).map_err(read)? else { return Ok(None) };
-    let measurements = store.measurements(name).map_err(read)?;
+) -> Result<Option<Measured>, Damage> {
+    let trial = store.trial(name).map_err(|error| match error {
+        TunerError::Damaged { problem, .. } => Damage::OfFile(problem),
+        error => Damage::OfTrial(error.to_string()),
+    });
+    let Some(trial) = trial? else { return Ok(None) };
+    let measurements = store.measurements(name).map_err(|error| {
+        Damage::OfTrial(match error {
+            TunerError::Damaged { problem, .. } => problem,
+            error => error.to_string(),
+        })
+    })?;
     let budget_steps = experiment.budget_steps.get(&name.batch_size).copied().unwrap_or(1);
     let grid = EvaluationGrid::new(experiment.evaluation.relative_spacing, budget_steps);
     // A trial that diverged need not have been measured where it did.
     let end = trial.steps + u64::from(trial.status != TrialStatus::Infeasible);
     if let Some(step) = grid.first_missing(end, |step| measurements.contains_key(&step)) {
-        return Err(format!("the measurement at step {step} is missing"));
+        return Err(Damage::OfTrial(format!("the measurement at step {step} is missing")));
     }
     let goal = &experiment.goal.metric;
     match measurements.iter().find(|(_, metrics)| !metrics.contains_key(goal)) {
-        Some((step, _)) => Err(format!("the measurement at step {step} has no '{goal}'")),
+        Some((step, _)) => {
+            Err(Damage::OfTrial(format!("the measurement at step {step} has no '{goal}'")))
+        }
         None => Ok(Some((trial, measurements.into_iter().collect()))),
     }
 }
@@ -158,7 +199,8 @@ fn examine_checkpoints(
                 "belongs to no half-run trial; the next run removes it"
             }
             Some(_)
-                if fs::read(&path).is_ok_and(|file| SafeTensors::read_metadata(&file).is_ok()) =>
+                if read_checkpoint(&path)
+                    .is_ok_and(|state| SafeTensors::read_metadata(&state).is_ok()) =>
             {
                 diagnosis.n_checkpoints += 1;
                 continue;

@@ -1,8 +1,9 @@
 //! Everything that can go wrong in this crate, each in one line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::experiment::{Difference, Problem};
+use crate::store::STORE_FILE_NAME;
 use crate::trainer::TrainerError;
 
 /// What [`run`](crate::run) fails with: the errors of the crate.
@@ -86,11 +87,19 @@ pub enum TunerError {
         path: PathBuf,
     },
     /// A store whose file does not hold together any more.
-    #[error(
-        "store '{}' is damaged ({problem}); 'critbatch doctor {}' says what can be saved",
-        path.display(), path.parent().unwrap_or(path).display()
-    )]
+    #[error("store '{}' is damaged ({problem}); {}", path.display(), how_to_save(path))]
     Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        problem: String,
+    },
+    /// A store that has lost even what it says of its experiment.
+    #[error(
+        "store '{}' is damaged ({problem}), also where it says what it holds, so that nothing of it can be \
+         saved; run the experiment in a new directory", path.display()
+    )]
+    BeyondRescue {
         /// The file.
         path: PathBuf,
         /// What was found.
@@ -141,7 +150,7 @@ pub enum TunerError {
     /// A store that was measured elsewhere.
     #[error(
         "'{}' was measured with {what} '{stored}', this run has '{given}', which may give other \
-         bits; go on with '{stored}' or choose another directory", directory.display()
+         bits; go on with '{stored}', where that is to be had, or choose another directory", directory.display()
     )]
     OtherProvenance {
         /// The directory.
@@ -269,6 +278,21 @@ pub enum TunerError {
         /// What came out this time.
         measured: String,
     },
+}
+
+/// What to do about a damaged store: one that was exported is looked at where it is unpacked.
+fn how_to_save(path: &Path) -> String {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    match path.ends_with(STORE_FILE_NAME) {
+        true => format!("'critbatch doctor {}' says what can be saved", directory.display()),
+        false => format!(
+            "unpack it by 'critbatch import {} --out DIR', then 'critbatch doctor DIR' says what can be saved",
+            path.display()
+        ),
+    }
 }
 
 fn list(differences: &[Difference]) -> String {

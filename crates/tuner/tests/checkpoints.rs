@@ -91,7 +91,7 @@ fn go_on_after(spoil: impl FnOnce(&Path, PathBuf)) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let _ = run_rounds(directory.path(), "budget", 9, 4);
     let folder = directory.path().join(CHECKPOINTS_DIRECTORY_NAME);
-    let first = folder.join("batch-64-trial-0-repeat-0.safetensors");
+    let first = folder.join("batch-64-trial-0-repeat-0.safetensors.gz");
     assert!(first.is_file());
     spoil(directory.path(), first);
     let failures = RefCell::new(vec![]);
@@ -118,8 +118,16 @@ fn a_checkpoint_that_cannot_be_used_costs_only_time() {
     });
     assert_eq!(cut.len(), 1, "{cut:?}");
 
+    let one_bit = go_on_after(|_, first| {
+        let mut bytes = fs::read(&first).unwrap();
+        let place = bytes.len() - 20;
+        bytes[place] ^= 1;
+        fs::write(first, bytes).unwrap();
+    });
+    assert!(one_bit.len() == 1 && one_bit[0].starts_with("cannot be read: "), "{one_bit:?}");
+
     let of_another = go_on_after(|_, first| {
-        let second = first.with_file_name("batch-64-trial-1-repeat-0.safetensors");
+        let second = first.with_file_name("batch-64-trial-1-repeat-0.safetensors.gz");
         fs::copy(second, first).unwrap();
     });
     assert_eq!(of_another, ["the snapshot is of another trial"]);

@@ -62,14 +62,14 @@ fn checkpoints_of_no_use_are_remarks() {
         fs::read_dir(&checkpoints).unwrap().map(|e| e.unwrap().path()).collect();
     names.sort_unstable();
     fs::write(&names[0], "cut").unwrap();
-    fs::rename(&names[1], checkpoints.join("batch-64-trial-99-repeat-0.safetensors")).unwrap();
+    fs::rename(&names[1], checkpoints.join("batch-64-trial-99-repeat-0.safetensors.gz")).unwrap();
     fs::write(checkpoints.join("notes.txt"), "mine").unwrap();
     let found = examine(directory.path()).unwrap();
     assert!(found.problems.is_empty());
     assert_eq!((found.n_half_run, found.n_checkpoints, found.remarks.len()), (3, 1, 3));
     let all = found.remarks.join("\n");
     for words in
-        ["is damaged; its trial", "99-repeat-0.safetensors' belongs to no", "notes.txt' is no"]
+        ["is damaged; its trial", "99-repeat-0.safetensors.gz' belongs to no", "notes.txt' is no"]
     {
         assert!(all.contains(words), "{all}");
     }
@@ -132,4 +132,33 @@ fn damaged_pages_are_found_and_worked_around() {
         }
     }
     assert!(n_found >= 8 && n_saved >= 4, "{n_found} pages, {n_saved} with something to save");
+}
+
+/// A copy that ended early: what lies before the cut goes on to the same measurements.
+#[test]
+fn a_file_that_lost_its_end_is_worked_around() {
+    let (directory, whole) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    run(whole.path(), 0);
+    run(directory.path(), 0);
+    let path = directory.path().join(STORE_FILE_NAME);
+    let bytes = fs::read(&path).unwrap();
+    let n_trials = contents(whole.path()).trials.len() as u64;
+    let mut n_saved = vec![];
+    for len in [bytes.len() - 4000, bytes.len() - 4096, bytes.len() / 2, 4096] {
+        fs::write(&path, &bytes[..len]).unwrap();
+        let new = directory.path().join(format!("new{len}"));
+        match examine(directory.path()) {
+            Ok(found) => assert!(!found.problems.is_empty() && found.n_ended <= n_trials, "{len}"),
+            Err(error) => assert!(matches!(error, TunerError::BeyondRescue { .. }), "{error}"),
+        }
+        match rescue(directory.path(), &new) {
+            Ok(n) => n_saved.push(n),
+            Err(error) => assert!(matches!(error, TunerError::BeyondRescue { .. }), "{error}"),
+        }
+        if n_saved.len() == 1 && n_saved[0] > 0 {
+            run(&new, 0);
+            assert_eq!(contents(&new), contents(whole.path()), "{len} bytes");
+        }
+    }
+    assert!(n_saved.iter().any(|&n| n > 0) && n_saved.len() < 4, "{n_saved:?} of {n_trials}");
 }

@@ -2,13 +2,18 @@
 //!
 //! One file a trial, replaced whole by a rename and removed when the trial has ended; so a directory
 //! holds at most one state for each lane, one more while it is written, and those of trials that an
-//! earlier run had in more lanes. A checkpoint saves time and nothing else: one that cannot be
+//! earlier run had in more lanes. It is gzip's, for its check sum: the bytes of weights hardly get fewer, so
+//! that they are stored as they are. A checkpoint saves time and nothing else: one that cannot be
 //! written or used costs the steps since the last one, and its trial comes to the same measurements.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
 
 use crate::store::TrialName;
 
@@ -59,9 +64,9 @@ impl<'run> CheckpointFiles<'run> {
         let unfinished = path.with_extension("unfinished");
         let write = || {
             fs::create_dir_all(self.directory)?;
-            let mut file = File::create(&unfinished)?;
+            let mut file = GzEncoder::new(File::create(&unfinished)?, Compression::none());
             file.write_all(state)?;
-            file.sync_all()?;
+            file.finish()?.sync_all()?;
             fs::rename(&unfinished, &path)
         };
         write().map_err(|error| {
@@ -74,7 +79,7 @@ impl<'run> CheckpointFiles<'run> {
     /// The last state of a trial, with its file, if there is one.
     pub(super) fn read(&self, name: TrialName) -> Option<(PathBuf, io::Result<Vec<u8>>)> {
         let path = self.path(name);
-        match fs::read(&path) {
+        match read_checkpoint(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             state => Some((path, state)),
         }
@@ -103,8 +108,15 @@ impl<'run> CheckpointFiles<'run> {
     }
 }
 
+/// The state in a checkpoint's file, whole by its check sum.
+pub(crate) fn read_checkpoint(path: &Path) -> io::Result<Vec<u8>> {
+    let mut state = vec![];
+    GzDecoder::new(File::open(path)?).read_to_end(&mut state)?;
+    Ok(state)
+}
+
 fn file_name(TrialName { batch_size, trial_id, repeat }: TrialName) -> String {
-    format!("{}{trial_id}-repeat-{repeat}.safetensors", study_prefix(batch_size))
+    format!("{}{trial_id}-repeat-{repeat}.safetensors.gz", study_prefix(batch_size))
 }
 
 /// The trial whose checkpoint has this name.
@@ -142,6 +154,12 @@ mod tests {
         files.write(TrialName { repeat: 1, ..NAME }, b"repeat").unwrap();
         files.write(TrialName { batch_size: 640, ..NAME }, b"other").unwrap();
         assert_eq!(files.read(NAME).unwrap().1.unwrap(), b"second");
+        let mut damaged = fs::read(files.path(NAME)).unwrap();
+        let place = damaged.windows(6).position(|bytes| bytes == b"second").unwrap();
+        damaged[place] ^= 1;
+        fs::write(files.path(NAME), damaged).unwrap();
+        assert!(files.read(NAME).unwrap().1.is_err());
+        files.write(NAME, b"second").unwrap();
         assert_eq!(fs::read_dir(&checkpoints.directory).unwrap().count(), 3, "nothing beside them");
         for entry in fs::read_dir(&checkpoints.directory).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();

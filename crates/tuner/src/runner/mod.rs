@@ -27,8 +27,8 @@ mod tally;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub(crate) use checkpoints::trial_of_checkpoint;
 pub use checkpoints::{CHECKPOINTS_DIRECTORY_NAME, Checkpoints};
+pub(crate) use checkpoints::{read_checkpoint, trial_of_checkpoint};
 pub use observer::{Event, Observer, Progress};
 pub use stopped_early::StoppedEarly;
 pub use study::has_ended;

@@ -113,12 +113,40 @@ impl Store {
         }
     }
 
+    /// Copies a store into a new file.
     fn vacuum_into(&self, path: &Path) -> Result<(), TunerError> {
-        let _ = fs::remove_file(path);
+        // SQLite fills an empty file, but does not tell why there can be none.
+        File::create(path).map_err(file_failure("write", path))?;
         let name = path.to_string_lossy();
         let written = self.connection.execute("VACUUM INTO ?1", [name]);
-        written.map(|_| ()).map_err(failure(path, "write"))
+        written.map(|_| ()).map_err(self.failure("copy"))
     }
+
+    /// The store of a file that is shorter than it says, with zeros in place of what it lost, which SQLite finds
+    /// damaged where it looks for them; in memory. And how many bytes that are.
+    ///
+    /// # Errors
+    ///
+    /// Where the file is not shorter, or the rest does not say what it holds.
+    pub(crate) fn without_its_end(path: &Path) -> Result<(Store, u64), TunerError> {
+        let mut bytes = fs::read(path).map_err(file_failure("read the store", path))?;
+        let n_bytes = bytes.len() as u64;
+        let stated =
+            stated_bytes(&bytes).filter(|n| (n_bytes + 1..=LARGEST_STORE_BYTES).contains(n));
+        let not_a_store = || TunerError::NotAStore { path: path.to_owned() };
+        let stated = stated.ok_or_else(not_a_store)?;
+        bytes.extend(std::iter::repeat_n(0, usize::try_from(stated - n_bytes).unwrap_or(0)));
+        Ok((in_memory(bytes, path)?, stated - n_bytes))
+    }
+}
+
+/// How long an SQLite file says that it is: pages of so many bytes, 1 for 65,536, and how many of them
+/// (<https://www.sqlite.org/fileformat.html>, 1.3).
+fn stated_bytes(file: &[u8]) -> Option<u64> {
+    let page = file.get(16..18)?.try_into().map(u16::from_be_bytes).ok()?;
+    let n_pages = file.get(28..32)?.try_into().map(u32::from_be_bytes).ok()?;
+    let page = if page == 1 { 1 << 16 } else { u64::from(page) };
+    Some(page * u64::from(n_pages))
 }
 
 fn file_failure(action: &'static str, path: &Path) -> impl Fn(io::Error) -> TunerError + use<> {

@@ -181,6 +181,13 @@ impl Store {
         counted.map_err(self.failure("read"))
     }
 
+    /// Trials and repeats that have ended.
+    pub(crate) fn n_ended_trials(&self) -> Result<u64, TunerError> {
+        let sql = "SELECT count(*) FROM trials WHERE status <> 'incomplete'";
+        let counted = self.connection.query_row(sql, [], |row| unsigned(row, 0));
+        counted.map_err(self.failure("read"))
+    }
+
     pub(super) fn rows<T>(
         &self,
         sql: &str,
