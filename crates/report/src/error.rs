@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum ReportError {
     /// A file or folder that the operating system refuses.
-    #[error("cannot write '{}'; free its disk or choose another directory", path.display())]
+    #[error("cannot write '{}'; see to its disk and permissions, or choose another directory", path.display())]
     File {
         /// The file.
         path: PathBuf,

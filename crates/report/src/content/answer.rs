@@ -56,22 +56,23 @@ pub(crate) fn sentences(input: &ReportInput<'_>, goal: &GoalAnalysis) -> String 
         );
     }
     let best = studies.iter().find(|study| size(study) == useful.value).unwrap_or(last);
-    let is_end_seen = useful.determination == Determination::Determined;
-    let (at_least, beyond) = match is_end_seen {
-        true => ("", format!("beyond {} there is hardly any gain", format::count(useful.value))),
-        false => (
+    let hardly = format!("beyond {} there is hardly any gain", format::count(useful.value));
+    let (bound, beyond) = match useful.determination {
+        Determination::OnlyLowerBound => (
             " at least",
             "the largest batch size with a result still saves steps, so where the gain ends is not \
              determined"
                 .to_owned(),
         ),
+        Determination::OnlyUpperBound => (" at most", hardly),
+        _ => ("", hardly),
     };
     let confidence = labels::percent(input.analysis.options.confidence);
     let interval = useful.interval.map_or(String::new(), |interval| {
         format!(" ({confidence} interval {})", format::batch_sizes(interval))
     });
     format!(
-        "Use batches of up to {}{at_least}{interval}: {}, and {beyond}. {}",
+        "Use batches of up to {}{bound}{interval}: {}, and {beyond}. {}",
         format::count(useful.value),
         scaling(end, useful, size(last)),
         recipe(input, best, &text)
@@ -146,6 +147,10 @@ fn size_tile(name: &str, estimate: BatchSizeEstimate, within: &str, confidence: 
     let value = match estimate.determination {
         Determination::OnlyLowerBound => format!("≥ {value}"),
         Determination::OnlyUpperBound => format!("≤ {value}"),
+        Determination::TooFewPoints => {
+            let note = labels::determination(estimate.determination).to_owned();
+            return Tile { name: name.to_owned(), value: "–".to_owned(), note };
+        }
         _ => value,
     };
     let interval = estimate.interval.map_or(String::new(), |interval| {

@@ -46,8 +46,10 @@ pub(crate) fn write(
         write(path("csv"), &table.csv()?)?;
         write(path("parquet"), &table.parquet()?)?;
     }
-    for folder in ["figures", "tables"] {
-        remove_other_goals(&directory.join(folder), &written)?;
+    if !page.goals.is_empty() {
+        for folder in ["figures", "tables"] {
+            remove_other_goals(&directory.join(folder), &written)?;
+        }
     }
     Ok(written)
 }
@@ -66,18 +68,25 @@ fn goal_suffix(goal_index: usize) -> String {
     }
 }
 
-/// Removes figures and tables of further goals that an earlier report had and this one has not: beside the
-/// new ones nothing would tell them apart.
+/// Removes what an earlier report wrote of a figure or table of this one for further goals that this one has not:
+/// beside the new ones nothing would tell them apart.
 fn remove_other_goals(folder: &Path, written: &[PathBuf]) -> Result<(), ReportError> {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let number = stem.rsplit_once("_goal_").map(|(_, number)| number.parse::<usize>());
-        if matches!(number, Some(Ok(_))) && !written.contains(&path) {
+        if first_goals(&path).is_some_and(|first| written.contains(&first))
+            && !written.contains(&path)
+        {
             fs::remove_file(&path).map_err(|source| ReportError::File { path, source })?;
         }
     }
     Ok(())
+}
+
+/// The file of the first goal beside that of a further one; `None` for any other name.
+fn first_goals(path: &Path) -> Option<PathBuf> {
+    let (name, number) = path.file_stem()?.to_str()?.rsplit_once("_goal_")?;
+    number.parse::<usize>().ok()?;
+    Some(path.with_file_name(format!("{name}.{}", path.extension()?.to_str()?)))
 }
 
 /// Draws the figures of a block and finds its tables, from top to bottom.

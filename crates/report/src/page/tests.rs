@@ -68,6 +68,10 @@ fn figures_and_tables_of_goals_that_are_gone_are_removed_and_others_stay() {
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("tables/my_goal_notes.csv"), "mine").unwrap();
     std::fs::write(path("tables/comparison.csv"), "of another page").unwrap();
+    std::fs::write(path("tables/mine_goal_2.csv"), "mine").unwrap();
+    let without_goals = Page { goals: vec![], lead: vec![], ..sample() };
+    write(without_goals, "comparison.html", directory.path()).unwrap();
+    assert!(path("tables/steps_goal_2.csv").exists(), "of another page");
     let mut page = sample();
     page.goals.truncate(1);
     let sections = page.sections.iter_mut().flat_map(|section| &mut section.blocks);
@@ -80,8 +84,8 @@ fn figures_and_tables_of_goals_that_are_gone_are_removed_and_others_stay() {
     for gone in ["tables/steps_goal_2.csv", "figures/steps_goal_2.svg"] {
         assert!(!path(gone).exists(), "{gone}");
     }
-    for kept in ["tables/steps.csv", "tables/my_goal_notes.csv", "tables/comparison.csv"] {
-        assert!(path(kept).exists(), "{kept}");
+    for kept in ["steps", "my_goal_notes", "comparison", "mine_goal_2"] {
+        assert!(path(&format!("tables/{kept}.csv")).exists(), "{kept}");
     }
 }
 

@@ -49,9 +49,8 @@ pub struct BatchSizeEstimate {
     pub value: u64,
     /// Its interval, if it is known.
     pub interval: Option<BatchSizeInterval>,
-    /// Whether the regime's end was seen. The end of perfect scaling is only a lower bound at the
-    /// largest batch size with a result, and only an upper bound at the smallest; the maximum useful
-    /// batch size is only a lower bound at the largest.
+    /// Whether the regime's end was seen. It is only a lower bound at the largest batch size with a result, and
+    /// only an upper bound at the smallest.
     pub determination: Determination,
 }
 
@@ -114,6 +113,7 @@ impl Regimes {
                 let determination = match Some(value) {
                     _ if curve.len() < 2 => Determination::TooFewPoints,
                     useful if useful == ends.1 => Determination::OnlyLowerBound,
+                    useful if useful == ends.0 => Determination::OnlyUpperBound,
                     _ => Determination::Determined,
                 };
                 BatchSizeEstimate { value, interval, determination }
@@ -284,6 +284,8 @@ mod tests {
         let scaling = late.end_of_perfect_scaling.unwrap();
         assert_eq!((scaling.value, scaling.determination), (256, Determination::OnlyUpperBound));
         assert!(scaling.interval.unwrap().is_open_below);
+        let plateau = of(10..13).maximum_useful_batch_size.unwrap();
+        assert_eq!((plateau.value, plateau.determination), (1024, Determination::OnlyUpperBound));
         let single = of(4..5).maximum_useful_batch_size.unwrap();
         assert_eq!(single.determination, Determination::TooFewPoints);
         assert_eq!(Regimes::of(&[], &question(), &quick()).end_of_perfect_scaling, None);
