@@ -207,6 +207,8 @@ fn an_experiment_travels_in_one_file_and_goes_on_with_more_trials() {
     assert_eq!(table_json(directory.path(), "tiny.sqlite.gz"), table_json(directory.path(), "out"));
     let line = error_line(&critbatch(&["report", "tiny.sqlite.gz"]).code(2));
     assert!(line.contains("'tiny.sqlite.gz' is a file; give a directory by --out DIR"), "{line}");
+    let line = error_line(&critbatch(&["report", "tiny.sqlite.gz", "--out", "out"]).code(2));
+    assert!(line.contains("'out' holds the measurements and the report of a run"), "{line}");
     critbatch(&["report", "tiny.sqlite.gz", "--out", "page"]).success();
     assert!(directory.path().join("page/report.html").is_file());
     let line = error_line(&critbatch(&["doctor", "tiny.sqlite.gz"]).code(1));
@@ -254,6 +256,16 @@ fn a_damaged_store_is_refused_and_what_is_whole_goes_on_elsewhere() {
     };
     let said = String::from_utf8(doctor(&[]).code(1).get_output().stdout.clone()).unwrap();
     assert!(said.starts_with("wrong: ") && said.contains("--save-to NEW"), "{said}");
+    // A reader that had enough ends no work.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let unread = |more: &[&str]| {
+        let mut command = std::process::Command::new(critbatch_tests::binary());
+        command.current_dir(directory.path()).args(["doctor", "out"]).args(more);
+        command.stdout(writer.try_clone().unwrap()).status().unwrap().code()
+    };
+    assert_eq!((unread(&[]), unread(&["--save-to", "unread"])), (Some(1), Some(0)));
+    assert!(directory.path().join("unread/critbatch.sqlite").is_file());
     let said = doctor(&["--save-to", "new"]).success();
     let said = String::from_utf8(said.get_output().stdout.clone()).unwrap();
     assert!(said.contains(" trials to 'new'; run the experiment with --out 'new'"), "{said}");

@@ -101,6 +101,7 @@ fn impossible_workloads_are_refused() {
         (throughput("fc_64_64_64", 5000, &[]).code(1), "5000"),
         (throughput("fc_64_64_64", 8, &["--seconds", "0"]).code(2), "from 0.01 to 3600"),
         (throughput("fc_64_64_64", 8, &["--threads", "0"]).code(2), "--threads"),
+        (throughput("fc_64_64_64", 8, &["--threads", "4096"]).code(2), "8 for each core"),
     ];
     for (assert, expected) in cases {
         let stderr = String::from_utf8(assert.get_output().stderr.clone()).unwrap();

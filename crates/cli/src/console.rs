@@ -31,15 +31,19 @@ pub(crate) fn start_logging(verbose: bool, colors: bool) {
         .init();
 }
 
-/// Writes results to stdout.
+/// Writes results to stdout. That a reader, such as `head`, had enough is no failure and ends no work: the rest
+/// is done, and the exit code says how.
 ///
 /// # Errors
 ///
 /// Where stdout cannot be written.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{}", text.trim_end_matches('\n'))?;
-    stdout.flush()
+    let written = writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush());
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 /// Writes one line of JSON to stdout.

@@ -1,6 +1,5 @@
 //! Exit codes, and what an error says on its one line.
 
-use std::io;
 use std::process::ExitCode;
 
 use critbatch_data::DataError;
@@ -58,14 +57,6 @@ impl Exit {
     }
 }
 
-/// Whether a reader of stdout, such as `head`, had enough. That is no failure.
-pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let io_error = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<io::Error>().map(io::Error::kind)
-    };
-    error.chain().any(|cause| io_error(cause) == Some(io::ErrorKind::BrokenPipe))
-}
-
 /// The error with its causes in one line. Some errors print their cause themselves; it is not
 /// said twice.
 pub(crate) fn one_line(error: &anyhow::Error) -> String {
@@ -82,8 +73,11 @@ pub(crate) fn one_line(error: &anyhow::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::io;
+
     use anyhow::Context;
+
+    use super::*;
 
     #[test]
     fn causes_are_said_once_and_in_one_line() {

@@ -2,7 +2,7 @@
 //!
 //! `args.rs` reads the command line, `commands/` has one file for each verb, `plan.rs` says what a
 //! run will take, `fetch.rs` takes files from a server, `progress.rs` tells on stderr how it goes, `source.rs` reads what was measured,
-//! `summary.rs` turns it into text, and `report.rs` has critbatch-report draw it. stdout has results
+//! `summary.rs` turns it into text, `ruled.rs` makes its tables, and `report.rs` has critbatch-report draw it. stdout has results
 //! and nothing else.
 
 mod args;
@@ -13,6 +13,7 @@ mod fetch;
 mod plan;
 mod progress;
 mod report;
+mod ruled;
 mod source;
 mod summary;
 
@@ -32,7 +33,6 @@ fn main() -> ExitCode {
     console::start_logging(arguments.verbose, colors_allowed());
     match commands::execute(arguments) {
         Ok(exit) => exit.into(),
-        Err(error) if exit::is_closed_pipe(&error) => Exit::Done.into(),
         Err(error) => {
             console::line(&format!("error: {}", exit::one_line(&error)));
             Exit::of(&error).into()

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, Table};
+use comfy_table::CellAlignment;
 use critbatch_report::format;
 use critbatch_tuner::{LanesReason, Plan, StudyPlan};
 
-use crate::summary::RULED;
+use crate::ruled;
 
 /// One row for each study with something left to do, and what all of it takes.
 pub(crate) fn text(plan: &Plan) -> String {
@@ -16,8 +16,7 @@ pub(crate) fn text(plan: &Plan) -> String {
     if left.is_empty() {
         return "nothing is left to do".to_owned();
     }
-    let mut table = Table::new();
-    table.load_style(RULED).set_header([
+    let mut table = ruled::table([
         "batch\nsize",
         "trials",
         "lanes",
@@ -32,6 +31,7 @@ pub(crate) fn text(plan: &Plan) -> String {
         table.add_row(row(study));
     });
     table.column_iter_mut().for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    let table = ruled::text(table);
     let done = match n_done {
         0 => String::new(),
         n => format!("; {n} of {} studies done", plan.studies.len()),

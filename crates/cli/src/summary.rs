@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
+use comfy_table::CellAlignment;
 use critbatch_report::format;
 use critbatch_tuner::{
     AnalysisOptions, BatchSizeEstimate, Boundary, ComparedExperiment, Comparison, CurveFit,
@@ -12,13 +12,8 @@ use critbatch_tuner::{
 };
 use serde::Serialize;
 
+use crate::ruled;
 use crate::source::Answers;
-
-/// Rules above and below the header and at the end, none between rows.
-pub(crate) const RULED: TableStyle =
-    TableStyle::new().top_border(RULE).header_separator(RULE).bottom_border(RULE);
-
-const RULE: LineStyle = LineStyle::none().fill('─').junction('─');
 
 /// Omissions that are printed one by one.
 const MOST_PRINTED_OMISSIONS: usize = 5;
@@ -54,15 +49,13 @@ fn provenance(provenance: &Provenance) -> String {
 }
 
 /// A table with its cells to the right.
-fn ruled(header: &[String], rows: Vec<Vec<String>>) -> String {
-    let mut table = Table::new();
-    table.load_style(RULED);
-    table.set_header(header);
+fn to_the_right(header: &[String], rows: Vec<Vec<String>>) -> String {
+    let mut table = ruled::table(header);
     table.add_rows(rows);
     for column in table.column_iter_mut() {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    table.to_string()
+    ruled::text(table)
 }
 
 fn table(analysis: &GoalAnalysis) -> String {
@@ -81,7 +74,7 @@ fn table(analysis: &GoalAnalysis) -> String {
     let header: Vec<String> =
         fixed.into_iter().chain(searched.iter().copied()).map(in_lines).collect();
     let rows = analysis.studies.iter().map(|study| row(study, &searched));
-    ruled(&header, rows.collect())
+    to_the_right(&header, rows.collect())
 }
 
 /// Names of the metaparameters that were searched, not fixed.
@@ -144,7 +137,7 @@ fn regimes(regimes: &Regimes) -> Vec<String> {
         let estimate = estimate?;
         Some(match estimate.determination {
             Determination::TooFewPoints => {
-                format!("{name}: not determined, {} with a result are too few", points(1))
+                format!("{name}: {}", too_few(1))
             }
             _ => format!("{name}: {}", batch_size(estimate)),
         })
@@ -182,7 +175,7 @@ fn batch_size(estimate: BatchSizeEstimate) -> String {
 
 fn fit(fit: &CurveFit) -> String {
     let Some(parameters) = &fit.parameters else {
-        return format!("not determined, {} with a result are too few", points(fit.n_points));
+        return too_few(fit.n_points);
     };
     let value = critical(parameters);
     match fit.determination {
@@ -198,14 +191,16 @@ fn fit(fit: &CurveFit) -> String {
             "not determined, the curve has another shape: a point is off the fit by a factor of {}",
             format::number(parameters.largest_residual_factor)
         ),
-        Determination::TooFewPoints => {
-            format!("not determined, {} with a result are too few", points(fit.n_points))
-        }
+        Determination::TooFewPoints => too_few(fit.n_points),
     }
 }
 
-fn points(n: u64) -> String {
-    if n == 1 { "1 batch size".to_owned() } else { format!("{n} batch sizes") }
+fn too_few(n_points: u64) -> String {
+    let points = match n_points {
+        1 => "1 batch size with a result is".to_owned(),
+        n => format!("{n} batch sizes with a result are"),
+    };
+    format!("not determined, {points} too few")
 }
 
 fn critical(parameters: &FitParameters) -> String {
@@ -295,7 +290,7 @@ pub(crate) fn comparison(comparison: &Comparison) -> String {
             format!("steps to result (relative to those at batch size {size})")
         },
     );
-    let mut lines = vec![at, ruled(&header, sizes.iter().map(row).collect())];
+    let mut lines = vec![at, to_the_right(&header, sizes.iter().map(row).collect())];
     for experiment in experiments {
         let question = format::question(&experiment.question);
         lines.push(format!("{}, steps to {question}", experiment.label));
@@ -465,7 +460,7 @@ mod tests {
         let (unsure, analysis) = answers(&[(1, Some(800)), (2, None)]);
         let unsure = text(&unsure, &analysis, &AnalysisOptions::default());
         assert!(unsure.contains("cannot be trusted yet:\n  batch size 2: none of 4"), "{unsure}");
-        assert!(unsure.contains("1 batch size with a result are too few"), "{unsure}");
+        assert!(unsure.contains("1 batch size with a result is too few"), "{unsure}");
     }
 
     #[test]

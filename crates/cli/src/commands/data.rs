@@ -93,10 +93,11 @@ fn check_files(DataCheck { name, data_dir }: &DataCheck) -> anyhow::Result<Exit>
         bail!("{name}: {n_problems} of {n_files} files are not sound; they are named above");
     }
     let location = locate(find(name)?, data_dir.as_deref())?;
-    console::print(&format!(
-        "{name}: {} files are sound, in {location}",
-        format::count(n_files as u64)
-    ))?;
+    console::print(&match n_files {
+        0 => format!("{name} is part of the program: nothing to check"),
+        1 => format!("{name}: 1 file is sound, in {location}"),
+        n => format!("{name}: {} files are sound, in {location}", format::count(n as u64)),
+    })?;
     Ok(Exit::Done)
 }
 

@@ -1,12 +1,11 @@
 //! `critbatch devices`: what can train here.
 
-use comfy_table::Table;
 use critbatch_models::{Compute, DeviceChoice, DeviceInfo, devices};
 
 use crate::args::Listing;
 use crate::console;
 use crate::exit::Exit;
-use crate::summary::RULED;
+use crate::ruled;
 
 /// Lists them, the preferred one first.
 ///
@@ -19,11 +18,11 @@ pub(crate) fn execute(listing: Listing) -> anyhow::Result<Exit> {
         console::print_json(&devices)?;
         return Ok(Exit::Done);
     }
-    let mut table = Table::new();
-    table.load_style(RULED).set_header(["--device", "name", "kind", "interface", "driver"]);
+    let mut table = ruled::table(["--device", "name", "kind", "interface", "driver"]);
     for device in &devices {
         table.add_row([device.choice, &device.name, device.kind, &device.backend, &device.driver]);
     }
+    let table = ruled::text(table);
     let (compute, why) = Compute::choose(DeviceChoice::Auto)?;
     let matrices: Vec<String> = devices
         .iter()

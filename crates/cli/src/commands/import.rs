@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use critbatch_report::format;
 use critbatch_tuner::archive::{find_workloads, read_record, read_workload, workload_folder};
-use critbatch_tuner::{Omission, Origin, Record, STORE_FILE_NAME, Store};
+use critbatch_tuner::{Omission, Origin, Record, STORE_FILE_NAME, Store, examine};
 
 use crate::args::Import;
 use crate::console;
@@ -38,8 +38,14 @@ struct Tally {
 pub(crate) fn execute(arguments: &Import) -> anyhow::Result<Exit> {
     if arguments.archive.is_file() {
         Store::unpack(&arguments.archive, &arguments.out)?;
+        let out = arguments.out.display();
+        if let Some(problem) = examine(&arguments.out)?.problems.first() {
+            bail!(
+                "what was unpacked into '{out}' is damaged ({problem}); 'critbatch doctor {out}' says what can be saved"
+            );
+        }
         let how = how_to_go_on(&arguments.out)?.unwrap_or_default();
-        console::print(&format!("unpacked into '{}'{how}", arguments.out.display()))?;
+        console::print(&format!("unpacked into '{out}'{how}"))?;
         return Ok(Exit::Done);
     }
     let (folders, omissions) = find_workloads(&arguments.archive)?;
@@ -70,7 +76,10 @@ fn how_to_go_on(directory: &Path) -> anyhow::Result<Option<String>> {
     let shown = file.display();
     fs::write(&file, text).with_context(|| format!("cannot write '{shown}'"))?;
     let (seed, directory) = (experiment.search.seed, directory.display());
-    Ok(Some(format!("; to go on: critbatch run '{shown}' --seed {seed} --out '{directory}'")))
+    let device = &store.provenance().device;
+    Ok(Some(format!(
+        "; to go on: critbatch run '{shown}' --seed {seed} --out '{directory}', where '{device}' is to be had"
+    )))
 }
 
 /// The experiment directory of each workload: `out` itself for one, a folder below it for each of

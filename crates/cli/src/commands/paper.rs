@@ -140,9 +140,12 @@ pub(super) fn experiment(name: &str) -> Result<String, UsageError> {
         true => [space(workload), vec!["learning_rate_decay_steps = 1".to_owned()]].concat(),
         false => space(workload),
     };
-    let stop = if default_goal(workload).is_some() { "goal" } else { "budget" };
+    let (stop, of_paper, others) = match default_goal(workload) {
+        Some(_) => ("goal", "Goal, batch sizes and number of trials are", ""),
+        None => ("budget", "Batch sizes and number of trials are", "it has no goal; "),
+    };
     Ok(format!(
-        "# {name} of Shallue et al. 2019. Goal, batch sizes and number of trials are the paper's; box and\n\
+        "# {name} of Shallue et al. 2019. {of_paper} the paper's; {others}box and\n\
          # budget are to start from: a run says where the best point lies on an edge (`critbatch widen`).\n\
          [workload]\ndataset = \"{}\"\nmodel = \"{}\"\noptimizer = \"{}\"\n\n\
          [goal]\nmetric = \"{}\"\n{side} = {threshold:?}\n\n\

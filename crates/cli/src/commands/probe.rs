@@ -5,14 +5,14 @@ use std::fs;
 
 use anyhow::Context;
 use critbatch_models::{Compute, DeviceChoice, Measured, ProbeTensor, Workload};
-use critbatch_tuner::{Parameters, TrainerFactory, Trial, WorkloadFacts};
+use critbatch_tuner::{Metaparameter, Parameters, TrainerFactory, Trial, WorkloadFacts};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use crate::args;
 use crate::commands::session::choice;
 use crate::console;
-use crate::exit::Exit;
+use crate::exit::{Exit, UsageError};
 
 /// Metaparameters that nobody set.
 const DEFAULTS: [(&str, f64); 2] = [("learning_rate", 0.01), ("momentum", 0.9)];
@@ -39,7 +39,7 @@ pub(crate) fn execute(arguments: &args::Probe) -> anyhow::Result<Exit> {
         batch_size: arguments.batch_size.into(),
         trial_id: 0,
         seed: arguments.seed,
-        parameters: metaparameters(&facts, &arguments.metaparameters),
+        parameters: metaparameters(&facts, &arguments.metaparameters)?,
     };
     let tensors = workload.probe(&trial, arguments.steps, arguments.double)?;
     let path = arguments.out.join(FILE);
@@ -51,13 +51,31 @@ pub(crate) fn execute(arguments: &args::Probe) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Those given, and the defaults of those that the optimizer takes. A name that it does not know is
-/// refused by the trial.
-fn metaparameters(facts: &WorkloadFacts, given: &[(String, f64)]) -> Parameters {
-    let is_taken = |name: &str| facts.metaparameters.iter().any(|known| known.name == name);
-    let defaults = DEFAULTS.into_iter().filter(|&(name, _)| is_taken(name));
+/// Those given, each once and as a run would take it, and the defaults of others that the optimizer takes.
+fn metaparameters(
+    facts: &WorkloadFacts,
+    given: &[(String, f64)],
+) -> Result<Parameters, UsageError> {
+    let known = |name: &str| facts.metaparameters.iter().find(|known| known.name == name);
+    for (index, (name, value)) in given.iter().enumerate() {
+        let Some(Metaparameter { range, is_integer, .. }) = known(name) else {
+            let names: Vec<&str> = facts.metaparameters.iter().map(|known| known.name).collect();
+            let (optimizer, names) = (&facts.optimizer, names.join(", "));
+            return Err(UsageError(format!(
+                "unknown metaparameter '{name}' of {optimizer}; expected one of {names}"
+            )));
+        };
+        let whole = if *is_integer { "a whole number " } else { "" };
+        if !range.contains(*value) || (*is_integer && value.fract() != 0.0) {
+            return Err(UsageError(format!("--set {name}={value}: expected {whole}{range}")));
+        }
+        if given[..index].iter().any(|(earlier, _)| earlier == name) {
+            return Err(UsageError(format!("--set {name} is given twice; expected once")));
+        }
+    }
+    let defaults = DEFAULTS.into_iter().filter(|(name, _)| known(name).is_some());
     let defaults = defaults.map(|(name, value)| (name.to_owned(), value));
-    defaults.chain(given.iter().cloned()).collect()
+    Ok(defaults.chain(given.iter().cloned()).collect())
 }
 
 /// What the tensors belong to, as the format's map of strings.
@@ -110,6 +128,33 @@ fn serialized(
 mod tests {
     use super::*;
     use safetensors::SafeTensors;
+
+    #[test]
+    fn metaparameters_are_those_that_a_run_takes() {
+        let measured = Measured { splits: &[], gradient_noise_scale: false };
+        let names = ["mnist_5k", "fc_64_64_64", "nesterov_momentum"];
+        let facts = critbatch_models::workload_facts(names, measured).unwrap();
+        let of = |given: &[(&str, f64)]| {
+            let given: Vec<_> =
+                given.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
+            metaparameters(&facts, &given).map_err(|error| error.to_string())
+        };
+        let taken = of(&[("momentum", 0.5)]).unwrap();
+        assert_eq!((taken["learning_rate"], taken["momentum"]), (0.01, 0.5));
+        for (given, expected) in [
+            (
+                &[("learning_rat", 0.1)][..],
+                "unknown metaparameter 'learning_rat' of nesterov_momentum",
+            ),
+            (&[("learning_rate", -1.0)], "--set learning_rate=-1: expected "),
+            (&[("label_smoothing", 2.0)], "expected at least 0 and at most 1"),
+            (&[("warmup_steps", 0.5)], "expected a whole number at least 0"),
+            (&[("momentum", 0.5), ("momentum", 0.6)], "--set momentum is given twice"),
+        ] {
+            let refused = of(given).unwrap_err();
+            assert!(refused.contains(expected), "{refused}");
+        }
+    }
 
     #[test]
     fn tensors_come_back() {

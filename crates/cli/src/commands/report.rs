@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use critbatch_report::format;
-use critbatch_tuner::{Question, StudyOutcomes};
+use critbatch_tuner::{Question, STORE_FILE_NAME, StudyOutcomes};
 
 use crate::args::Report;
 use crate::exit::{Exit, UsageError};
@@ -49,9 +49,15 @@ fn expect_base(source: &Source, question: &Question, batch_size: u64) -> Result<
     Err(UsageError(format!("--base-batch-size {batch_size} has no result for {question}{other}")))
 }
 
-/// A report goes beside the measurements, but never into somebody's archive or file.
+/// A report goes beside the measurements, but never into somebody's archive or file, nor beside others.
 fn directory<'a>(arguments: &'a Report, source: &Source) -> Result<&'a Path, UsageError> {
     match (&arguments.out, &source.provenance) {
+        (Some(out), _) if out.join(STORE_FILE_NAME).exists() && !is_same(out, &arguments.path) => {
+            let out = out.display();
+            Err(UsageError(format!(
+                "'{out}' holds the measurements and the report of a run; give another directory by --out DIR"
+            )))
+        }
         (Some(out), _) => Ok(out),
         (None, Some(_)) if arguments.path.is_dir() => Ok(&arguments.path),
         (None, provenance) => {
@@ -60,4 +66,10 @@ fn directory<'a>(arguments: &'a Report, source: &Source) -> Result<&'a Path, Usa
             Err(UsageError(format!("'{path}' is {what}; give a directory by --out DIR")))
         }
     }
+}
+
+/// Whether two paths lead to the same place.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let [one, other] = [one, other].map(|path| path.canonicalize().ok());
+    one.is_some() && one == other
 }

@@ -1,7 +1,7 @@
 //! `critbatch sample`: the points of a study, without training.
 
 use anyhow::Context;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::CellAlignment;
 use critbatch_models::{EvaluationSplit, Measured, workload_facts};
 use critbatch_report::format;
 use critbatch_tuner::{CheckedExperiment, Experiment, Parameters, SamplerKind, StudySampler};
@@ -12,7 +12,7 @@ use super::session::split;
 use crate::args::Sample;
 use crate::console;
 use crate::exit::{Exit, UsageError};
-use crate::summary::RULED;
+use crate::ruled;
 
 /// The points of one study.
 #[derive(Debug, Serialize)]
@@ -96,12 +96,12 @@ fn csv(points: &Points) -> String {
 
 fn text(points: &Points) -> String {
     let names = points.points.first().into_iter().flat_map(Parameters::keys);
-    let mut table = Table::new();
-    table.load_style(RULED).set_header(std::iter::once("trial").chain(names.map(String::as_str)));
+    let header: Vec<&str> = std::iter::once("trial").chain(names.map(String::as_str)).collect();
+    let mut table = ruled::table(header);
     for (trial_id, point) in points.points.iter().enumerate() {
         let values = point.values().map(|value| format::number(*value));
         table.add_row(std::iter::once(trial_id.to_string()).chain(values));
     }
     table.column_iter_mut().for_each(|column| column.set_cell_alignment(CellAlignment::Right));
-    table.to_string()
+    ruled::text(table)
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::args;
 use crate::commands::session::{choice, self_tested};
 use crate::console;
-use crate::exit::Exit;
+use crate::exit::{Exit, UsageError};
 use crate::plan::{size, why_lanes};
 
 /// What is printed; with `--json` under these names.
@@ -45,6 +45,9 @@ struct Listed<'a> {
     microseconds_per_dispatch: Option<f64>,
 }
 
+/// Free threads wait in a spin, so that many more than there are cores hardly come to an end.
+const MOST_THREADS_PER_CORE: usize = 8;
+
 /// The number of lanes, why it was taken, and the most that were tried.
 struct Lanes {
     count: usize,
@@ -58,8 +61,16 @@ struct Lanes {
 ///
 /// Where a name is unknown, the data or the device is not there, or training fails.
 pub(crate) fn execute(arguments: &args::Throughput) -> anyhow::Result<Exit> {
-    if let Some(n_threads) = arguments.threads {
-        use_threads(n_threads as usize)?;
+    if let Some(asked) = arguments.threads.map(|asked| asked as usize) {
+        let most = MOST_THREADS_PER_CORE * n_threads();
+        if asked > most {
+            return Err(UsageError(format!(
+                "--threads {asked}: at most {most} on this machine, {MOST_THREADS_PER_CORE} for each core; threads \
+                 that wait for each other take turns"
+            ))
+            .into());
+        }
+        use_threads(asked)?;
     }
     let (compute, why) = Compute::choose(choice(arguments.place.device))?;
     console::line(&format!("device: {}: {why}", compute.description()));

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use comfy_table::Table;
 use critbatch_data::{DatasetInfo, catalogue, locate};
 use critbatch_models::{Model, Optimizer};
 use critbatch_report::format;
@@ -13,8 +12,7 @@ use crate::args::Workloads;
 use crate::commands::paper;
 use crate::console;
 use crate::exit::Exit;
-use crate::plan;
-use crate::summary::RULED;
+use crate::{plan, ruled};
 
 #[derive(Debug, Serialize)]
 struct Offer {
@@ -154,7 +152,8 @@ fn metaparameter(metaparameter: Metaparameter) -> MetaparameterOffer {
 fn text(offer: &Offer) -> String {
     let count = |n: usize| format::count(n as u64);
     let size = |n: Option<usize>| n.map_or("as given".to_owned(), count);
-    let mut datasets = table(&["data set", "train", "validation", "test", "shape", "present"]);
+    let mut datasets =
+        ruled::table(["data set", "train", "validation", "test", "shape", "present"]);
     for dataset in &offer.datasets {
         let shape = shape(&dataset.example_shape);
         datasets.add_row([
@@ -166,7 +165,7 @@ fn text(offer: &Offer) -> String {
             if dataset.is_present { "yes" } else { "no" },
         ]);
     }
-    let mut models = table(&["model", "parameters"]);
+    let mut models = ruled::table(["model", "parameters"]);
     for model in &offer.models {
         let on = |size: &Size| {
             let Examples { example_shape, n_classes } = &size.examples;
@@ -177,6 +176,7 @@ fn text(offer: &Offer) -> String {
         let none = "needs larger images than those of these data sets".to_owned();
         models.add_row([model.name, &if sizes.is_empty() { none } else { sizes.join("; ") }]);
     }
+    let [datasets, models] = [datasets, models].map(ruled::text);
     format!(
         "{}\n\
          `critbatch workloads NAME` prints the experiment file of one of them. Any other data set, model and\n\
@@ -188,10 +188,10 @@ fn text(offer: &Offer) -> String {
 }
 
 /// The paper's workloads with what a lane of each takes.
-fn workloads(offers: &[paper::Offer]) -> Table {
+fn workloads(offers: &[paper::Offer]) -> String {
     let header =
         ["workload", "goal", "batch sizes", "parameters", "FLOP/example", "a lane", "data"];
-    let mut workloads = table(&header);
+    let mut workloads = ruled::table(header);
     for offer in offers {
         let none = || "-".to_owned();
         let [smallest, largest] = offer.lane_bytes.map(|bytes| bytes.map_or_else(none, plan::size));
@@ -207,7 +207,7 @@ fn workloads(offers: &[paper::Offer]) -> Table {
             if offer.data_is_present { "yes" } else { "no" }.to_owned(),
         ]);
     }
-    workloads
+    ruled::text(workloads)
 }
 
 fn shape(shape: &[usize]) -> String {
@@ -219,7 +219,7 @@ fn shape(shape: &[usize]) -> String {
 
 /// The optimizers, then what each of their metaparameters is, said once.
 fn optimizers(offers: &[OptimizerOffer]) -> String {
-    let mut optimizers = table(&["optimizer", "metaparameters"]);
+    let mut optimizers = ruled::table(["optimizer", "metaparameters"]);
     let mut distinct: Vec<&MetaparameterOffer> = Vec::new();
     for optimizer in offers {
         let names = optimizer.metaparameters.iter().map(|parameter| parameter.name);
@@ -239,13 +239,7 @@ fn optimizers(offers: &[OptimizerOffer]) -> String {
         format!("{name}: {description} ({range}{whole}; {default})")
     };
     let descriptions: Vec<String> = distinct.iter().map(describe).collect();
-    format!("{optimizers}\n{}", descriptions.join("\n"))
-}
-
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(RULED).set_header(header);
-    table
+    format!("{}\n{}", ruled::text(optimizers), descriptions.join("\n"))
 }
 
 #[cfg(test)]

@@ -54,7 +54,11 @@ pub(super) fn parse(mut section: Section, batch_sizes: &[BatchSize]) -> Result<B
     if key == "epochs" {
         let epochs = node.number()?;
         let is_sound = epochs > 0.0 && epochs <= LARGEST_COUNT as f64;
-        return if is_sound { Ok(Budget::Epochs(epochs)) } else { Err(node.refused("above 0")) };
+        return if is_sound {
+            Ok(Budget::Epochs(epochs))
+        } else {
+            Err(node.refused(format!("above 0 and at most {LARGEST_COUNT}")))
+        };
     }
     let names_examples = |entries: &BTreeMap<String, Node>| {
         entries.contains_key("at_batch_size") || entries.contains_key("steps")
