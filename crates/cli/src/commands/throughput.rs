@@ -62,7 +62,8 @@ struct Lanes {
 /// Where a name is unknown, the data or the device is not there, or training fails.
 pub(crate) fn execute(arguments: &args::Throughput) -> anyhow::Result<Exit> {
     if let Some(asked) = arguments.threads.map(|asked| asked as usize) {
-        let most = MOST_THREADS_PER_CORE * n_threads();
+        let most =
+            MOST_THREADS_PER_CORE * std::thread::available_parallelism().map_or(1, usize::from);
         if asked > most {
             return Err(UsageError(format!(
                 "--threads {asked}: at most {most} on this machine, {MOST_THREADS_PER_CORE} for each core; threads \
