@@ -77,7 +77,8 @@ pub(crate) struct Run {
     /// Directory for measurements and report; the same experiment there is continued
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Directory of the data sets, searched before CRITBATCH_DATA and /usr/share/datasets
+    /// Directory of the data sets, searched before $CRITBATCH_DATA, where `critbatch data fetch` puts
+    /// them, and /usr/share/datasets
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Print what it would take, from a measurement of a few steps, and write nothing
@@ -97,7 +98,8 @@ pub(crate) struct Widen {
     /// How far an edge moves out, as a part of its scale's length
     #[arg(long, value_name = "F", default_value_t = WIDENING_FACTOR, value_parser = factor)]
     pub(crate) factor: f64,
-    /// Directory of the data sets, searched before CRITBATCH_DATA and /usr/share/datasets
+    /// Directory of the data sets, searched before $CRITBATCH_DATA, where `critbatch data fetch` puts
+    /// them, and /usr/share/datasets
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Where to train.
@@ -401,7 +403,8 @@ pub(crate) struct Throughput {
     /// The data set
     #[arg(long, value_name = "NAME", default_value = "mnist_5k")]
     pub(crate) dataset: String,
-    /// Directory of the data sets, searched before CRITBATCH_DATA and /usr/share/datasets
+    /// Directory of the data sets, searched before $CRITBATCH_DATA, where `critbatch data fetch` puts
+    /// them, and /usr/share/datasets
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Where to train.
@@ -448,7 +451,8 @@ pub(crate) struct Probe {
     /// Directory for probe.safetensors
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Directory of the data sets, searched before CRITBATCH_DATA and /usr/share/datasets
+    /// Directory of the data sets, searched before $CRITBATCH_DATA, where `critbatch data fetch` puts
+    /// them, and /usr/share/datasets
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Where to train: auto takes a GPU if there is one
@@ -480,7 +484,8 @@ pub(crate) struct Workloads {
     /// mnist/simple_cnn_base/nesterov_momentum
     #[arg(value_name = "WORKLOAD", conflicts_with = "json")]
     pub(crate) workload: Option<String>,
-    /// Directory of the data sets, searched before CRITBATCH_DATA and /usr/share/datasets
+    /// Directory of the data sets, searched before $CRITBATCH_DATA, where `critbatch data fetch` puts
+    /// them, and /usr/share/datasets
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// In which form.
@@ -502,7 +507,8 @@ pub(crate) enum Data {
 /// `critbatch data list`.
 #[derive(Debug, Args)]
 pub(crate) struct DataList {
-    /// Directory of the data sets, searched before CRITBATCH_DATA and /usr/share/datasets
+    /// Directory of the data sets, searched before $CRITBATCH_DATA, where `critbatch data fetch` puts
+    /// them, and /usr/share/datasets
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// In which form.
@@ -516,7 +522,8 @@ pub(crate) struct DataCheck {
     /// Name of the data set
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
-    /// Directory of the data sets, searched before CRITBATCH_DATA and /usr/share/datasets
+    /// Directory of the data sets, searched before $CRITBATCH_DATA, where `critbatch data fetch` puts
+    /// them, and /usr/share/datasets
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
 }

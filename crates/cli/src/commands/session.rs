@@ -46,9 +46,10 @@ pub(crate) fn load_workload(
     data_dir: Option<&Path>,
     device: Device,
 ) -> anyhow::Result<Workload> {
-    critbatch_data::locate(critbatch_data::find(&names.dataset)?, data_dir)?;
+    let location = critbatch_data::locate(critbatch_data::find(&names.dataset)?, data_dir)?;
     let (compute, why) = Compute::choose(choice(device))?;
     console::line(&format!("device: {}: {why}", compute.description()));
+    console::line(&format!("data: {}, {location}", names.dataset));
     let splits: Vec<EvaluationSplit> = evaluation.splits.iter().map(split).collect();
     let gradient_noise_scale = evaluation.gradient_noise_scale;
     let measured = Measured { splits: &splits, gradient_noise_scale };
