@@ -14,7 +14,7 @@ use crate::error::DataError;
 use crate::load::hexadecimal;
 use crate::locate::{SearchPath, existing_file};
 use crate::photos::{Photos, load_photos};
-use crate::text::{check_sizes, count_lines};
+use crate::text::{check_enough, check_sizes, count_lines};
 
 /// How a data set comes from its publisher.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,7 +121,7 @@ impl RemoteFile {
 ///
 /// # Errors
 /// If the data set is unknown, its files are not found, or a corpus whose files are all sound has another
-/// number of sentences than the published one.
+/// number of sentences than the published one, or too few to be cut into splits.
 pub fn check(
     name: &str,
     data_dir: Option<&Path>,
@@ -159,6 +159,7 @@ fn check_text(
     // A file that is not sound has been named.
     if let [Some(train), Some(validation), Some(test)] = counts {
         check_sizes(info, &folder, [train, validation, test])?;
+        check_enough(info, &files)?;
     }
     Ok(files.all().len())
 }
@@ -243,6 +244,19 @@ mod tests {
         }
         let of = |name| Download::of(find(name).unwrap());
         assert_eq!(of("mnist_subsets/mnist_6875"), of("mnist"));
+    }
+
+    #[test]
+    fn a_text_that_cannot_be_trained_on_is_not_sound() {
+        let DatasetInfo::Text(info) = find("text").unwrap() else { panic!("it has sentences") };
+        let places = Places::new();
+        let path = places.path("data").join("a.txt");
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        for (content, is_enough) in [("", false), ("\none line\n\n", false), ("one\ntwo\n", true)] {
+            std::fs::write(&path, content).unwrap();
+            let checked = check_text(info, &places.search_path(), &|_| ());
+            assert_eq!(checked.is_ok(), is_enough, "{content:?}: {checked:?}");
+        }
     }
 
     #[test]

@@ -102,6 +102,20 @@ fn count_sentences(info: &TextInfo, folder: &Path, files: &CorpusFiles) -> Resul
     check_sizes(info, folder, found)
 }
 
+/// Refuses a corpus that cannot be cut into splits, of which two sentences tell.
+pub(crate) fn check_enough(info: &TextInfo, files: &CorpusFiles) -> Result<(), DataError> {
+    let layout = info.corpus.layout;
+    let n_seen = || Lines::new(&files.train, layout).take(2).filter(Result::is_ok).count();
+    if layout.is_cut_by_us() && n_seen() < 2 {
+        return Err(too_few(info.name, &files.all()));
+    }
+    Ok(())
+}
+
+fn too_few(name: &'static str, sources: &[PathBuf]) -> DataError {
+    DataError::TooFewSentences { path: sources[0].clone(), name, n_files: sources.len() }
+}
+
 /// Refuses a corpus that has other numbers of sentences than the published one.
 pub(crate) fn check_sizes(
     info: &TextInfo,
@@ -143,8 +157,7 @@ fn reopen(
 /// Refuses a corpus without anything to train or to measure on.
 fn checked(dataset: TextDataset, sources: &[PathBuf]) -> Result<TextDataset, DataError> {
     if dataset.train.is_empty() || dataset.validation.is_empty() {
-        let (name, path) = (dataset.name, sources[0].clone());
-        return Err(DataError::TooFewSentences { path, name, n_files: sources.len() });
+        return Err(too_few(dataset.name, sources));
     }
     Ok(dataset)
 }

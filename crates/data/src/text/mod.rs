@@ -22,7 +22,7 @@ pub(crate) use corpus::{Corpus, CorpusFiles, Layout, Long};
 pub(crate) use file::VERSION;
 #[cfg(fuzzing)]
 pub(crate) use lines::Lines;
-pub(crate) use load::{check_sizes, count_lines, load_text};
+pub(crate) use load::{check_enough, check_sizes, count_lines, load_text};
 
 /// What fills a row behind the end of its sentence.
 pub const PADDING: u16 = u16::MAX;
