@@ -91,7 +91,7 @@ fn go_on_after(spoil: impl FnOnce(&Path, PathBuf)) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let _ = run_rounds(directory.path(), "budget", 9, 4);
     let folder = directory.path().join(CHECKPOINTS_DIRECTORY_NAME);
-    let first = folder.join("batch-64-trial-0-repeat-0.safetensors.gz");
+    let first = folder.join("batch-64-trial-0-repeat-0.checkpoint");
     assert!(first.is_file());
     spoil(directory.path(), first);
     let failures = RefCell::new(vec![]);
@@ -127,7 +127,7 @@ fn a_checkpoint_that_cannot_be_used_costs_only_time() {
     assert!(one_bit.len() == 1 && one_bit[0].starts_with("cannot be read: "), "{one_bit:?}");
 
     let of_another = go_on_after(|_, first| {
-        let second = first.with_file_name("batch-64-trial-1-repeat-0.safetensors.gz");
+        let second = first.with_file_name("batch-64-trial-1-repeat-0.checkpoint");
         fs::copy(second, first).unwrap();
     });
     assert_eq!(of_another, ["the snapshot is of another trial"]);

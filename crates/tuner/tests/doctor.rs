@@ -62,14 +62,14 @@ fn checkpoints_of_no_use_are_remarks() {
         fs::read_dir(&checkpoints).unwrap().map(|e| e.unwrap().path()).collect();
     names.sort_unstable();
     fs::write(&names[0], "cut").unwrap();
-    fs::rename(&names[1], checkpoints.join("batch-64-trial-99-repeat-0.safetensors.gz")).unwrap();
+    fs::rename(&names[1], checkpoints.join("batch-64-trial-99-repeat-0.checkpoint")).unwrap();
     fs::write(checkpoints.join("notes.txt"), "mine").unwrap();
     let found = examine(directory.path()).unwrap();
     assert!(found.problems.is_empty());
     assert_eq!((found.n_half_run, found.n_checkpoints, found.remarks.len()), (3, 1, 3));
     let all = found.remarks.join("\n");
     for words in
-        ["is damaged; its trial", "99-repeat-0.safetensors.gz' belongs to no", "notes.txt' is no"]
+        ["is damaged; its trial", "99-repeat-0.checkpoint' belongs to no", "notes.txt' is no"]
     {
         assert!(all.contains(words), "{all}");
     }
