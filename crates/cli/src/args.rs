@@ -57,6 +57,15 @@ pub(crate) enum Command {
     Data(Data),
 }
 
+/// Where data are looked for.
+#[derive(Debug, Args)]
+pub(crate) struct DataPlace {
+    /// Directory of the data sets, searched before $CRITBATCH_DATA, where `critbatch data fetch` puts
+    /// them, and /usr/share/datasets
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
 /// `critbatch quickstart`.
 #[derive(Debug, Args)]
 pub(crate) struct Quickstart {
@@ -77,10 +86,9 @@ pub(crate) struct Run {
     /// Directory for measurements and report; the same experiment there is continued
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Directory of the data sets, searched before $CRITBATCH_DATA, where `critbatch data fetch` puts
-    /// them, and /usr/share/datasets
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
+    /// Where data are looked for.
+    #[command(flatten)]
+    pub(crate) data: DataPlace,
     /// Print what it would take, from a measurement of a few steps, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -98,10 +106,9 @@ pub(crate) struct Widen {
     /// How far an edge moves out, as a part of its scale's length
     #[arg(long, value_name = "F", default_value_t = WIDENING_FACTOR, value_parser = factor)]
     pub(crate) factor: f64,
-    /// Directory of the data sets, searched before $CRITBATCH_DATA, where `critbatch data fetch` puts
-    /// them, and /usr/share/datasets
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
+    /// Where data are looked for.
+    #[command(flatten)]
+    pub(crate) data: DataPlace,
     /// Where to train.
     #[command(flatten)]
     pub(crate) training: Training,
@@ -403,10 +410,9 @@ pub(crate) struct Throughput {
     /// The data set
     #[arg(long, value_name = "NAME", default_value = "mnist_5k")]
     pub(crate) dataset: String,
-    /// Directory of the data sets, searched before $CRITBATCH_DATA, where `critbatch data fetch` puts
-    /// them, and /usr/share/datasets
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
+    /// Where data are looked for.
+    #[command(flatten)]
+    pub(crate) data: DataPlace,
     /// Where to train.
     #[command(flatten)]
     pub(crate) place: Place,
@@ -451,10 +457,9 @@ pub(crate) struct Probe {
     /// Directory for probe.safetensors
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Directory of the data sets, searched before $CRITBATCH_DATA, where `critbatch data fetch` puts
-    /// them, and /usr/share/datasets
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
+    /// Where data are looked for.
+    #[command(flatten)]
+    pub(crate) data: DataPlace,
     /// Where to train: auto takes a GPU if there is one
     #[arg(long, value_enum, default_value_t = Device::Auto)]
     pub(crate) device: Device,
@@ -484,10 +489,9 @@ pub(crate) struct Workloads {
     /// mnist/simple_cnn_base/nesterov_momentum
     #[arg(value_name = "WORKLOAD", conflicts_with = "json")]
     pub(crate) workload: Option<String>,
-    /// Directory of the data sets, searched before $CRITBATCH_DATA, where `critbatch data fetch` puts
-    /// them, and /usr/share/datasets
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
+    /// Where data are looked for.
+    #[command(flatten)]
+    pub(crate) data: DataPlace,
     /// In which form.
     #[command(flatten)]
     pub(crate) listing: Listing,
@@ -507,10 +511,9 @@ pub(crate) enum Data {
 /// `critbatch data list`.
 #[derive(Debug, Args)]
 pub(crate) struct DataList {
-    /// Directory of the data sets, searched before $CRITBATCH_DATA, where `critbatch data fetch` puts
-    /// them, and /usr/share/datasets
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
+    /// Where data are looked for.
+    #[command(flatten)]
+    pub(crate) data: DataPlace,
     /// In which form.
     #[command(flatten)]
     pub(crate) listing: Listing,
@@ -522,10 +525,9 @@ pub(crate) struct DataCheck {
     /// Name of the data set
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
-    /// Directory of the data sets, searched before $CRITBATCH_DATA, where `critbatch data fetch` puts
-    /// them, and /usr/share/datasets
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
+    /// Where data are looked for.
+    #[command(flatten)]
+    pub(crate) data: DataPlace,
 }
 
 /// `critbatch data fetch`.

@@ -14,7 +14,7 @@ use critbatch_report::format;
 use flate2::read::MultiGzDecoder;
 use serde::Serialize;
 
-use crate::args::{Data, DataCheck, DataFetch, DataList};
+use crate::args::{Data, DataCheck, DataFetch, DataList, DataPlace};
 use crate::console;
 use crate::exit::Exit;
 use crate::fetch::fetch;
@@ -27,7 +27,9 @@ use crate::fetch::fetch;
 pub(crate) fn execute(data: &Data) -> anyhow::Result<Exit> {
     match data {
         Data::List(how) => list(how),
-        Data::Check(how) => check_files(how),
+        Data::Check(DataCheck { name, data: DataPlace { data_dir } }) => {
+            check_files(name, data_dir.as_deref())
+        }
         Data::Fetch(how) => fetch_files(how),
     }
 }
@@ -45,7 +47,7 @@ struct Offer {
     address: Option<String>,
 }
 
-fn list(DataList { data_dir, listing }: &DataList) -> anyhow::Result<Exit> {
+fn list(DataList { data: DataPlace { data_dir }, listing }: &DataList) -> anyhow::Result<Exit> {
     let offer = |info| {
         let located = locate(info, data_dir.as_deref());
         Offer {
@@ -78,7 +80,7 @@ fn list(DataList { data_dir, listing }: &DataList) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn check_files(DataCheck { name, data_dir }: &DataCheck) -> anyhow::Result<Exit> {
+fn check_files(name: &str, data_dir: Option<&Path>) -> anyhow::Result<Exit> {
     let problems: Mutex<Vec<String>> = Mutex::default();
     let on_checked = |CheckedFile { path, problem }: &CheckedFile| {
         if let (Some(problem), Ok(mut problems)) = (problem, problems.lock()) {
@@ -87,16 +89,18 @@ fn check_files(DataCheck { name, data_dir }: &DataCheck) -> anyhow::Result<Exit>
             problems.push(line);
         }
     };
-    let n_files = check(name, data_dir.as_deref(), &on_checked)?;
+    let n_files = check(name, data_dir, &on_checked)?;
     let n_problems = problems.lock().map_or(0, |problems| problems.len());
     if n_problems > 0 {
         bail!("{name}: {n_problems} of {n_files} files are not sound; they are named above");
     }
-    let location = locate(find(name)?, data_dir.as_deref())?;
-    console::print(&match n_files {
-        0 => format!("{name} is part of the program: nothing to check"),
-        1 => format!("{name}: 1 file is sound, in {location}"),
-        n => format!("{name}: {} files are sound, in {location}", format::count(n as u64)),
+    let files = match n_files {
+        1 => "1 file is".to_owned(),
+        n => format!("{} files are", format::count(n as u64)),
+    };
+    console::print(&match locate(find(name)?, data_dir)? {
+        Location::Embedded => format!("{name} is part of the program: nothing to check"),
+        Location::Folder(folder) => format!("{name}: {files} sound, in {}", folder.display()),
     })?;
     Ok(Exit::Done)
 }
@@ -109,8 +113,7 @@ fn fetch_files(DataFetch { name, data_dir, mirror }: &DataFetch) -> anyhow::Resu
     };
     let target = || target(data_dir.as_deref());
     // Whatever comes, it is looked at as it will be found.
-    let check_in =
-        |folder: PathBuf| check_files(&DataCheck { name: name.clone(), data_dir: Some(folder) });
+    let check_in = |folder: PathBuf| check_files(name, Some(&folder));
     let folder = match Download::of(info) {
         Download::Nothing => {
             console::print(&format!("{name} is part of the program: nothing to fetch"))?;

@@ -33,7 +33,7 @@ pub(crate) fn execute(arguments: &args::Probe) -> anyhow::Result<Exit> {
     console::line(&format!("device: {}: {why}; {precision} precision", compute.description()));
     let measured = Measured { splits: &[], gradient_noise_scale: false };
     let names = arguments.workload.each_ref().map(String::as_str);
-    let workload = Workload::load(names, measured, arguments.data_dir.as_deref(), compute)?;
+    let workload = Workload::load(names, measured, arguments.data.data_dir.as_deref(), compute)?;
     let facts = workload.facts();
     let trial = Trial {
         batch_size: arguments.batch_size.into(),

@@ -52,7 +52,7 @@ pub(crate) fn execute(arguments: &Run, verbose: bool) -> anyhow::Result<Exit> {
         source_name: &source_name,
         text: &read_experiment(path)?,
         out: &arguments.out,
-        data_dir: arguments.data_dir.as_deref(),
+        data_dir: arguments.data.data_dir.as_deref(),
         how: &arguments.how,
         dry_run: arguments.dry_run,
         verbose,

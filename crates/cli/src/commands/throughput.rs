@@ -77,7 +77,7 @@ pub(crate) fn execute(arguments: &args::Throughput) -> anyhow::Result<Exit> {
     console::line(&format!("device: {}: {why}", compute.description()));
     let names = [&arguments.dataset, &arguments.model, &arguments.optimizer].map(String::as_str);
     let measured = Measured { splits: &[], gradient_noise_scale: false };
-    let data_dir = arguments.data_dir.as_deref();
+    let data_dir = arguments.data.data_dir.as_deref();
     let workload = Workload::load(names, measured, data_dir, compute)?;
     let device = arguments.place.device;
     let mut workload = self_tested(workload, [arguments.batch_size.into()], device)?;

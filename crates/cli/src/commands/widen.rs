@@ -43,7 +43,7 @@ pub(crate) fn execute(arguments: &Widen, verbose: bool) -> anyhow::Result<Exit> 
     }
     drop(store);
     let (evaluation, training) = (&experiment.evaluation, arguments.training);
-    let (data_dir, device) = (arguments.data_dir.as_deref(), training.place.device);
+    let (data_dir, device) = (arguments.data.data_dir.as_deref(), training.place.device);
     let workload = load_workload(&experiment.workload, evaluation, data_dir, device)?;
     let batch_sizes = experiment.budget_steps.keys().copied();
     let workload = session::self_tested(workload, batch_sizes, device)?;

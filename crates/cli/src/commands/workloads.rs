@@ -86,7 +86,7 @@ pub(crate) fn execute(arguments: &Workloads) -> anyhow::Result<Exit> {
         console::print(&paper::experiment(name)?)?;
         return Ok(Exit::Done);
     }
-    let offer = offer(arguments.data_dir.as_deref());
+    let offer = offer(arguments.data.data_dir.as_deref());
     match arguments.listing.json {
         true => console::print_json(&offer)?,
         false => console::print(&text(&offer))?,
