@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use comfy_table::CellAlignment;
 use critbatch_report::format;
 use critbatch_tuner::{LanesReason, Plan, StudyPlan};
 
@@ -30,8 +29,7 @@ pub(crate) fn text(plan: &Plan) -> String {
     left.iter().for_each(|study| {
         table.add_row(row(study));
     });
-    table.column_iter_mut().for_each(|column| column.set_cell_alignment(CellAlignment::Right));
-    let table = ruled::text(table);
+    let table = ruled::numbers(table);
     let done = match n_done {
         0 => String::new(),
         n => format!("; {n} of {} studies done", plan.studies.len()),

@@ -2,7 +2,9 @@
 
 use std::io;
 
-use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Row, Table, TableStyle, Width};
+use comfy_table::{
+    CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Row, Table, TableStyle, Width,
+};
 
 /// Rules above and below the header and at the end, none between rows.
 const RULED: TableStyle =
@@ -21,6 +23,12 @@ pub(crate) fn table(header: impl Into<Row>) -> Table {
 /// than these; elsewhere every row is one line.
 pub(crate) fn text(table: Table) -> String {
     fitted(table, terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0))
+}
+
+/// The same of numbers, whose cells go to the right.
+pub(crate) fn numbers(mut table: Table) -> String {
+    table.column_iter_mut().for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    text(table)
 }
 
 fn fitted(mut table: Table, width: Option<u16>) -> String {

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use comfy_table::CellAlignment;
 use critbatch_report::format;
 use critbatch_tuner::{
     AnalysisOptions, BatchSizeEstimate, Boundary, ComparedExperiment, Comparison, CurveFit,
@@ -48,16 +47,6 @@ fn provenance(provenance: &Provenance) -> String {
     format!("measured on {device} by critbatch {version}{running}")
 }
 
-/// A table with its cells to the right.
-fn to_the_right(header: &[String], rows: Vec<Vec<String>>) -> String {
-    let mut table = ruled::table(header);
-    table.add_rows(rows);
-    for column in table.column_iter_mut() {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    ruled::text(table)
-}
-
 fn table(analysis: &GoalAnalysis) -> String {
     let searched = searched(analysis);
     let fixed = [
@@ -73,8 +62,9 @@ fn table(analysis: &GoalAnalysis) -> String {
     let in_lines = |name: &str| name.replace(' ', "\n").replace('_', "_\n");
     let header: Vec<String> =
         fixed.into_iter().chain(searched.iter().copied()).map(in_lines).collect();
-    let rows = analysis.studies.iter().map(|study| row(study, &searched));
-    to_the_right(&header, rows.collect())
+    let mut table = ruled::table(header);
+    table.add_rows(analysis.studies.iter().map(|study| row(study, &searched)));
+    ruled::numbers(table)
 }
 
 /// Names of the metaparameters that were searched, not fixed.
@@ -281,7 +271,7 @@ pub(crate) fn comparison(comparison: &Comparison) -> String {
                 format!("{}{ratio}", format::count(point.steps))
             })
         });
-        std::iter::once(format::count(*size)).chain(cells).collect()
+        std::iter::once(format::count(*size)).chain(cells).collect::<Vec<String>>()
     };
     let at = comparison.normalising_batch_size.map_or(
         "steps to result; no batch size has a result in all".to_owned(),
@@ -290,7 +280,9 @@ pub(crate) fn comparison(comparison: &Comparison) -> String {
             format!("steps to result (relative to those at batch size {size})")
         },
     );
-    let mut lines = vec![at, to_the_right(&header, sizes.iter().map(row).collect())];
+    let mut table = ruled::table(header);
+    table.add_rows(sizes.iter().map(row));
+    let mut lines = vec![at, ruled::numbers(table)];
     for experiment in experiments {
         let question = format::question(&experiment.question);
         lines.push(format!("{}, steps to {question}", experiment.label));

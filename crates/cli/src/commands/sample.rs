@@ -1,7 +1,6 @@
 //! `critbatch sample`: the points of a study, without training.
 
 use anyhow::Context;
-use comfy_table::CellAlignment;
 use critbatch_models::{EvaluationSplit, Measured, workload_facts};
 use critbatch_report::format;
 use critbatch_tuner::{CheckedExperiment, Experiment, Parameters, SamplerKind, StudySampler};
@@ -102,6 +101,5 @@ fn text(points: &Points) -> String {
         let values = point.values().map(|value| format::number(*value));
         table.add_row(std::iter::once(trial_id.to_string()).chain(values));
     }
-    table.column_iter_mut().for_each(|column| column.set_cell_alignment(CellAlignment::Right));
-    ruled::text(table)
+    ruled::numbers(table)
 }
