@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use assert_cmd::assert::Assert;
 use critbatch_tests::critbatch;
 use critbatch_tuner::{Space, Store};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::Value;
 
 /// Two studies of two trials, done in a second.
@@ -250,6 +253,16 @@ fn a_damaged_store_is_refused_and_what_is_whole_goes_on_elsewhere() {
     fs::write(&path, bytes).unwrap();
     let line = error_line(&run(directory.path(), &experiment, "out", &[]).code(1));
     assert!(line.contains("is damaged (") && line.contains("'critbatch doctor out'"), "{line}");
+    let exported = fs::File::create(directory.path().join("damaged.sqlite.gz")).unwrap();
+    let mut exported = GzEncoder::new(exported, Compression::fast());
+    exported.write_all(&fs::read(&path).unwrap()).unwrap();
+    exported.finish().unwrap();
+    let import = ["import", "damaged.sqlite.gz", "--out", "imported"];
+    let line = error_line(&critbatch_in(directory.path(), &import).code(1));
+    assert!(
+        line.contains("is damaged (") && line.contains("'critbatch doctor imported'"),
+        "{line}"
+    );
     let doctor = |more: &[&str]| {
         let mut command = critbatch();
         command.current_dir(directory.path()).args(["doctor", "out"]).args(more).assert()

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use critbatch_report::format;
 use critbatch_tuner::archive::{find_workloads, read_record, read_workload, workload_folder};
-use critbatch_tuner::{Omission, Origin, Record, STORE_FILE_NAME, Store, examine};
+use critbatch_tuner::{Omission, Origin, Record, STORE_FILE_NAME, Store, TunerError, examine};
 
 use crate::args::Import;
 use crate::console;
@@ -38,14 +38,12 @@ struct Tally {
 pub(crate) fn execute(arguments: &Import) -> anyhow::Result<Exit> {
     if arguments.archive.is_file() {
         Store::unpack(&arguments.archive, &arguments.out)?;
-        let out = arguments.out.display();
-        if let Some(problem) = examine(&arguments.out)?.problems.first() {
-            bail!(
-                "what was unpacked into '{out}' is damaged ({problem}); 'critbatch doctor {out}' says what can be saved"
-            );
+        if let Some(problem) = examine(&arguments.out)?.problems.into_iter().next() {
+            let path = arguments.out.join(STORE_FILE_NAME);
+            return Err(TunerError::Damaged { path, problem }.into());
         }
         let how = how_to_go_on(&arguments.out)?.unwrap_or_default();
-        console::print(&format!("unpacked into '{out}'{how}"))?;
+        console::print(&format!("unpacked into '{}'{how}", arguments.out.display()))?;
         return Ok(Exit::Done);
     }
     let (folders, omissions) = find_workloads(&arguments.archive)?;
