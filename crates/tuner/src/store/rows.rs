@@ -176,15 +176,17 @@ impl Store {
     ///
     /// Where the store cannot be read.
     pub fn n_measurements(&self) -> Result<u64, TunerError> {
-        let sql = "SELECT count(*) FROM measurements";
-        let counted = self.connection.query_row(sql, [], |row| unsigned(row, 0));
-        counted.map_err(self.failure("read"))
+        self.count("measurements")
     }
 
     /// Trials and repeats that have ended.
     pub(crate) fn n_ended_trials(&self) -> Result<u64, TunerError> {
-        let sql = "SELECT count(*) FROM trials WHERE status <> 'incomplete'";
-        let counted = self.connection.query_row(sql, [], |row| unsigned(row, 0));
+        self.count("trials WHERE status <> 'incomplete'")
+    }
+
+    fn count(&self, rows: &str) -> Result<u64, TunerError> {
+        let sql = format!("SELECT count(*) FROM {rows}");
+        let counted = self.connection.query_row(&sql, [], |row| unsigned(row, 0));
         counted.map_err(self.failure("read"))
     }
 
