@@ -15,24 +15,27 @@ use crate::plan::Plan;
 pub(crate) type Buffers = HashMap<usize, usize>;
 
 impl Program {
-    /// Bytes that so many lanes take in f32 on the native executor with so many threads, once every
-    /// plan has run: parameters, velocities, gradients, kept values and records of each lane, each
-    /// thread's scratch, and the parameters of a trial on its way into a lane (its velocities are zeros
-    /// that are never written, so they take nothing). The data, which the program already holds, are
-    /// not among them.
+    /// Bytes that so many lanes take in f32 on the native executor with so many threads, when each is
+    /// given its trial or once every plan has run, whichever is more: parameters, velocities, gradients,
+    /// kept values and records of each lane, and each thread's scratch. The data, which the program
+    /// already holds, are not among them.
     ///
     /// Products, convolutions and attention count what they take for themselves; other ops take little.
     pub fn native_memory_bytes(&self, lanes: usize, n_threads: usize) -> u64 {
         let buffers = self.scratch_buffers(lanes.min(n_threads), n_threads);
         let scratch_len: usize = buffers.iter().map(|(len, count)| len * count).sum();
-        let len = lanes * self.lane_len() + scratch_len + self.n_parameters();
-        (len * size_of::<f32>()) as u64
+        let working_len = lanes * self.lane_len() + scratch_len;
+        // Parameters and moments of all lanes, and the last trial's parameters on their way in.
+        let state_len = 2 * self.n_parameters() + self.second_moment_len();
+        let filled_len = lanes * state_len + self.n_parameters();
+        (working_len.max(filled_len) * size_of::<f32>()) as u64
     }
 
-    /// Bytes that come on top where lanes are saved or go on from a checkpoint: its parameters take the
-    /// place of a fresh trial's, its moments are written.
+    /// Bytes that come on top where trials leave and enter lanes while others train: those of one
+    /// checkpoint, parameters and moments. (A fresh trial takes less: its moments are zeros that are
+    /// never written.)
     pub fn native_checkpoint_bytes(&self) -> u64 {
-        ((self.n_parameters() + self.second_moment_len()) * size_of::<f32>()) as u64
+        ((2 * self.n_parameters() + self.second_moment_len()) * size_of::<f32>()) as u64
     }
 
     /// Scratch buffers once every plan has run, with so many lanes at work at the same time.
@@ -125,10 +128,19 @@ mod tests {
         assert!(bytes(8, 4) > bytes(8, 2));
     }
 
-    /// What a lane and a trial on its way into it do not take.
+    /// What the lane does not take.
     fn scratch_bytes(program: &Program) -> u64 {
-        let len = program.lane_len() + program.n_parameters();
-        program.native_memory_bytes(1, 1) - 4 * len as u64
+        program.native_memory_bytes(1, 1) - 4 * program.lane_len() as u64
+    }
+
+    #[test]
+    fn lanes_that_are_little_more_than_their_state_take_the_most_when_they_are_filled() {
+        let mut graph = Graph::new();
+        let table = graph.parameter("table", &[1000, 2], Initialiser::Zeros).unwrap();
+        let loss = graph.sum(table, 1.0).unwrap();
+        let evaluation = Plan::evaluation(&graph, &[loss], 1).unwrap();
+        let program = Program::new(vec![evaluation], vec![]).unwrap();
+        assert_eq!(program.native_memory_bytes(3, 1), 4 * (3 * 2 + 1) * 2000);
     }
 
     #[test]
@@ -141,8 +153,7 @@ mod tests {
             assert!(buffers.iter().all(|buffer| matches!(buffer, Cow::Borrowed(_))), "{rule:?}");
             let len: usize = buffers.iter().map(|buffer| buffer.len()).sum();
             assert_eq!(len, 27 * n_buffers);
-            let planned = 4 * program.n_parameters() as u64 + program.native_checkpoint_bytes();
-            assert_eq!(planned, 4 * len as u64, "{rule:?}");
+            assert_eq!(program.native_checkpoint_bytes(), 4 * len as u64, "{rule:?}");
         }
     }
 

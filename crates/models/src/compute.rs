@@ -123,7 +123,7 @@ impl Compute {
         }
     }
 
-    /// As [`Compute::memory_bytes`], of training that is saved on the way.
+    /// As [`Compute::memory_bytes`], of training in which trials leave and enter lanes.
     pub fn memory_bytes_with_checkpoints(&self, program: &Program, lanes: usize) -> u64 {
         let checkpoint = match self {
             Compute::Cpu => program.native_checkpoint_bytes(),

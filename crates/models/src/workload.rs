@@ -137,7 +137,8 @@ impl Workload {
         Ok(Program::new(plans, splits)?)
     }
 
-    /// Bytes of memory that training in so many lanes is planned to take, without checkpoints.
+    /// Bytes of memory that training in so many lanes is planned to take where no trial takes another's
+    /// place and none is saved.
     ///
     /// On the CPU it is the most that the whole process will have had in memory: what it had when the
     /// data were there, and what the lanes take on top. On a GPU it is what the device
