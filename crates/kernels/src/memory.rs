@@ -22,20 +22,27 @@ impl Program {
     ///
     /// Products, convolutions and attention count what they take for themselves; other ops take little.
     pub fn native_memory_bytes(&self, lanes: usize, n_threads: usize) -> u64 {
-        let buffers = self.scratch_buffers(lanes.min(n_threads), n_threads);
-        let scratch_len: usize = buffers.iter().map(|(len, count)| len * count).sum();
-        let working_len = lanes * self.lane_len() + scratch_len;
-        // Parameters and moments of all lanes, and the last trial's parameters on their way in.
-        let state_len = 2 * self.n_parameters() + self.second_moment_len();
-        let filled_len = lanes * state_len + self.n_parameters();
-        (working_len.max(filled_len) * size_of::<f32>()) as u64
+        // The state of all lanes, and the last trial's parameters on their way in.
+        let filled_len = lanes * self.state_len() + self.n_parameters();
+        bytes_of(filled_len.max(self.working_len(lanes, n_threads)))
     }
 
-    /// Bytes that come on top where trials leave and enter lanes while others train: those of one
-    /// checkpoint, parameters and moments. (A fresh trial takes less: its moments are zeros that are
-    /// never written.)
-    pub fn native_checkpoint_bytes(&self) -> u64 {
-        ((2 * self.n_parameters() + self.second_moment_len()) * size_of::<f32>()) as u64
+    /// As [`Program::native_memory_bytes`], where trials leave and enter lanes while others train: one
+    /// checkpoint on top. (A fresh trial takes less: its moments are zeros that are never written.)
+    pub fn native_memory_bytes_with_checkpoints(&self, lanes: usize, n_threads: usize) -> u64 {
+        bytes_of(self.working_len(lanes, n_threads) + self.state_len())
+    }
+
+    /// Elements of lanes and scratch once every plan has run.
+    fn working_len(&self, lanes: usize, n_threads: usize) -> usize {
+        let buffers = self.scratch_buffers(lanes.min(n_threads), n_threads);
+        let scratch_len: usize = buffers.iter().map(|(len, count)| len * count).sum();
+        lanes * self.lane_len() + scratch_len
+    }
+
+    /// Elements of what a checkpoint holds: parameters and moments.
+    fn state_len(&self) -> usize {
+        2 * self.n_parameters() + self.second_moment_len()
     }
 
     /// Scratch buffers once every plan has run, with so many lanes at work at the same time.
@@ -48,6 +55,10 @@ impl Program {
         }
         buffers
     }
+}
+
+fn bytes_of(len: usize) -> u64 {
+    (len * size_of::<f32>()) as u64
 }
 
 /// What the dispatches of a plan take beside its slots, one after the other.
@@ -153,7 +164,9 @@ mod tests {
             assert!(buffers.iter().all(|buffer| matches!(buffer, Cow::Borrowed(_))), "{rule:?}");
             let len: usize = buffers.iter().map(|buffer| buffer.len()).sum();
             assert_eq!(len, 27 * n_buffers);
-            assert_eq!(program.native_checkpoint_bytes(), 4 * len as u64, "{rule:?}");
+            let planned = |lanes| program.native_memory_bytes_with_checkpoints(lanes, 1);
+            let lanes_and_scratch = bytes_of(program.working_len(3, 1));
+            assert_eq!(planned(3) - lanes_and_scratch, 4 * len as u64, "{rule:?}");
         }
     }
 

@@ -125,11 +125,10 @@ impl Compute {
 
     /// As [`Compute::memory_bytes`], of training in which trials leave and enter lanes.
     pub fn memory_bytes_with_checkpoints(&self, program: &Program, lanes: usize) -> u64 {
-        let checkpoint = match self {
-            Compute::Cpu => program.native_checkpoint_bytes(),
-            Compute::Gpu(_) => 0,
-        };
-        self.memory_bytes(program, lanes) + checkpoint
+        match self {
+            Compute::Cpu => program.native_memory_bytes_with_checkpoints(lanes, n_threads()),
+            Compute::Gpu(_) => memory_bytes(program, lanes),
+        }
     }
 
     /// The numbers of lanes that are worth trying, ascending.
@@ -207,10 +206,9 @@ pub fn use_threads(n_threads: usize) -> Result<(), ModelError> {
 /// The most lanes that take no more than `budget` bytes, at least one; from `knee` lanes on, each lane
 /// takes as much as the one before.
 fn fitting(budget: u64, bytes: impl Fn(usize) -> u64, knee: usize) -> usize {
-    let left = budget.saturating_sub(bytes(knee));
-    if left == 0 {
+    let Some(left) = budget.checked_sub(bytes(knee)) else {
         return (1..knee).rev().find(|&lanes| bytes(lanes) <= budget).unwrap_or(1);
-    }
+    };
     let per_lane = bytes(knee + 1).saturating_sub(bytes(knee)).max(1);
     knee.saturating_add(usize::try_from(left / per_lane).unwrap_or(usize::MAX))
 }
@@ -231,7 +229,7 @@ mod tests {
         // Two threads with 100 bytes of scratch each, lanes of 10.
         let bytes = |lanes: usize| (100 * lanes.min(2) + 10 * lanes) as u64;
         let most = |budget| fitting(budget, bytes, 2);
-        assert_eq!([0, 110, 219, 220, 229, 230, 290].map(most), [1, 1, 1, 1, 2, 3, 9]);
+        assert_eq!([0, 110, 219, 220, 229, 230, 290].map(most), [1, 1, 1, 2, 2, 3, 9]);
         assert_eq!(fitting(u64::MAX, |_| 0, 2), usize::MAX, "lanes without memory");
     }
 
