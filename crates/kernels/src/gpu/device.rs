@@ -274,15 +274,27 @@ impl Device {
     }
 
     fn poll(&self, poll: wgpu::PollType, limit: Duration) -> Result<(), Error> {
-        match self.device.poll(poll) {
-            Ok(_) => self.check(),
-            Err(wgpu::PollError::Timeout) => {
+        match without_panic(|| self.device.poll(poll)) {
+            Ok(Ok(_)) => self.check(),
+            Ok(Err(wgpu::PollError::Timeout)) => {
                 let seconds = limit.as_secs();
                 Err(self.error(&format!("no answer for {seconds} s: a kernel does not return")))
             }
-            Err(error) => Err(self.error(&error.to_string())),
+            // What wgpu reported before tells more, such as why there is nothing to wait for.
+            Ok(Err(error)) => self.check().and(Err(self.error(&error.to_string()))),
+            Err(panic) => self.check().and(Err(self.error(&panic))),
         }
     }
+}
+
+/// What a call returns, or the message it panics with: wgpu 30 panics where a driver says, while it is
+/// waited for, that the device is lost.
+fn without_panic<R>(call: impl FnOnce() -> R) -> Result<R, String> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        text.unwrap_or("the driver failed").to_owned()
+    })
 }
 
 /// Threads of a workgroup of a software device are elements of the host's vectors, from the first
@@ -374,6 +386,14 @@ mod tests {
         let error = device.wait_for(Some(submission), Duration::ZERO).unwrap_err().to_string();
         assert!(error.contains("no answer for 0 s: a kernel does not return"), "{error}");
         device.wait(None).unwrap();
+    }
+
+    #[test]
+    fn a_panic_of_wgpu_is_an_error() {
+        assert_eq!(without_panic(|| 7), Ok(7));
+        let lost = without_panic(|| -> u32 { panic!("{} is lost", "the device") });
+        assert_eq!(lost, Err("the device is lost".to_owned()));
+        assert_eq!(without_panic(|| -> u32 { panic!("lost") }), Err("lost".to_owned()));
     }
 
     fn adapter(name: &str, kind: &'static str) -> Adapter {

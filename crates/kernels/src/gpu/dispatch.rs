@@ -13,8 +13,8 @@ pub(crate) struct Command {
     pipeline: wgpu::ComputePipeline,
     bind_group: wgpu::BindGroup,
     grid: [u32; 3],
-    /// Floating-point operations in all lanes.
-    pub(crate) flops: u64,
+    /// [`Kernel::cost`] of all lanes.
+    pub(crate) cost: u64,
 }
 
 impl Command {
@@ -108,8 +108,8 @@ impl<'a> Builder<'a> {
         Ok(commands
             .map(|(((kernel, grid), pipeline), uniform)| {
                 let bind_group = self.bind_group(kernel, &pipeline, uniform);
-                let flops = kernel.flops * self.lanes as u64;
-                Command { pipeline, bind_group, grid, flops }
+                let cost = kernel.cost() * self.lanes as u64;
+                Command { pipeline, bind_group, grid, cost }
             })
             .collect())
     }

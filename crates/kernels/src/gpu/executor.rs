@@ -87,9 +87,9 @@ impl GpuExecutor {
 
     /// The same with other limits of a submission.
     pub(super) fn with_limits(self, limits: Limits) -> Self {
-        let flops = |command: &Command| command.flops;
+        let cost = |command: &Command| command.cost;
         let cut =
-            |commands: &Vec<Command>| limits.cut(&commands.iter().map(flops).collect::<Vec<_>>());
+            |commands: &Vec<Command>| limits.cut(&commands.iter().map(cost).collect::<Vec<_>>());
         let submissions = self.commands.iter().map(cut).collect();
         Self { submissions, ..self }
     }

@@ -52,7 +52,19 @@ pub(crate) struct Kernel {
     pub(crate) launch: Launch,
     pub(crate) regions: Vec<Region>,
     /// Floating-point operations per lane: those of its op, in equal shares.
-    pub(crate) flops: u64,
+    flops: u64,
+}
+
+/// Floating-point operations that take as long as a byte of memory, about: what stands in a kernel's
+/// operands is read or written once at least.
+const FLOPS_PER_BYTE: u64 = 10;
+
+impl Kernel {
+    /// How long a lane takes, in floating-point operations.
+    pub(crate) fn cost(&self) -> u64 {
+        let len: usize = self.regions.iter().map(|region| region.len).sum();
+        self.flops + FLOPS_PER_BYTE * (size_of::<f32>() * len) as u64
+    }
 }
 
 /// The kernels of each plan on a device of the given tiling, which does not change the sizes of

@@ -7,14 +7,14 @@ use std::ops::Range;
 pub(crate) struct Limits {
     /// Kernels, so that recording and running overlap ...
     pub(crate) n_kernels: usize,
-    /// ... and floating-point operations of all lanes: a tenth of a second on a device that runs
-    /// 2 TFLOP/s, far from the seconds after which a driver takes a device to hang.
-    pub(crate) flops: u64,
+    /// ... and what they cost in all lanes, in floating-point operations: a tenth of a second on a
+    /// device that runs 2 TFLOP/s, far from the seconds after which a driver takes a device to hang.
+    pub(crate) cost: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { n_kernels: 512, flops: 200_000_000_000 }
+        Self { n_kernels: 512, cost: 200_000_000_000 }
     }
 }
 
@@ -28,29 +28,29 @@ pub(crate) struct Submissions {
 }
 
 impl Limits {
-    /// Cuts an iteration of kernels of so many floating-point operations in all lanes.
-    pub(crate) fn cut(self, flops: &[u64]) -> Submissions {
+    /// Cuts an iteration of kernels that cost so much in all lanes.
+    pub(crate) fn cut(self, costs: &[u64]) -> Submissions {
         let mut parts = vec![];
         let (mut begin, mut sum) = (0, 0_u64);
-        for (index, &flops) in flops.iter().enumerate() {
-            let is_full = index - begin == self.n_kernels || sum + flops > self.flops;
+        for (index, &cost) in costs.iter().enumerate() {
+            let is_full = index - begin == self.n_kernels || sum + cost > self.cost;
             if is_full && index > begin {
                 parts.push(begin..index);
                 (begin, sum) = (index, 0);
             }
-            sum += flops;
+            sum += cost;
         }
-        parts.push(begin..flops.len());
+        parts.push(begin..costs.len());
         let n_iterations = match parts.len() {
-            1 => self.n_iterations(flops.len(), sum),
+            1 => self.n_iterations(costs.len(), sum),
             _ => 1,
         };
         Submissions { n_iterations, parts }
     }
 
-    fn n_iterations(self, n_kernels: usize, flops: u64) -> u32 {
+    fn n_iterations(self, n_kernels: usize, cost: u64) -> u32 {
         let by_kernels = (self.n_kernels / n_kernels.max(1)) as u64;
-        let bound = by_kernels.min(self.flops / flops.max(1)).max(1);
+        let bound = by_kernels.min(self.cost / cost.max(1)).max(1);
         u32::try_from(bound).unwrap_or(u32::MAX)
     }
 }
@@ -59,11 +59,11 @@ impl Limits {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { n_kernels: 4, flops: 100 };
+    const LIMITS: Limits = Limits { n_kernels: 4, cost: 100 };
 
     /// Iterations of a submission, and where its parts end, each where the next begins.
-    fn cut(flops: &[u64]) -> (u32, Vec<usize>) {
-        let Submissions { n_iterations, parts } = LIMITS.cut(flops);
+    fn cut(costs: &[u64]) -> (u32, Vec<usize>) {
+        let Submissions { n_iterations, parts } = LIMITS.cut(costs);
         let ends: Vec<usize> = parts.iter().map(|part| part.end).collect();
         let begins: Vec<usize> = parts.iter().map(|part| part.start).collect();
         assert_eq!((begins[0], &begins[1..]), (0, &ends[..ends.len() - 1]));

@@ -78,10 +78,10 @@ fn verdict(
     spoil_record: fn(&mut f32),
 ) -> Option<String> {
     let (program, parameters) = named_program(Network::Convolutional, rule);
-    let executor = || CpuExecutor::<f32>::new(&program, 1).unwrap();
-    let mut wrong = Wrong { inner: executor(), spoil, spoil_record };
+    let executor = |lanes| CpuExecutor::<f32>::new(&program, lanes).unwrap();
+    let mut wrong = Wrong { inner: executor(2), spoil, spoil_record };
     let start = trial(&program, 3);
-    difference(&program, &parameters, &start, [&mut executor(), &mut wrong]).unwrap()
+    difference(&program, &parameters, &start, [&mut executor(1), &mut wrong]).unwrap()
 }
 
 /// The largest value but for its sign.

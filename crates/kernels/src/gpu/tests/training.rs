@@ -256,7 +256,7 @@ fn an_iteration_in_several_submissions_has_the_same_bits() {
     };
     let whole = train(None);
     let limits = Limits::default();
-    assert!(train(Some(Limits { flops: 1, ..limits })) == whole, "cut by operations");
+    assert!(train(Some(Limits { cost: 1, ..limits })) == whole, "cut by cost");
     assert!(train(Some(Limits { n_kernels: 2, ..limits })) == whole, "cut by kernels");
 }
 
