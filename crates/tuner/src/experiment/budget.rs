@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::document::{Node, Result, Section, Value};
+use super::parse::batch_size;
 use super::{BatchSize, LARGEST_COUNT, Problem};
 
 /// The most a trial may train, in one of the units users think in.
@@ -75,11 +76,7 @@ pub(super) fn parse(mut section: Section, batch_sizes: &[BatchSize]) -> Result<B
 
 fn examples(mut section: Section) -> Result<Budget> {
     section.accept(&["at_batch_size", "steps", "at_least"])?;
-    let at = section.required("at_batch_size", "a batch size such as 32")?;
-    let at_batch_size = match &at.value {
-        Value::Text(text) if text == "full" => BatchSize::Full,
-        _ => BatchSize::Examples(at.count(1, LARGEST_COUNT)?),
-    };
+    let at_batch_size = batch_size(&section.required("at_batch_size", "a batch size such as 32")?)?;
     let steps = section.required("steps", "a whole number such as 2000")?;
     let at_least = section.optional("at_least");
     Ok(Budget::Examples {
@@ -100,7 +97,7 @@ fn per_batch_size(mut section: Section, batch_sizes: &[BatchSize]) -> Result<Bud
     Ok(Budget::PerBatchSize(steps))
 }
 
-/// The steps of each batch size, keyed by its number of examples.
+/// The steps of a batch size.
 pub(super) fn resolve(
     budget: &Budget,
     batch_size: BatchSize,

@@ -109,7 +109,10 @@ fn goal(experiment: &Experiment) -> Result<()> {
 fn budget_steps(experiment: &Experiment, n_train: u64) -> Result<BTreeMap<u64, u64>> {
     let mut budget_steps = BTreeMap::new();
     for (index, batch_size) in experiment.batch_sizes.iter().enumerate() {
-        let listed = format!("batch_sizes.list[{index}]");
+        let listed = match experiment.source.has("batch_sizes.powers_of_two") {
+            true => "batch_sizes.powers_of_two".to_owned(),
+            false => format!("batch_sizes.list[{index}]"),
+        };
         let n_examples = batch_size.resolve(n_train);
         if n_examples > n_train {
             let expected = format!("at most {n_train}, the examples of the training set");

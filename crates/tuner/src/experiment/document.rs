@@ -48,6 +48,11 @@ impl Source {
         }
     }
 
+    /// Whether a key is written.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.lines.contains_key(key)
+    }
+
     fn remember(&mut self, node: &Node) {
         self.lines.insert(node.key.clone(), node.line);
         match &node.value {

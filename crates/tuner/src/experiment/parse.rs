@@ -73,19 +73,23 @@ fn batch_sizes(mut section: Section) -> Result<Vec<BatchSize>> {
     }
     let mut batch_sizes = Vec::new();
     for item in node.items()? {
-        let batch_size = match &item.value {
-            Value::Text(text) if text == "full" => BatchSize::Full,
-            Value::Integer(n) if (1..=LARGEST_COUNT as i64).contains(n) => {
-                BatchSize::Examples(n.unsigned_abs())
-            }
-            _ => return Err(item.refused("a whole number from 1 to 2^40, or 'full'")),
-        };
+        let batch_size = batch_size(item)?;
         if batch_sizes.contains(&batch_size) {
             return Err(item.refused("each batch size once"));
         }
         batch_sizes.push(batch_size);
     }
     Ok(batch_sizes)
+}
+
+pub(super) fn batch_size(node: &Node) -> Result<BatchSize> {
+    match &node.value {
+        Value::Text(text) if text == "full" => Ok(BatchSize::Full),
+        Value::Integer(n) if (1..=LARGEST_COUNT as i64).contains(n) => {
+            Ok(BatchSize::Examples(n.unsigned_abs()))
+        }
+        _ => Err(node.refused("a whole number from 1 to 2^40, or 'full'")),
+    }
 }
 
 fn powers_of_two(node: &Node) -> Result<Vec<BatchSize>> {
