@@ -6,7 +6,7 @@ use critbatch_tuner::TrainerError;
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// No model, optimizer or device has this name.
+    /// No model, optimizer or evaluation split has this name.
     #[error("unknown {kind} '{name}'; accepted: {accepted}")]
     Unknown {
         /// What was looked up.
@@ -44,7 +44,7 @@ pub enum ModelError {
         /// The metaparameters that it takes.
         accepted: String,
     },
-    /// A number does not fit the engine's 32-bit counters.
+    /// A number does not fit the engine's 32-bit counters, or the device's memory.
     #[error("{what} is {value}; at most {limit} is possible")]
     TooLarge {
         /// The number's meaning.

@@ -67,7 +67,7 @@ pub enum Layer {
         /// Number of units.
         units: usize,
     },
-    /// Dropout, where gradients are taken only.
+    /// Dropout, in training only.
     Dropout {
         /// Probability of dropping a unit.
         rate: f32,
@@ -141,7 +141,7 @@ impl Layer {
     }
 }
 
-/// A network of the paper.
+/// A network of the paper, or a smaller relative of one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     name: &'static str,
@@ -181,7 +181,7 @@ impl Model {
         })
     }
 
-    /// Name, as in the paper's archive.
+    /// Name; of those of the paper, as in its archive.
     pub fn name(&self) -> &'static str {
         self.name
     }

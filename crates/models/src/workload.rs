@@ -119,8 +119,8 @@ impl Workload {
         Self { compute, ..self }
     }
 
-    /// The plans of one batch size: training, then one for each evaluated split, then, where it is
-    /// measured, the gradient noise.
+    /// The plans of one batch size: training (in two, where the batch is taken in parts), then one for
+    /// each part of each evaluated split, then, where it is measured, the gradient noise.
     ///
     /// # Errors
     /// If the batch is larger than the training set or a tensor too large.

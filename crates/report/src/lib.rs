@@ -32,7 +32,8 @@ pub const REPORT_FILE_NAME: &str = "report.html";
 pub const COMPARISON_FILE_NAME: &str = "comparison.html";
 
 /// Writes the report of an experiment into a directory: the page, and every figure and table of it.
-/// Returns the paths, the page first. What an earlier report left there under other names stays.
+/// Returns the paths, the page first. What an earlier report left there under other names stays, but for
+/// the same figures and tables of further goals, which are removed.
 ///
 /// # Errors
 ///

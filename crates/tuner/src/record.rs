@@ -6,6 +6,7 @@
 //! memory can be reduced while it is read.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -82,6 +83,14 @@ pub struct Omission {
     pub line: Option<u64>,
     /// What was found and what was expected, in one line.
     pub problem: String,
+}
+
+/// `path:line: problem`.
+impl fmt::Display for Omission {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = self.line.map_or_else(String::new, |line| format!(":{line}"));
+        write!(formatter, "{}{line}: {}", self.path.display(), self.problem)
+    }
 }
 
 /// When does a trial count as having got there?

@@ -142,9 +142,8 @@ impl Tally {
 
 /// The first omissions, and how many more there are, on stderr.
 fn print_omissions(omissions: &[Omission]) {
-    for Omission { path, line, problem } in omissions.iter().take(MOST_PRINTED_OMISSIONS) {
-        let line = line.map_or_else(String::new, |line| format!(":{line}"));
-        console::line(&format!("left out: {}{line}: {problem}", path.display()));
+    for omission in omissions.iter().take(MOST_PRINTED_OMISSIONS) {
+        console::line(&format!("left out: {omission}"));
     }
     let n_more = omissions.len().saturating_sub(MOST_PRINTED_OMISSIONS);
     if n_more > 0 {

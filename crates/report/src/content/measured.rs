@@ -41,10 +41,9 @@ pub(super) fn omissions(record: &Record) -> Option<Section> {
     if n_omissions == 0 {
         return None;
     }
-    let finding = |omission: &critbatch_tuner::Omission| {
-        let line = omission.line.map_or(String::new(), |line| format!(":{line}"));
-        let text = format!("{}{line}: {}", omission.path.display(), omission.problem);
-        Finding { weight: Weight::Warning, text }
+    let finding = |omission: &critbatch_tuner::Omission| Finding {
+        weight: Weight::Warning,
+        text: omission.to_string(),
     };
     let mut findings: Vec<Finding> =
         record.omissions.iter().take(N_OMISSIONS).map(finding).collect();

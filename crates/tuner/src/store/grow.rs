@@ -63,12 +63,12 @@ impl Store {
         Ok(())
     }
 
-    /// A copy in memory that is an experiment's, to plan with: nothing is written.
+    /// A copy in memory that is an experiment's, to plan with: nothing is written. Whether the store may
+    /// become that experiment's is not asked.
     ///
     /// # Errors
     ///
-    /// As [`expect_to_be_of`](Store::expect_to_be_of), but for device and version, and where the store
-    /// cannot be read.
+    /// Where the store cannot be read.
     pub fn grown_copy(&self, experiment: &CheckedExperiment) -> Result<Store, TunerError> {
         let mut copy = self.copy_in_memory()?;
         copy.grow(experiment, &BTreeMap::new())?;

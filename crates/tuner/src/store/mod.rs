@@ -46,7 +46,7 @@ pub const STORE_FILE_NAME: &str = "critbatch.sqlite";
 pub enum TrialStatus {
     /// Started and not ended: it is running, or was when its run ended.
     Incomplete,
-    /// Reached the goal or spent its budget.
+    /// Reached the goal, spent its budget, or was stopped when it could no longer be the first there.
     Complete,
     /// Diverged.
     Infeasible,
@@ -62,11 +62,8 @@ impl TrialStatus {
     /// Name, as in the store.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            TrialStatus::Incomplete => "incomplete",
-            TrialStatus::Complete => "complete",
-            TrialStatus::Infeasible => "infeasible",
-        }
+        let named = TrialStatus::NAMES.iter().find(|(_, status)| *status == self);
+        named.expect("each has a name").0
     }
 
     fn from_name(name: &str) -> Option<TrialStatus> {
