@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use critbatch_tests::critbatch;
 use critbatch_tests::experiments::{published, rebuild};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
@@ -52,4 +53,22 @@ fn every_published_file_comes_out_of_its_record_again() {
             assert!(is_same, "{folder}: {file} differs; run the example rebuild_experiments");
         }
     });
+}
+
+/// The best of the first 30 trials lay on edges of the box, which was widened for it, down to a momentum of
+/// 0. Of all trials it is another one.
+#[test]
+fn best_points_are_judged_in_the_box_of_the_trials_that_count() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let record = root.join("experiments/optimizers_mnist/nesterov_momentum.sqlite.gz");
+    let verdicts = |more: &[&str]| {
+        let mut command = critbatch();
+        let output = command.arg("table").arg(&record).arg("--json").args(more).output().unwrap();
+        let table: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let study = table["studies"].as_array().unwrap().iter().find(|s| s["batch_size"] == 32);
+        let boundaries = &study.unwrap()["boundaries"];
+        ["learning_rate", "momentum"].map(|name| boundaries[name]["verdict"].clone())
+    };
+    assert_eq!(verdicts(&[]), ["interior", "natural_limit"]);
+    assert_eq!(verdicts(&["--trials", "30"]), ["edge_high", "edge_low"]);
 }

@@ -111,6 +111,14 @@ impl Source {
             format!("critbatch run experiment.toml --seed {seed} --out DIRECTORY")
         });
         asked.limit(record.studies.iter_mut().map(|study| &mut study.facts));
+        let is_measured = experiment.is_some();
+        for study in record.studies.iter_mut().filter(|_| is_measured && asked.trials.is_some()) {
+            // The first trials may all lie in a box that was widened later.
+            let last = study.counted().last().map_or(0, |trial| trial.trial.trial_id);
+            let boxes = store.boxes(study.facts.batch_size)?.into_iter();
+            let searched = boxes.take_while(|searched| searched.first_trial_id <= last).last();
+            study.facts.space = searched.map_or_else(Default::default, |searched| searched.space);
+        }
         Ok(Source { record, experiment, provenance, measure_again })
     }
 
@@ -143,13 +151,18 @@ impl Source {
         own.or_else(|| default_goal(&self.record.workload))
     }
 
+    /// What measured it. An import of an archive knows when it was made, not that.
+    fn measured_by(&self) -> Option<&Provenance> {
+        self.provenance.as_ref().filter(|_| self.experiment.is_some())
+    }
+
     /// All of it for a report; it has the command that measures it again, if it was measured here.
     pub(crate) fn with_analysis<'a>(&'a self, analysis: &'a Analysis) -> ReportInput<'a> {
         ReportInput {
             record: &self.record,
             analysis,
             experiment: self.experiment.as_ref(),
-            provenance: self.provenance.as_ref(),
+            provenance: self.measured_by(),
             measure_again: self.measure_again.as_deref(),
         }
     }
@@ -220,9 +233,8 @@ impl Answers {
     pub(crate) fn of_store(store: &Store, asked: &Asked) -> anyhow::Result<Vec<Answers>> {
         let source = Source::of_store(store, asked)?;
         let questions = source.questions(asked)?.into_iter();
-        let Source { record, experiment, provenance, .. } = source;
-        // An import knows when it was made, not what measured it.
-        let provenance = provenance.filter(|_| experiment.is_some());
+        let provenance = source.measured_by().cloned();
+        let Source { record, experiment, .. } = source;
         let record = Rc::new(record);
         let mut max_trials = BTreeMap::new();
         for study in record.studies.iter().filter(|_| experiment.is_some()) {

@@ -34,7 +34,7 @@ pub struct ReportInput<'a> {
     pub analysis: &'a Analysis,
     /// What was asked for; `None` for an imported record.
     pub experiment: Option<&'a CheckedExperiment>,
-    /// What measured it; `None` for an imported record.
+    /// What measured it; `None` for an archive or an import of one, which do not know.
     pub provenance: Option<&'a Provenance>,
     /// The command that measures it again; `None` where nobody knows.
     pub measure_again: Option<&'a str>,
