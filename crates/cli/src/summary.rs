@@ -52,7 +52,7 @@ fn table(analysis: &GoalAnalysis) -> String {
     let fixed = [
         "batch size",
         "steps to result",
-        "95 % bootstrap",
+        "95 % interval",
         "examples",
         "complete",
         "infeasible",
@@ -116,7 +116,7 @@ fn doubts(analysis: &GoalAnalysis) -> Vec<String> {
     });
     let warnings: Vec<String> = warnings.collect();
     match warnings.is_empty() {
-        true => vec!["no point of the curve gives reason for doubt".to_owned()],
+        true => vec!["no check found a reason to doubt a point of the curve".to_owned()],
         false => [vec!["cannot be trusted yet:".to_owned()], warnings].concat(),
     }
 }
@@ -169,7 +169,10 @@ fn fit(fit: &CurveFit) -> String {
     };
     let value = critical(parameters);
     match fit.determination {
-        Determination::Determined => value,
+        Determination::Determined => {
+            let minimum = format::count(whole(parameters.minimum_steps.value));
+            format!("{value}; S_min {minimum}")
+        }
         Determination::OnlyLowerBound => {
             format!("not determined, the sweep ends before the plateau (fit: {value})")
         }
@@ -222,7 +225,7 @@ fn noise_scales(scales: &NoiseScales) -> Option<String> {
     let ratios = range(ratios, format::rounded);
     let ratios =
         ratios.map_or(String::new(), |ratios| format!(", {ratios} times the critical batch size"));
-    Some(format!("gradient noise scale tr(Sigma) / |G|^2: {values} over the batch sizes{ratios}"))
+    Some(format!("gradient noise scale B_noise: {values} over the batch sizes{ratios}"))
 }
 
 /// `206 to 299`, or the only value.
@@ -239,10 +242,8 @@ fn omissions(omissions: &[Omission]) -> Vec<String> {
         return vec![];
     }
     let mut lines = vec![format!("left out: {}", format::count(omissions.len() as u64))];
-    lines.extend(omissions.iter().take(MOST_PRINTED_OMISSIONS).map(|omission| {
-        let line = omission.line.map_or(String::new(), |line| format!(":{line}"));
-        format!("  {}{line}: {}", omission.path.display(), omission.problem)
-    }));
+    let printed = omissions.iter().take(MOST_PRINTED_OMISSIONS);
+    lines.extend(printed.map(|omission| format!("  {omission}")));
     let n_more = omissions.len().saturating_sub(MOST_PRINTED_OMISSIONS);
     lines.extend((n_more > 0).then(|| format!("  and {n_more} more")));
     lines
@@ -328,6 +329,8 @@ struct JsonStudy<'answers> {
     #[serde(flatten)]
     summary: StudySummary,
     interval: Option<StepsInterval>,
+    search_excess: Option<f64>,
+    good_effective_learning_rates: Option<(f64, f64)>,
     boundaries: &'answers BTreeMap<String, Boundary>,
     /// Reasons not to trust the point, in words.
     warnings: Vec<String>,
@@ -347,6 +350,8 @@ impl<'answers> Json<'answers> {
                 JsonStudy {
                     summary: StudySummary::of(outcomes, &answers.question, max_trials),
                     interval: study.interval,
+                    search_excess: study.search_excess,
+                    good_effective_learning_rates: study.good_rates,
                     boundaries: &study.boundaries,
                     warnings: study.warnings.iter().map(ToString::to_string).collect(),
                 }
@@ -433,9 +438,9 @@ mod tests {
         let searched = searched(&analysis);
         assert_eq!(searched, ["learning_rate"]);
         let row_of_2 = row(&analysis.studies[0], &searched);
-        assert_eq!(row_of_2, ["2", "1,000", "1,000 to 1,002", "2,000", "4", "0", "4", "0.01235"]);
+        assert_eq!(row_of_2, ["2", "1,000", "997 to 1,002", "2,000", "4", "0", "4", "0.01235"]);
         let row_of_2048 = row(&analysis.studies[1], &searched);
-        assert_eq!(row_of_2048, ["2,048", "-", "∞ to ∞", "-", "4", "0", "0", "-"]);
+        assert_eq!(row_of_2048, ["2,048", "-", "-", "-", "4", "0", "0", "-"]);
     }
 
     #[test]
@@ -444,7 +449,7 @@ mod tests {
         let curve = curve.map(|(batch_size, steps)| (batch_size, Some(steps)));
         let (sure, analysis) = answers(&curve);
         let sure = text(&sure, &analysis, &AnalysisOptions::default());
-        assert!(sure.contains("no point of the curve gives reason for doubt"), "{sure}");
+        assert!(sure.contains("no check found a reason to doubt"), "{sure}");
         assert!(sure.contains("end of perfect scaling: 4"), "{sure}");
         assert!(sure.contains("maximum useful batch size: 16"), "{sure}");
         assert!(sure.contains("B_crit / B): 10 (95 % interval"), "{sure}");
@@ -473,7 +478,7 @@ mod tests {
         let text = |studies| noise_scales(&NoiseScales { studies, critical_batch_size: None });
         let (low, high, none) =
             (study(Some(206.3), Some(1.157)), study(Some(299.0), Some(1.68)), study(None, None));
-        let name = "gradient noise scale tr(Sigma) / |G|^2:";
+        let name = "gradient noise scale B_noise:";
         assert_eq!(
             text(vec![high, none, low]).unwrap(),
             format!(

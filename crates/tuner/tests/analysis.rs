@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use critbatch_tuner::{
     Analysis, AnalysisOptions, Comparison, CurvePoint, Determination, ExperimentSummary, Goal,
     Heuristic, NoIntervals, NoisyQuadratic, QualityBudget, Question, Record, RunOptions,
-    StepsQuantile, Store, Threshold, Verdict, Warning, widened_space,
+    StepsQuantile, Store, StudyAnalysis, Threshold, Verdict, Warning, widened_space,
 };
 
 const METRIC: &str = "val/cross_entropy_error";
@@ -123,7 +123,8 @@ fn the_three_regimes_are_found_with_intervals() {
     for estimate in [scaling, useful] {
         let interval = estimate.interval.unwrap();
         assert!(interval.low <= estimate.value && estimate.value <= interval.high, "{estimate:?}");
-        assert!(interval.high <= 8 * interval.low, "{estimate:?}");
+        // Four doublings: draws have the tail of a spacing that five numbers tell.
+        assert!(interval.high <= 16 * interval.low, "{estimate:?}");
     }
     let interval = fit.critical_batch_size.interval.unwrap();
     assert!(interval.low <= critical && critical <= interval.high.unwrap(), "{interval:?}");
@@ -131,14 +132,18 @@ fn the_three_regimes_are_found_with_intervals() {
 }
 
 #[test]
-fn intervals_begin_at_the_result_and_convergence_ends_there() {
+fn intervals_hold_the_result_and_convergence_ends_there() {
     for study in &analysis().goals[0].studies {
         let result = study.result.as_ref().unwrap();
         let interval = study.interval.unwrap();
-        assert_eq!(interval.low.steps(), Some(result.steps));
-        assert!(interval.high.steps().unwrap() >= result.steps);
+        let [low, high] = [interval.low, interval.high].map(|end| end.steps().unwrap());
+        assert!(low < result.steps && result.steps <= high, "{interval:?}");
         let last = study.convergence.last().unwrap();
-        assert_eq!((last.n_trials, last.steps), (60, interval));
+        assert_eq!((last.n_trials, last.steps.low.steps()), (60, Some(result.steps)));
+        assert!((0.0..0.2).contains(&study.search_excess.unwrap()), "{:?}", study.search_excess);
+        let (least, largest) = study.good_rates.unwrap();
+        let best = result.effective_learning_rate.unwrap();
+        assert!(least <= best && best <= largest, "{least} {best} {largest}");
         assert_eq!(study.facts.seconds_per_step, None);
         // The loss of this model is an expectation and seeds move its start by 2 % only.
         let repeats = study.repeats.as_ref().unwrap();
@@ -243,7 +248,7 @@ fn everything_is_json_without_holes() {
 }
 
 #[test]
-fn trials_stopped_for_an_incumbent_leave_the_result_and_open_the_interval() {
+fn trials_stopped_for_an_incumbent_leave_the_result_and_no_interval() {
     let analysed = |stop: &str| {
         let space = "learning_rate = { log = [0.02, 4.0] }";
         let budget = format!("steps = {{ at_batch_size = 64, steps = 600 }}\nstop = '{stop}'");
@@ -265,7 +270,9 @@ fn trials_stopped_for_an_incumbent_leave_the_result_and_open_the_interval() {
     assert_eq!(whole.regimes.no_intervals, None);
     for (whole, cut) in whole.studies.iter().zip(&cut.studies) {
         assert!(cut.counts.n_stopped_early > 0, "{:?}", cut.counts);
-        let (truth, said) = (whole.interval.unwrap(), cut.interval.unwrap());
+        assert!(whole.interval.is_some() && cut.interval.is_none(), "{:?}", cut.interval);
+        let all = |study: &StudyAnalysis| study.convergence.last().unwrap().steps;
+        let (truth, said) = (all(whole), all(cut));
         assert_eq!(said.low, truth.low);
         assert!(
             matches!(said.high, StepsQuantile::After(step)

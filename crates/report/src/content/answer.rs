@@ -56,31 +56,39 @@ pub(crate) fn sentences(input: &ReportInput<'_>, goal: &GoalAnalysis) -> String 
         );
     }
     let best = studies.iter().find(|study| size(study) == useful.value).unwrap_or(last);
-    let hardly = format!("beyond {} there is hardly any gain", format::count(useful.value));
-    let (bound, beyond) = match useful.determination {
-        Determination::OnlyLowerBound => (
-            " at least",
-            "the largest batch size with a result still saves steps, so where the gain ends is not \
+    let beyond = match useful.determination {
+        Determination::TooFewPoints => {
+            return format!(
+                "All batch sizes but one met the goal {text} before training; a curve needs two that \
+                 train."
+            );
+        }
+        Determination::OnlyLowerBound => {
+            "the largest batch sizes with a result still save steps, so where the gain ends is not \
              determined"
-                .to_owned(),
-        ),
-        Determination::OnlyUpperBound => (" at most", hardly),
-        _ => ("", hardly),
+                .to_owned()
+        }
+        _ => format!("beyond {} there is hardly any gain", format::count(useful.value)),
     };
     let confidence = labels::percent(input.analysis.options.confidence);
     let interval = useful.interval.map_or(String::new(), |interval| {
         format!(" ({confidence} interval {})", format::batch_sizes(interval))
     });
     format!(
-        "Use batches of up to {}{bound}{interval}: {}, and {beyond}. {}",
+        "Use batches of up to {}{}{interval}: {}, and {beyond}. {}",
+        labels::bound(useful.determination),
         format::count(useful.value),
-        scaling(end, useful, size(last)),
+        scaling(end, useful, [size(first), size(last)]),
         recipe(input, best, &text)
     )
 }
 
 /// What a doubled batch does below the maximum useful batch size.
-fn scaling(end: BatchSizeEstimate, useful: BatchSizeEstimate, largest: u64) -> String {
+fn scaling(
+    end: BatchSizeEstimate,
+    useful: BatchSizeEstimate,
+    [smallest, largest]: [u64; 2],
+) -> String {
     let less = match useful.value > end.value {
         true => format!(", then saves less up to {}", format::count(useful.value)),
         false => String::new(),
@@ -89,15 +97,15 @@ fn scaling(end: BatchSizeEstimate, useful: BatchSizeEstimate, largest: u64) -> S
         .interval
         .map_or(String::new(), |interval| format!(" ({})", format::batch_sizes(interval)));
     match end.determination {
-        Determination::OnlyUpperBound => format!(
+        Determination::OnlyUpperBound if end.value == smallest => format!(
             "already from the smallest measured one, {}, on, a doubled batch does not halve the \
              steps",
             format::count(end.value)
         ),
         _ if end.value >= largest => "a doubled batch halves the steps all the way".to_owned(),
-        _ => {
-            let end = format::count(end.value);
-            format!("a doubled batch halves the steps up to {end}{interval}{less}")
+        determination => {
+            let (bound, end) = (labels::bound(determination), format::count(end.value));
+            format!("a doubled batch halves the steps up to {bound}{end}{interval}{less}")
         }
     }
 }
@@ -172,15 +180,13 @@ fn critical_tile(fit: &CurveFit, confidence: &str) -> Tile {
         return Tile { name, value: "–".to_owned(), note };
     };
     let value = format::rounded(estimate.value);
-    let note = match estimate.interval {
-        Some(interval) => format!(
-            "steps are twice their minimum there; {confidence} interval {} to {}",
-            format::rounded(interval.low),
-            interval.high.map_or("unbounded".to_owned(), format::rounded)
-        ),
-        None => "steps are twice their minimum there".to_owned(),
-    };
-    Tile { name, value, note }
+    let minimum = fit.parameters.map(|parameters| format::rounded(parameters.minimum_steps.value));
+    let twice = format!("steps are twice the fitted S_min {} there", minimum.unwrap_or_default());
+    let interval = estimate.interval.map_or(String::new(), |interval| {
+        let high = interval.high.map_or("unbounded".to_owned(), format::rounded);
+        format!("; {confidence} interval {} to {high}", format::rounded(interval.low))
+    });
+    Tile { name, value, note: format!("{twice}{interval}") }
 }
 
 /// How many times fewer steps the best batch size takes than the smallest one.

@@ -2,7 +2,7 @@
 
 use critbatch_tuner::{
     BatchSizeEstimate, ComparedExperiment, ComparedPoint, Comparison, Determination, FitParameters,
-    Regimes,
+    Regimes, StepsInterval,
 };
 
 use super::{ReportInput, answer, labels};
@@ -64,12 +64,10 @@ fn lead(comparison: &Comparison) -> String {
         .iter()
         .filter_map(|experiment| {
             let useful = experiment.regimes.maximum_useful_batch_size?;
-            let bound = match useful.determination {
-                Determination::TooFewPoints => return None,
-                Determination::OnlyLowerBound => "at least ",
-                _ => "",
-            };
-            let size = format::count(useful.value);
+            if useful.determination == Determination::TooFewPoints {
+                return None;
+            }
+            let (bound, size) = (labels::bound(useful.determination), format::count(useful.value));
             Some((useful.value, format!("{} up to {bound}{size}", experiment.label)))
         })
         .collect();
@@ -113,8 +111,8 @@ fn curves(input: &ComparisonInput<'_>) -> Vec<Block> {
         blocks.push(Plot::block(normalised(input, at), &caption));
     }
     if has_points {
-        let caption = "Steps to result as they are, with bootstrap intervals over trials, which begin at \
-                       the best trial seen. Ticks at the top: no trial reached the goal.";
+        let caption = "Steps to result as they are, with intervals of what the best of such a search \
+                       takes. Ticks at the top: no trial reached the goal.";
         blocks.push(Plot::block(absolute(input), caption));
     }
     blocks
@@ -182,8 +180,8 @@ fn points(comparison: &Comparison) -> Table {
             sizes.map(move |batch_size| (experiment, batch_size, experiment.at(batch_size)))
         })
     };
-    let low = |point: Option<&ComparedPoint>| labels::steps(point?.interval.low);
-    let high = |point: Option<&ComparedPoint>| labels::steps(point?.interval.high);
+    let low = |point: Option<&ComparedPoint>| point?.interval?.low.steps();
+    let high = |point: Option<&ComparedPoint>| point?.interval?.high.steps();
     Table::new("comparison")
         .texts("experiment", rows().map(|(experiment, ..)| experiment.label.clone()))
         .counts("batch_size", rows().map(|(_, batch_size, _)| batch_size))
@@ -205,8 +203,9 @@ fn series(
             let mut tooltip = vec![
                 format!("{}, batch size {}", experiment.label, format::count(point.batch_size)),
                 format!("steps: {}", format::count(point.steps)),
-                format!("interval: {}", labels::interval(&point.interval)),
             ];
+            let interval = point.interval.as_ref().map(labels::interval);
+            tooltip.extend(interval.map(|interval| format!("interval: {interval}")));
             tooltip
                 .extend(point.relative_steps.map(|r| format!("relative: {}", format::number(r))));
             Some(Point { x: point.batch_size as f64, y: value(point)?, tooltip })
@@ -259,16 +258,17 @@ fn absolute(input: &ComparisonInput<'_>) -> Figure {
     let points = || comparison.experiments.iter().flat_map(|experiment| &experiment.points);
     let bars = |(index, experiment): (usize, &ComparedExperiment)| {
         let bar = |point: &ComparedPoint| {
-            let ends = (labels::height(point.interval.low), labels::height(point.interval.high));
-            (point.batch_size as f64, ends.0, ends.1)
+            let StepsInterval { low, high, .. } = point.interval?;
+            Some((point.batch_size as f64, labels::height(low), labels::height(high)))
         };
-        let bars = experiment.points.iter().map(bar).collect();
+        let bars = experiment.points.iter().filter_map(bar).collect();
         Series::unnamed(Color::distinct(index), Shape::ErrorBars(bars))
     };
     let bars: Vec<Series> = comparison.experiments.iter().enumerate().map(bars).collect();
-    let highs = points().map(|point| labels::height(point.interval.high));
-    let heights = points().map(|point| point.steps as f64).chain(highs);
-    let label = "fewest steps of any trial, with bootstrap interval";
+    let ends = points().filter_map(|point| point.interval);
+    let ends = ends.flat_map(|ends| [ends.low, ends.high]).map(labels::height);
+    let heights = points().map(|point| point.steps as f64).chain(ends);
+    let label = "fewest steps of any trial, with interval";
     let y = Axis::around(label, AxisScale::Log2, heights);
     let series = bars.into_iter().chain(series(comparison, |point| Some(point.steps as f64)));
     let panel = Panel::new(batch_sizes(comparison), y, series.collect());

@@ -1,6 +1,8 @@
 //! Steps to result against batch size: measured points, intervals, regimes, the fitted curve.
 
-use critbatch_tuner::{BatchSizeInterval, Determination, GoalAnalysis, StudyAnalysis};
+use critbatch_tuner::{
+    BatchSizeEstimate, BatchSizeInterval, Determination, GoalAnalysis, StudyAnalysis,
+};
 
 use super::{ReportInput, labels};
 use crate::figure::{
@@ -20,11 +22,10 @@ const N_POINTS: u32 = 60;
 pub(super) fn blocks(input: &ReportInput<'_>, goal: &GoalAnalysis) -> Vec<Block> {
     let confidence = labels::percent(input.analysis.options.confidence);
     let caption = format!(
-        "Fewest steps of any trial at each batch size, with {confidence} bootstrap intervals over \
-         trials, which begin at the best trial seen and show how much hangs on the best few; an \
-         interval open at the top says that with other trials the goal might not have been \
-         reached. The dashed line halves the steps with every doubling, from the smallest \
-         batch size on; its noise tilts the line."
+        "Fewest steps of any trial at each batch size, with {confidence} intervals of what the best of \
+         such a search takes, from the gaps between its best trials; an interval open at the top says \
+         that with other trials the goal might not have been reached. The dashed line halves the steps \
+         with every doubling, from the smallest batch size on; its noise tilts the line."
     );
     let plot = Plot {
         figure: figure(input, goal, AxisScale::Log2, "steps_to_result"),
@@ -34,7 +35,13 @@ pub(super) fn blocks(input: &ReportInput<'_>, goal: &GoalAnalysis) -> Vec<Block>
     let table = table(input, goal);
     vec![
         Block::Figure(plot),
-        Listing::block(table, "Steps to result at each batch size, and the trial that got there."),
+        Listing::block(
+            table,
+            "Steps to result at each batch size, and the trial that got there. search_excess: about how \
+             far, as a fraction, the result lies above the best of its box; twice the trials would save \
+             half of it. rate_low and rate_high: between these lie the effective learning rates of the \
+             trials that took hardly more steps.",
+        ),
     ]
 }
 
@@ -152,20 +159,15 @@ fn marks(goal: &GoalAnalysis) -> Vec<Mark> {
     let within = |interval: Option<BatchSizeInterval>| {
         interval.map_or(String::new(), |ends| format!(" ({})", format::batch_sizes(ends)))
     };
-    let end = regimes.end_of_perfect_scaling.map(|end| {
-        let (size, within) = (format::count(end.value), within(end.interval));
-        let label = format!("perfect scaling up to {size}{within}");
-        mark(end.value as f64, label, Color::Green)
-    });
-    let useful = regimes.maximum_useful_batch_size.map(|useful| {
-        let bound = match useful.determination {
-            Determination::OnlyLowerBound => "at least ",
-            _ => "",
-        };
-        let (size, within) = (format::count(useful.value), within(useful.interval));
-        let label = format!("useful up to {bound}{size}{within}");
-        mark(useful.value as f64, label, Color::Ink)
-    });
+    let of = |estimate: Option<BatchSizeEstimate>, what: &str, color| {
+        // With fewer than two points nothing ends anywhere.
+        let is_curve = |e: &BatchSizeEstimate| e.determination != Determination::TooFewPoints;
+        let BatchSizeEstimate { value, interval, determination } = estimate.filter(is_curve)?;
+        let (bound, size) = (labels::bound(determination), format::count(value));
+        Some(mark(value as f64, format!("{what} up to {bound}{size}{}", within(interval)), color))
+    };
+    let end = of(regimes.end_of_perfect_scaling, "perfect scaling", Color::Green);
+    let useful = of(regimes.maximum_useful_batch_size, "useful", Color::Ink);
     let critical = match (regimes.fit.determination, regimes.fit.parameters) {
         (Determination::Determined, Some(fit)) => {
             let value = fit.critical_batch_size.value;
@@ -173,9 +175,7 @@ fn marks(goal: &GoalAnalysis) -> Vec<Mark> {
         }
         _ => None,
     };
-    // With fewer than two points nothing ends anywhere.
-    let marks = end.into_iter().chain(useful).chain(critical);
-    if goal.curve().len() < 2 { vec![] } else { marks.collect() }
+    end.into_iter().chain(useful).chain(critical).collect()
 }
 
 fn table(input: &ReportInput<'_>, goal: &GoalAnalysis) -> Table {
@@ -185,9 +185,10 @@ fn table(input: &ReportInput<'_>, goal: &GoalAnalysis) -> Table {
     let mut table = Table::new("steps_to_result")
         .counts("batch_size", studies().map(|study| study.facts.batch_size))
         .counts("steps_to_result", results().map(|result| Some(result?.steps)))
-        .counts("low", ends().map(|ends| labels::steps(ends?.low)))
-        .counts("median", ends().map(|ends| labels::steps(ends?.median)))
-        .counts("high", ends().map(|ends| labels::steps(ends?.high)))
+        .counts("low", ends().map(|ends| ends?.low.steps()))
+        .counts("median", ends().map(|ends| ends?.median.steps()))
+        .counts("high", ends().map(|ends| ends?.high.steps()))
+        .numbers("search_excess", studies().map(|study| study.search_excess))
         .counts("examples", results().map(|result| Some(result?.examples)))
         .counts("complete", studies().map(|study| study.counts.n_complete))
         .counts("diverged", studies().map(|study| study.counts.n_infeasible))
@@ -199,6 +200,8 @@ fn table(input: &ReportInput<'_>, goal: &GoalAnalysis) -> Table {
     }
     table
         .numbers("effective_learning_rate", results().map(|result| result?.effective_learning_rate))
+        .numbers("rate_low", studies().map(|study| Some(study.good_rates?.0)))
+        .numbers("rate_high", studies().map(|study| Some(study.good_rates?.1)))
         .numbers("value", results().map(|result| Some(result?.value)))
         .flags("trusted", studies().map(|study| study.warnings.is_empty()))
         .without_empty_columns()

@@ -44,14 +44,6 @@ pub(super) fn height(quantile: StepsQuantile) -> f64 {
     }
 }
 
-/// A percentile of steps, where it is a number of steps.
-pub(super) fn steps(quantile: StepsQuantile) -> Option<u64> {
-    match quantile {
-        StepsQuantile::Steps(steps) => Some(steps),
-        StepsQuantile::NotReached | StepsQuantile::After(_) => None,
-    }
-}
-
 /// A percentile of steps in words.
 pub(super) fn quantile(quantile: StepsQuantile) -> String {
     match quantile {
@@ -75,6 +67,15 @@ pub(super) fn determination(determination: Determination) -> &'static str {
         Determination::NotDetermined => "not determined by these data",
         Determination::PoorFit => "not determined: the curve has another shape than the formula",
         Determination::TooFewPoints => "not determined: too few batch sizes have a result",
+    }
+}
+
+/// What stands before a number that is only a bound.
+pub(super) fn bound(determination: Determination) -> &'static str {
+    match determination {
+        Determination::OnlyLowerBound => "at least ",
+        Determination::OnlyUpperBound => "at most ",
+        _ => "",
     }
 }
 

@@ -16,6 +16,9 @@ const RULES: [(Heuristic, Color); 3] = [
     (Heuristic::SquareRoot, Color::Green),
 ];
 
+/// The quantity that the heuristics are about.
+const EFFECTIVE_RATE: &str = "effective learning rate";
+
 pub(super) fn blocks(input: &ReportInput<'_>, goal: &GoalAnalysis) -> Vec<Block> {
     let mut blocks = vec![];
     let panels = panels(input, goal);
@@ -28,8 +31,12 @@ pub(super) fn blocks(input: &ReportInput<'_>, goal: &GoalAnalysis) -> Vec<Block>
         );
         blocks.push(Plot::block(
             figure,
-            "The effective learning rate is learning_rate / (1 - momentum). The lines follow the \
-             constant, linear and square-root heuristics from the base batch size.",
+            &format!(
+                "The effective learning rate is learning_rate / (1 - momentum); bars hold those of all \
+                 trials that took at most {} more steps than the best one. The lines follow the \
+                 constant, linear and square-root heuristics from the base batch size.",
+                labels::percent(input.analysis.options.tolerances.useful)
+            ),
         ));
     }
     if let Some(scores) = &goal.heuristics {
@@ -71,7 +78,7 @@ fn panels(input: &ReportInput<'_>, goal: &GoalAnalysis) -> Vec<Panel> {
         .collect();
     if searched.contains(&"learning_rate") {
         quantities.push(Quantity {
-            name: "effective learning rate".to_owned(),
+            name: EFFECTIVE_RATE.to_owned(),
             scale: AxisScale::Log10,
             value: Box::new(|study| study.result.as_ref()?.effective_learning_rate),
         });
@@ -111,15 +118,27 @@ fn panel(goal: &GoalAnalysis, quantity: &Quantity<'_>) -> Option<Panel> {
     points.first()?;
     let sizes = goal.studies.iter().map(|study| study.facts.batch_size as f64);
     let x = Axis::around("batch size", AxisScale::Log2, sizes);
-    let y = Axis::around(name, *scale, points.iter().map(|point| point.y));
+    let bars: Vec<(f64, f64, f64)> = match name == EFFECTIVE_RATE {
+        true => goal.studies.iter().filter_map(good_rates).collect(),
+        false => vec![],
+    };
+    let ends = bars.iter().flat_map(|(_, low, high)| [*low, *high]);
+    let y = Axis::around(name, *scale, points.iter().map(|point| point.y).chain(ends));
     let mut series = vec![];
-    if name == "effective learning rate" {
+    if name == EFFECTIVE_RATE {
         series.extend(goal.heuristics.iter().flat_map(|scores| rules(scores, &x)));
+        series.push(Series::new("about as good", Color::Blue, Shape::ErrorBars(bars)));
     }
     series.extend(Series::joined("best trial", Color::Blue, points, Marker::Triangle));
     // An axis label of each panel would be its title again.
     let y = Axis { label: String::new(), ..y };
     Some(Panel::new(x, y, series).titled(name.clone()))
+}
+
+/// Where the effective learning rates of good trials lie.
+fn good_rates(study: &StudyAnalysis) -> Option<(f64, f64, f64)> {
+    let (low, high) = study.good_rates?;
+    Some((study.facts.batch_size as f64, low, high))
 }
 
 /// The rules as lines over the whole axis.

@@ -14,9 +14,9 @@ pub(super) fn section(input: &ReportInput<'_>) -> Option<Section> {
     let scales = input.analysis.noise_scales.as_ref()?;
     let rows = || scales.studies.iter();
     rows().find_map(|study| pooled(study).or(winner(study)))?;
-    let caption = "tr(Sigma) / |G|² of the gradients met on the way to the goal, averaged over what \
-                   would be steps without noise: the batch size at which noise and gradient are \
-                   of one size, which should be near B_crit (McCandlish et al. 2018). The dashed \
+    let caption = "B_noise: tr(Sigma) / |G|² of the gradients met on the way to the goal, averaged over \
+                   what would be steps without noise. It is the batch size at which noise and gradient \
+                   are of one size, which theory puts near B_crit (McCandlish et al. 2018). The dashed \
                    diagonal is where the noise scale is the batch size.";
     let table = Table::new("noise_scale")
         .counts("batch_size", rows().map(|scale| scale.batch_size))

@@ -1,6 +1,6 @@
 //! Best trials run again with fresh seeds: what was luck of the choice, and what of the seed.
 
-use critbatch_tuner::{RepeatAnalysis, RepeatedPoint, StudyAnalysis};
+use critbatch_tuner::{RepeatAnalysis, RepeatedPoint, StepsQuantile, StudyAnalysis};
 
 use super::{ReportInput, labels};
 use crate::figure::{Axis, AxisScale, Color, Figure, Marker, Panel, Point, Series, Shape};
@@ -52,7 +52,7 @@ fn figure(input: &ReportInput<'_>, repeated: &[(&StudyAnalysis, &RepeatAnalysis)
         })
     });
     let medians = points(repeated).filter_map(|(batch_size, point)| {
-        let steps = labels::steps(point.median?)?;
+        let steps = point.median?.steps()?;
         let line = format!(
             "median of {} repeats: {} steps",
             point.repeat_steps.len(),
@@ -98,7 +98,7 @@ fn figure(input: &ReportInput<'_>, repeated: &[(&StudyAnalysis, &RepeatAnalysis)
 fn table(repeated: &[(&StudyAnalysis, &RepeatAnalysis)]) -> Table {
     let rows = || points(repeated);
     let reached = |point: &RepeatedPoint| point.repeat_steps.iter().flatten().count() as u64;
-    let median = |point: &RepeatedPoint| point.median.and_then(labels::steps);
+    let median = |point: &RepeatedPoint| point.median.and_then(StepsQuantile::steps);
     let ratio = |point: &RepeatedPoint| {
         let original = point.original_steps.filter(|steps| *steps > 0)?;
         Some(median(point)? as f64 / original as f64)

@@ -21,9 +21,11 @@ pub(super) fn blocks(input: &ReportInput<'_>, goal: &GoalAnalysis) -> Vec<Block>
         panels,
     );
     let caption = format!(
-        "Median and {confidence} interval of the fewest steps among so many trials drawn from those \
-         of the study. A curve that still falls at its right end says that more trials would find \
-         a better point; a band open at the top, that so few trials might not reach the goal."
+        "Median and {confidence} interval of the fewest steps among so many trials drawn, with \
+         replacement, from those of the study, which holds no better trial than its best: from about \
+         two thirds of the trials on the median is that trial, whatever the others did, and the upper \
+         end says how much hangs on the few best. A band open at the top says that so few trials might \
+         not reach the goal. What more trials would find is search_excess in the table of the curve."
     );
     vec![Plot::block(figure, &caption), Listing::folded(table(goal), "The same as numbers.")]
 }
@@ -63,7 +65,7 @@ fn table(goal: &GoalAnalysis) -> Table {
     Table::new("convergence")
         .counts("batch_size", rows.clone().map(|row| row.0))
         .counts("trials", rows.clone().map(|row| row.1.n_trials))
-        .counts("low", rows.clone().map(|row| labels::steps(row.1.steps.low)))
-        .counts("median", rows.clone().map(|row| labels::steps(row.1.steps.median)))
-        .counts("high", rows.map(|row| labels::steps(row.1.steps.high)))
+        .counts("low", rows.clone().map(|row| row.1.steps.low.steps()))
+        .counts("median", rows.clone().map(|row| row.1.steps.median.steps()))
+        .counts("high", rows.map(|row| row.1.steps.high.steps()))
 }

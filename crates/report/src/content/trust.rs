@@ -22,8 +22,8 @@ pub(super) fn blocks(input: &ReportInput<'_>, goal: &GoalAnalysis) -> Vec<Block>
         blocks.push(Listing::folded(
             table,
             "interior: the box was wide enough. edge_low, edge_high: search again in a wider box \
-             (critbatch widen). natural_limit: values beyond make no sense. infeasible_edge: every \
-             trial further out diverged.",
+             (critbatch widen). natural_limit: values beyond make no sense. infeasible_edge: all trials \
+             further out, three at least, diverged.",
         ));
     }
     blocks
@@ -34,20 +34,20 @@ fn findings(goal: &GoalAnalysis) -> Vec<Finding> {
     let trusted = goal.studies.iter().filter(|study| study.warnings.is_empty());
     let trusted: Vec<u64> = trusted.map(|study| study.facts.batch_size).collect();
     if !trusted.is_empty() {
-        let (noun, verb) = if trusted.len() == 1 { ("size", "it") } else { ("sizes", "them") };
+        let noun = if trusted.len() == 1 { "size" } else { "sizes" };
         let trusted = format::counts(trusted);
-        let text = format!("Batch {noun} {trusted}: nothing speaks against {verb}.");
+        let text = format!("Batch {noun} {trusted}: no check found a reason for doubt.");
         findings.push(Finding { weight: Weight::Good, text });
     }
     findings.push(fit(goal));
     if let Some(reason) = goal.regimes.no_intervals {
         let text = match reason {
             NoIntervals::StoppedEarly => {
-                "Intervals of the regimes are missing, because trials were stopped early: nobody knows \
-                 what the next best would have done. The stop rules goal and budget give intervals."
+                "Intervals of steps and of where regimes end are missing, because trials were stopped \
+                 early: nobody knows what the next best would have done. The stop rules goal and budget give intervals."
             }
             NoIntervals::TooFewTrials => {
-                "Intervals of the regimes are missing, because a batch size has one trial only, or one \
+                "Intervals of where regimes end are missing, because a batch size has one trial only, or one \
                  that reached the goal and no budget that is known: nothing tells how far off it is. \
                  More trials give intervals."
             }

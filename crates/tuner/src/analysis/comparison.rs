@@ -48,8 +48,8 @@ pub struct ComparedPoint {
     pub batch_size: u64,
     /// Steps to result.
     pub steps: u64,
-    /// Their interval.
-    pub interval: StepsInterval,
+    /// Their interval, where the trials tell.
+    pub interval: Option<StepsInterval>,
     /// steps(B) / steps(B_norm); `None` where this experiment has no result at B_norm.
     pub relative_steps: Option<f64>,
 }
@@ -104,7 +104,7 @@ fn compared(study: &StudyAnalysis, steps_at_norm: Option<u64>) -> Option<Compare
     Some(ComparedPoint {
         batch_size: study.facts.batch_size,
         steps,
-        interval: study.interval?,
+        interval: study.interval,
         relative_steps: norm.map(|norm| steps as f64 / norm as f64),
     })
 }

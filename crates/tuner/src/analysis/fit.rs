@@ -17,13 +17,15 @@
 //! [`regimes`](super::regimes)), and that the points do not lie on the formula. Refitting what the fit
 //! says with its residuals in random places, enlarged by (n / (n - 2))^(1/2) for the two numbers that
 //! they were fitted with (Efron 1979), shows the second, and the first as far as it is alike at all batch
-//! sizes. An interval is the hull of both.
+//! sizes. An interval is the hull of both; where nobody knows the error of the searches, the second
+//! alone. Neither says what a sweep that begins or ends elsewhere would give: measured curves have not quite
+//! this shape, and without its largest batch sizes a sweep has often a larger B_crit.
 //!
 //! # When B_crit is determined
 //!
 //! With at least three points, none of them off the fit by more than the tolerated factor, and the
-//! whole interval of B_crit (the estimate itself where there is no interval) within the batch sizes
-//! that have a result: at B_crit the steps are twice S_min, so a sweep that ends before it has not
+//! whole interval of B_crit within the batch sizes that have a result: at B_crit the steps are twice the
+//! fitted S_min, which lies below the fewest that were measured, so a sweep that ends before it has not
 //! seen the plateau, and one that begins after it has not seen perfect scaling. If the interval
 //! reaches beyond the largest batch size there is only a lower bound, the interval's lower end; if it
 //! reaches below the smallest, only an upper bound; if both, nothing is determined. S_min likewise is
@@ -51,7 +53,7 @@ const SEARCH_FACTOR: f64 = 1024.0;
 pub struct Estimate {
     /// The estimate.
     pub value: f64,
-    /// Its interval; `None` where too few resamples gave a value.
+    /// Its interval; `None` where nothing tells.
     pub interval: Option<Interval>,
 }
 
@@ -144,14 +146,11 @@ impl CurveFit {
             curves.iter().filter_map(|curve| Fitted::of(&positive(curve), search)).collect()
         };
         let by_search = refit(drawn);
-        let by_residuals = match drawn {
-            [] => vec![],
-            _ => refit(&fitted.with_residuals_moved(&curve, options)),
-        };
+        let by_residuals = refit(&fitted.with_residuals_moved(&curve, options));
         let estimate = |of: fn(&Fitted) -> f64| {
             let interval = |fits: &[Fitted]| interval(fits.iter().map(of), options);
-            let hull = interval(&by_search).zip(interval(&by_residuals));
-            Estimate { value: of(&fitted), interval: hull.map(|(a, b)| a.hull(b)) }
+            let known = [interval(&by_search), interval(&by_residuals)].into_iter().flatten();
+            Estimate { value: of(&fitted), interval: known.reduce(Interval::hull) }
         };
         let mut critical_batch_size = estimate(|fit| fit.critical_batch_size);
         if let Some(interval) = &mut critical_batch_size.interval {

@@ -11,6 +11,7 @@ use super::regimes::Regimes;
 use super::regions::Region;
 use super::repeats::RepeatAnalysis;
 use super::scaling::CurvePoint;
+use super::search_error::SearchError;
 use super::steps_to_result::{StudyResult, TrialCounts};
 use super::time::TimeToResult;
 use super::uncertainty::{ConvergencePoint, MinimumOfDraws, StepsInterval};
@@ -42,8 +43,15 @@ pub struct StudyAnalysis {
     pub counts: TrialCounts,
     /// Steps to result; `None` where no trial reached the goal.
     pub result: Option<StudyResult>,
-    /// Percentiles of steps to result over resamples of the trials; `None` without complete trials.
+    /// Between which steps the expected best of such a search lies; `None` without a result, and where
+    /// the trials do not tell.
     pub interval: Option<StepsInterval>,
+    /// About how far the result lies above the best of its box, in log steps: twice the trials would save
+    /// half of it. `None` as for the interval.
+    pub search_excess: Option<f64>,
+    /// Least and largest effective learning rate of the trials that reached the goal in hardly more
+    /// steps than the best; `None` without a result or learning rates.
+    pub good_rates: Option<(f64, f64)>,
     /// The same with fewer trials, by ascending number; the last one has them all.
     pub convergence: Vec<ConvergencePoint>,
     /// What fresh seeds gave; `None` where nothing was repeated.
@@ -106,12 +114,14 @@ impl StudyAnalysis {
         options: &AnalysisOptions,
     ) -> StudyAnalysis {
         let minimum = MinimumOfDraws::of(outcomes, question);
-        let interval = |minimum: &MinimumOfDraws| minimum.interval(minimum.n_trials(), options);
+        let error = SearchError::of(outcomes, question).ok();
         let mut study = StudyAnalysis {
             facts: outcomes.facts.clone(),
             counts: outcomes.counts(question),
             result: outcomes.result(),
-            interval: minimum.as_ref().map(interval),
+            interval: error.as_ref().map(|error| error.interval(options)),
+            search_excess: error.map(|error| error.deviation()),
+            good_rates: outcomes.good_rates(options.tolerances.useful),
             convergence: minimum.map_or(vec![], |minimum| minimum.convergence(options)),
             repeats: outcomes.repeat_analysis(question),
             boundaries: outcomes.boundaries(options.tolerances.edge),

@@ -6,6 +6,10 @@ use super::nearest_point::nearest_point;
 /// Two log steps this close are the same.
 const ROUNDING: f64 = 1e-9;
 
+/// What a doubling may cost where a regime is seen, as a part of the tolerance: four such doublings beyond
+/// the measured ones would not pass it.
+const SEEN: f64 = 0.25;
+
 /// Steps to result at a batch size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CurvePoint {
@@ -112,9 +116,41 @@ impl ScalingCurve {
         self.points().find(|(_, log_steps)| *log_steps <= most).map(|(batch_size, _)| batch_size)
     }
 
+    /// Whether the curve begins with perfect scaling: at its smallest batch sizes, twice as far apart at
+    /// least, examples grow by no more than a quarter of `tolerance` a doubling. If not, a sweep that begins
+    /// earlier would find its end earlier.
+    #[must_use]
+    pub fn begins_with_perfect_scaling(&self, tolerance: f64) -> bool {
+        let log_examples =
+            |(batch_size, log_steps): (u64, f64)| log_steps + (batch_size as f64).ln();
+        let Some(first) = self.points().next() else { return false };
+        let doubled = self.points().find(|(batch_size, _)| batch_size / 2 >= first.0);
+        doubled.is_some_and(|point| {
+            let growth = log_examples(point) - log_examples(first);
+            growth <= most_seen(tolerance, [first.0, point.0])
+        })
+    }
+
+    /// Whether the curve ends in a plateau: at its largest batch sizes, twice as far apart at least, steps
+    /// fall by no more than a quarter of `tolerance` a doubling. If not, a sweep that goes on would find its
+    /// end later.
+    #[must_use]
+    pub fn ends_in_a_plateau(&self, tolerance: f64) -> bool {
+        let Some((largest, fewest)) = self.points().last() else { return false };
+        let halved = self.points().filter(|(batch_size, _)| *batch_size <= largest / 2);
+        halved.last().is_some_and(|(batch_size, log_steps)| {
+            log_steps - fewest <= most_seen(tolerance, [batch_size, largest])
+        })
+    }
+
     fn points(&self) -> impl Iterator<Item = (u64, f64)> {
         self.batch_sizes.iter().copied().zip(self.log_steps.iter().copied())
     }
+}
+
+/// How much log steps may fall, or log examples grow, between batch sizes where a regime is seen.
+fn most_seen(tolerance: f64, [smaller, larger]: [u64; 2]) -> f64 {
+    (SEEN * tolerance).ln_1p() * (larger as f64 / smaller as f64).log2() + ROUNDING
 }
 
 /// Of 0 as of 1.
@@ -169,6 +205,27 @@ mod tests {
                 "it has the shape: {found}, {steps}"
             );
         }
+    }
+
+    #[test]
+    fn a_power_law_has_no_regime_however_long_the_sweep() {
+        for n in [5, 9, 13] {
+            let steps = |exponent: f64| {
+                let steps =
+                    move |power: i32| (1e6 * 2_f64.powf(-exponent * f64::from(power))) as u64;
+                let points: Vec<_> = (0..n).map(|power| (1 << power, steps(power))).collect();
+                nearest(&points)
+            };
+            for exponent in [0.1, 0.25, 0.85] {
+                let shape = steps(exponent);
+                assert!(!shape.ends_in_a_plateau(0.2), "{exponent}, {n} batch sizes");
+                assert!(!shape.begins_with_perfect_scaling(0.2), "{exponent}, {n} batch sizes");
+            }
+            assert!(steps(0.05).ends_in_a_plateau(0.2));
+            assert!(steps(0.95).begins_with_perfect_scaling(0.2));
+        }
+        assert!(!nearest(&[]).ends_in_a_plateau(0.2));
+        assert!(!nearest(&[(2, 100)]).begins_with_perfect_scaling(0.2));
     }
 
     /// One lucky trial at B = 8 takes 0.7 times the examples of the smaller ones; the points by

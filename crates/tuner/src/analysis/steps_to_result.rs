@@ -111,6 +111,20 @@ impl StudyOutcomes {
         })
     }
 
+    /// The range of effective learning rates of trials that count and reached the goal in at most
+    /// (1 + `tolerance`) times the fewest steps: any of them is as good as the best, as far as one search
+    /// tells.
+    pub(super) fn good_rates(&self, tolerance: f64) -> Option<(f64, f64)> {
+        let most = (1.0 + tolerance) * self.winner()?.reached?.step as f64;
+        let is_good =
+            |outcome: &&TrialOutcome| outcome.reached.is_some_and(|r| r.step as f64 <= most);
+        let rates = self.counted().filter(is_good);
+        let rates = rates.filter_map(|outcome| effective_learning_rate(&outcome.trial.parameters));
+        rates
+            .map(|rate| (rate, rate))
+            .reduce(|(low, high), (rate, _)| (low.min(rate), high.max(rate)))
+    }
+
     /// How many trials there are, by how they ended.
     #[must_use]
     pub fn counts(&self, question: &Question) -> TrialCounts {
@@ -201,6 +215,12 @@ mod tests {
         assert_eq!((result.examples, result.previous_step), (224, Some(6)));
         assert_eq!(result.effective_learning_rate, Some(2.0));
         assert_eq!(effective_learning_rate(&Parameters::new()), None);
+        let others = [(8, 4.0), (8, 0.1), (9, 9.0)]
+            .map(|(s, rate)| Outcome::reached(s).at("learning_rate", rate));
+        let best = Outcome::reached(7).at("learning_rate", 0.5).at("momentum", 0.75);
+        let near = study(32, &[&[best, Outcome::missed()][..], &others].concat());
+        assert_eq!(near.good_rates(0.2), Some((0.1, 4.0)), "8.4 steps at most");
+        assert_eq!(near.good_rates(0.0), Some((2.0, 2.0)));
         let broken = [("learning_rate", 0.5), ("momentum", 1.0)];
         let broken = broken.map(|(name, value)| (name.to_owned(), value)).into();
         assert_eq!(effective_learning_rate(&broken), None);

@@ -1,4 +1,4 @@
-//! How far steps to result may be off: the bootstrap of a minimum, exactly.
+//! Steps to result with fewer trials: the bootstrap of a minimum, exactly.
 //!
 //! # Equation
 //!
@@ -13,15 +13,13 @@
 //! so every percentile is known without drawing: the p-quantile is the k-th smallest of the n steps,
 //! with k the least whole number for which k / n >= 1 - (1 - p)^(1 / m).
 //!
-//! # What an interval says
+//! # What it says
 //!
-//! With m = n it shows how much the result hangs on its few best trials: would another search of the
-//! same size have found as good a point? It cannot go below the observed minimum, because no
-//! resample holds a better trial than the sample does; so it is an interval for the upward error
-//! mostly, and its lower end is the result itself whenever n exceeds about 1 / (1 - confidence). From
-//! the best trial to the fourth, a 95 % interval of 30 trials holds the expected minimum of such searches
-//! in about 61 of 100 cases; [`search_error`](super::search_error) looks in both directions. It
-//! says nothing on a point that the box left out (see [`boundary`](super::boundary)). A trial has its
+//! What a search of m trials would have found, had its points been among those of this one. No resample
+//! holds a better trial than the sample does: from about m = 0.7 n on the median is the best trial
+//! itself, whatever the trials are, and only the upper end says how much hangs on the few best. How far
+//! the result itself may be off is another question, of [`search_error`](super::search_error). Neither
+//! says anything on a point that the box left out (see [`boundary`](super::boundary)). A trial has its
 //! seed with its point, so luck of the seed is a part of what is resampled; that of the best trial
 //! alone is seen in [`repeats`](super::repeats).
 //!
@@ -121,11 +119,6 @@ impl MinimumOfDraws {
         (minimum.n_trials > 0).then_some(minimum)
     }
 
-    /// Number of trials drawn from.
-    pub(super) fn n_trials(&self) -> usize {
-        self.n_trials
-    }
-
     /// The p-quantile of the least steps over `n_draws` draws.
     pub(super) fn quantile(&self, n_draws: usize, probability: f64) -> StepsQuantile {
         let rank = rank_of_minimum(self.n_trials, n_draws, probability);
@@ -139,7 +132,7 @@ impl MinimumOfDraws {
     }
 
     /// Percentiles of the least steps over `n_draws` draws.
-    pub(super) fn interval(&self, n_draws: usize, options: &AnalysisOptions) -> StepsInterval {
+    fn interval(&self, n_draws: usize, options: &AnalysisOptions) -> StepsInterval {
         let (low, high) = options.percentiles();
         let [low, median, high] = [low, 0.5, high].map(|p| self.quantile(n_draws, p));
         StepsInterval { low, median, high }
@@ -188,7 +181,7 @@ mod tests {
 
     fn interval(outcomes: &[Outcome]) -> StepsInterval {
         let minimum = minimum(outcomes);
-        minimum.interval(minimum.n_trials(), &AnalysisOptions::default())
+        minimum.interval(minimum.n_trials, &AnalysisOptions::default())
     }
 
     #[test]
