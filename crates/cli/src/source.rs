@@ -100,25 +100,25 @@ impl Source {
         };
         let provenance = Some(store.provenance().clone());
         let mut record = Record::of_store(store)?;
+        asked.limit(record.studies.iter_mut().map(|study| &mut study.facts));
         let mut is_widened = false;
         // What was measured elsewhere has no boxes to go on in.
-        for study in record.studies.iter().filter(|_| experiment.is_some()) {
-            is_widened |= store.boxes(study.facts.batch_size)?.len() > 1;
+        for study in record.studies.iter_mut().filter(|_| experiment.is_some()) {
+            let boxes = store.boxes(study.facts.batch_size)?;
+            is_widened |= boxes.len() > 1;
+            if asked.trials.is_some() {
+                // The first trials may all lie in a box that was widened later.
+                let last = study.counted().last().map_or(0, |trial| trial.trial.trial_id);
+                let boxes =
+                    boxes.into_iter().take_while(|searched| searched.first_trial_id <= last);
+                study.facts.space = boxes.last().map_or_else(Default::default, |last| last.space);
+            }
         }
         // One command does not lead to boxes that were widened by hand.
         let measure_again = experiment.as_ref().filter(|_| !is_widened).map(|experiment| {
             let seed = experiment.search.seed;
             format!("critbatch run experiment.toml --seed {seed} --out DIRECTORY")
         });
-        asked.limit(record.studies.iter_mut().map(|study| &mut study.facts));
-        let is_measured = experiment.is_some();
-        for study in record.studies.iter_mut().filter(|_| is_measured && asked.trials.is_some()) {
-            // The first trials may all lie in a box that was widened later.
-            let last = study.counted().last().map_or(0, |trial| trial.trial.trial_id);
-            let boxes = store.boxes(study.facts.batch_size)?.into_iter();
-            let searched = boxes.take_while(|searched| searched.first_trial_id <= last).last();
-            study.facts.space = searched.map_or_else(Default::default, |searched| searched.space);
-        }
         Ok(Source { record, experiment, provenance, measure_again })
     }
 
