@@ -152,15 +152,10 @@ fn regimes(regimes: &Regimes) -> Vec<String> {
 }
 
 fn batch_size(estimate: BatchSizeEstimate) -> String {
-    let bound = match estimate.determination {
-        Determination::OnlyLowerBound => "at least ",
-        Determination::OnlyUpperBound => "at most ",
-        _ => "",
-    };
     let interval = estimate.interval.map_or(String::new(), |interval| {
         format!(" (95 % interval {})", format::batch_sizes(interval))
     });
-    format!("{bound}{}{interval}", format::count(estimate.value))
+    format!("{}{interval}", format::batch_size(estimate))
 }
 
 fn fit(fit: &CurveFit) -> String {

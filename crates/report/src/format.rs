@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use critbatch_tuner::{BatchSizeInterval, Goal, Question, Threshold, Workload};
+use critbatch_tuner::{
+    BatchSizeEstimate, BatchSizeInterval, Determination, Goal, Question, Threshold, Workload,
+};
 
 /// A count with commas: `12,800`.
 #[must_use]
@@ -16,6 +18,17 @@ pub fn count(n: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// Where a regime ends, `at least` or `at most` so much if it is only a bound: `at least 512`.
+#[must_use]
+pub fn batch_size(estimate: BatchSizeEstimate) -> String {
+    let bound = match estimate.determination {
+        Determination::OnlyLowerBound => "at least ",
+        Determination::OnlyUpperBound => "at most ",
+        _ => "",
+    };
+    format!("{bound}{}", count(estimate.value))
 }
 
 /// An interval of batch sizes with open ends: `16 or less to 512`.

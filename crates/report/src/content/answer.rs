@@ -75,9 +75,8 @@ pub(crate) fn sentences(input: &ReportInput<'_>, goal: &GoalAnalysis) -> String 
         format!(" ({confidence} interval {})", format::batch_sizes(interval))
     });
     format!(
-        "Use batches of up to {}{}{interval}: {}, and {beyond}. {}",
-        labels::bound(useful.determination),
-        format::count(useful.value),
+        "Use batches of up to {}{interval}: {}, and {beyond}. {}",
+        format::batch_size(useful),
         scaling(end, useful, [size(first), size(last)]),
         recipe(input, best, &text)
     )
@@ -103,9 +102,9 @@ fn scaling(
             format::count(end.value)
         ),
         _ if end.value >= largest => "a doubled batch halves the steps all the way".to_owned(),
-        determination => {
-            let (bound, end) = (labels::bound(determination), format::count(end.value));
-            format!("a doubled batch halves the steps up to {bound}{end}{interval}{less}")
+        _ => {
+            let end = format::batch_size(end);
+            format!("a doubled batch halves the steps up to {end}{interval}{less}")
         }
     }
 }

@@ -67,8 +67,8 @@ fn lead(comparison: &Comparison) -> String {
             if useful.determination == Determination::TooFewPoints {
                 return None;
             }
-            let (bound, size) = (labels::bound(useful.determination), format::count(useful.value));
-            Some((useful.value, format!("{} up to {bound}{size}", experiment.label)))
+            let size = format::batch_size(useful);
+            Some((useful.value, format!("{} up to {size}", experiment.label)))
         })
         .collect();
     useful.sort_by_key(|(value, _)| std::cmp::Reverse(*value));

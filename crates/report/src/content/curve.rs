@@ -162,9 +162,9 @@ fn marks(goal: &GoalAnalysis) -> Vec<Mark> {
     let of = |estimate: Option<BatchSizeEstimate>, what: &str, color| {
         // With fewer than two points nothing ends anywhere.
         let is_curve = |e: &BatchSizeEstimate| e.determination != Determination::TooFewPoints;
-        let BatchSizeEstimate { value, interval, determination } = estimate.filter(is_curve)?;
-        let (bound, size) = (labels::bound(determination), format::count(value));
-        Some(mark(value as f64, format!("{what} up to {bound}{size}{}", within(interval)), color))
+        let estimate = estimate.filter(is_curve)?;
+        let (size, within) = (format::batch_size(estimate), within(estimate.interval));
+        Some(mark(estimate.value as f64, format!("{what} up to {size}{within}"), color))
     };
     let end = of(regimes.end_of_perfect_scaling, "perfect scaling", Color::Green);
     let useful = of(regimes.maximum_useful_batch_size, "useful", Color::Ink);

@@ -70,15 +70,6 @@ pub(super) fn determination(determination: Determination) -> &'static str {
     }
 }
 
-/// What stands before a number that is only a bound.
-pub(super) fn bound(determination: Determination) -> &'static str {
-    match determination {
-        Determination::OnlyLowerBound => "at least ",
-        Determination::OnlyUpperBound => "at most ",
-        _ => "",
-    }
-}
-
 /// A rule's name.
 pub(super) fn heuristic(heuristic: Heuristic) -> &'static str {
     match heuristic {
