@@ -92,13 +92,9 @@ pub(super) struct SearchError {
     best: Vec<u64>,
     /// Steps that other trials take at least.
     rest: u64,
-    /// Whether others did not reach the goal, as far as they went.
-    others_missed: bool,
     /// The measurement before the least steps.
     previous_step: Option<u64>,
     n_trials: usize,
-    /// m: the spacings that a was estimated from.
-    n_spacings: f64,
     /// a / n: the standard deviation of the log of the least steps.
     deviation: f64,
 }
@@ -136,20 +132,10 @@ impl SearchError {
             .enumerate()
             .map(|(index, pair)| (n_trials - index - 1) as f64 * (log(pair[1]) - log(pair[0])));
         let censored = (n_trials - best.len()) as f64 * (log(rest) - log(last));
-        let n_spacings = (best.len() - 1).max(1) as f64;
-        let mean = (spacings.sum::<f64>() + censored) / n_spacings;
+        let mean = (spacings.sum::<f64>() + censored) / n_spacings(&best);
         let deviation = mean / n_trials as f64;
-        let others_missed = !is_all && best.len() < n_trials;
         let previous_step = outcomes.winner().and_then(|winner| winner.reached?.previous_step);
-        Ok(SearchError {
-            best,
-            rest,
-            others_missed,
-            previous_step,
-            n_trials,
-            n_spacings,
-            deviation,
-        })
+        Ok(SearchError { best, rest, previous_step, n_trials, deviation })
     }
 
     /// a / n: about how far, in log steps, the result lies above the best of its box. Twice the trials would
@@ -189,7 +175,7 @@ impl SearchError {
 
     /// P(draw <= s), draws not rounded.
     fn share_up_to(&self, steps: u64) -> f64 {
-        let n = self.n_trials as f64;
+        let (n, n_spacings) = (self.n_trials as f64, n_spacings(&self.best));
         let beyond = |rank: usize| (1.0 - rank.min(self.n_trials) as f64 / n).powf(n);
         let at_most = |least: u64| match (least, steps) {
             (0, _) => 1.0,
@@ -197,12 +183,13 @@ impl SearchError {
             _ if self.deviation == 0.0 => f64::from(u8::from(least <= steps)),
             _ => {
                 let excess = CENTRE - (log(steps) - log(least)) / self.deviation;
-                (1.0 + excess.max(0.0) / self.n_spacings).powf(-self.n_spacings)
+                (1.0 + excess.max(0.0) / n_spacings).powf(-n_spacings)
             }
         };
         let best = (0..).zip(&self.best);
         let best = best.map(|(rank, least)| (beyond(rank) - beyond(rank + 1)) * at_most(*least));
-        let others = match self.others_missed {
+        // With fewer than six at the goal, others have missed it, if there are any.
+        let others = match self.best.len() <= N_SPACINGS {
             true => 0.0,
             false => beyond(self.best.len()) * at_most(self.rest),
         };
@@ -218,10 +205,16 @@ impl SearchError {
             return 0;
         }
         // (1 + T / m)^-m is uniform.
-        let excess = self.n_spacings * (-(-of_error).ln_1p() / self.n_spacings).exp_m1();
+        let n_spacings = n_spacings(&self.best);
+        let excess = n_spacings * (-(-of_error).ln_1p() / n_spacings).exp_m1();
         let log_steps = log(least) + self.deviation * (CENTRE - excess);
         log_steps.exp().round().max(1.0) as u64
     }
+}
+
+/// m: the spacings that a is estimated from.
+fn n_spacings(best: &[u64]) -> f64 {
+    (best.len() - 1).max(1) as f64
 }
 
 #[cfg(test)]
