@@ -123,8 +123,7 @@ fn the_three_regimes_are_found_with_intervals() {
     for estimate in [scaling, useful] {
         let interval = estimate.interval.unwrap();
         assert!(interval.low <= estimate.value && estimate.value <= interval.high, "{estimate:?}");
-        // Four doublings: draws have the tail of a spacing that five numbers tell.
-        assert!(interval.high <= 16 * interval.low, "{estimate:?}");
+        assert!(interval.high <= 8 * interval.low, "{estimate:?}");
     }
     let interval = fit.critical_batch_size.interval.unwrap();
     assert!(interval.low <= critical && critical <= interval.high.unwrap(), "{interval:?}");
