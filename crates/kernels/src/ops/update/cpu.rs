@@ -20,19 +20,19 @@ impl Update {
     ) {
         let grads = inputs[0];
         self.in_blocks(context, context.parallel, outputs, CHUNK, |block, update| {
-            update(&grads[block * CHUNK..]);
+            update(0, &grads[block * CHUNK..]);
         });
     }
 
-    /// Calls `work(block, update)` for every `block_len` parameters; it calls `update` with their
-    /// gradients.
+    /// Calls `work(block, update)` for every `block_len` parameters; it calls `update(first, grads)` with
+    /// the gradients of those from the block's `first` on, as many as there are.
     pub(crate) fn in_blocks<T: Real>(
         self,
         context: &CpuContext<'_, T>,
         parallel: bool,
         outputs: &mut [&mut [T]],
         block_len: usize,
-        work: impl Fn(usize, &mut dyn FnMut(&[T])) + Sync,
+        work: impl Fn(usize, &mut dyn FnMut(usize, &[T])) + Sync,
     ) {
         let eta = T::of(f64::from(context.lane.scheduled_learning_rate()));
         let gamma = T::of(f64::from(context.lane.momentum));
@@ -40,22 +40,31 @@ impl Update {
         match (self.rule, outputs) {
             (UpdateRule::Sgd, [w]) => {
                 chunks::for_each(parallel, w, block_len, |block, w| {
-                    work(block, &mut |grads| note(fault, sgd(eta, w, grads)));
+                    work(block, &mut |first, grads| {
+                        note(fault, sgd(eta, &mut w[first..], grads));
+                    });
                 });
             }
             (UpdateRule::Adam, [w, v, s]) => {
                 let adam = Adam::of(&context.lane);
                 chunks::for_each_triple(parallel, [w, v, s], block_len, |block, [w, v, s]| {
-                    work(block, &mut |grads| note(fault, adam.update([w, v, s], grads)));
+                    work(block, &mut |first, grads| {
+                        let from = [&mut w[first..], &mut v[first..], &mut s[first..]];
+                        note(fault, adam.update(from, grads));
+                    });
                 });
             }
             (rule, [w, v]) => {
                 chunks::for_each_pair(parallel, w, v, block_len, |block, w, v| {
-                    work(block, &mut |grads| match rule {
-                        UpdateRule::NesterovMomentum => {
-                            note(fault, momentum::<T, true>(eta, gamma, w, v, grads));
-                        }
-                        _ => note(fault, momentum::<T, false>(eta, gamma, w, v, grads)),
+                    work(block, &mut |first, grads| {
+                        let (w, v) = (&mut w[first..], &mut v[first..]);
+                        let finite = match rule {
+                            UpdateRule::NesterovMomentum => {
+                                momentum::<T, true>(eta, gamma, w, v, grads)
+                            }
+                            _ => momentum::<T, false>(eta, gamma, w, v, grads),
+                        };
+                        note(fault, finite);
                     });
                 });
             }
