@@ -72,7 +72,7 @@ pub use runner::{
 };
 pub use sampler::{Halton, SamplerKind, Sobol, StudySampler, Uniform};
 pub use space::{Scale, Space};
-pub use speed::{MeasuredSpeed, measure_speed};
+pub use speed::{MeasuredSpeed, SpeedMeter};
 pub use store::{
     COMPRESSED_STORE_SUFFIX, Durability, EXPERIMENT_TEXT, MetricRow, Origin, Provenance,
     RUNNING_SECONDS, Round, STORE_FILE_NAME, SearchBox, Speed, Store, TrialName, TrialRecord,

@@ -10,7 +10,7 @@ use crate::grid::EvaluationGrid;
 use crate::lane_counts::{LaneCounts, LanesReason};
 use crate::runner::{RunOptions, n_repeats_left};
 use crate::space::Space;
-use crate::speed::{MeasuredSpeed, measure_speed};
+use crate::speed::{MeasuredSpeed, SpeedMeter};
 use crate::store::{SearchBox, Speed, Store, TrialStatus};
 use crate::trainer::{GRADIENT_NOISE_METRICS, TrainerFactory, is_gradient_noise};
 
@@ -64,7 +64,7 @@ impl Plan {
     /// Plans what is left of an experiment; `store` is that of its directory, if there is one.
     ///
     /// Speeds that the store has are taken from there, the others are measured (see
-    /// [`measure_speed`]). Nothing is written.
+    /// [`SpeedMeter`]). Nothing is written.
     ///
     /// # Errors
     ///
@@ -76,6 +76,7 @@ impl Plan {
         options: &RunOptions,
         clock: &mut dyn FnMut() -> Duration,
     ) -> Result<Plan, TunerError> {
+        let mut meter = SpeedMeter::new(clock);
         let batch_sizes = experiment.budget_steps.keys();
         let studies = batch_sizes.map(|batch_size| {
             let mut study = StudyPlan::new(experiment, *batch_size, store, factory)?;
@@ -85,16 +86,9 @@ impl Plan {
                 None if study.n_left() > 0 && study.needs_measuring(options) => {
                     let space = space(experiment, *batch_size, store)?;
                     let n_steps = study.n_left().saturating_mul(study.budget_steps);
-                    let share = study.noise_share();
-                    let measured = measure_speed(
-                        factory,
-                        &space,
-                        *batch_size,
-                        &counts,
-                        n_steps,
-                        share,
-                        clock,
-                    )?;
+                    let share = Some(study.noise_share());
+                    let measured =
+                        meter.measure(factory, &space, *batch_size, &counts, n_steps, share)?;
                     study.set_measured(measured, factory);
                 }
                 None => study.set_lanes(counts.first(), counts.limit(), counts.first(), factory),

@@ -1,5 +1,6 @@
 //! How fast a study trains here, and in how many lanes it trains fastest, measured on a few steps.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::error::TunerError;
@@ -34,71 +35,112 @@ pub struct MeasuredSpeed {
     pub most_lanes: usize,
 }
 
-/// Measures how long steps and evaluations take, for one lane alone and for the lanes that will run.
-///
-/// Their number is the first of `counts`; then the next ones are tried for as long as each trains at
-/// least 5 % more examples a second than the one before, fits, and to try it costs below 1 % of the
-/// study, whose trials have `n_steps` left in all, and below half a second. At `noise_share` of the
-/// evaluations the gradient noise is measured too; the time of an evaluation has as much of it.
-///
-/// Without that, it takes about 0.3 s, or as long as one step of one lane, one step of all lanes, one
-/// evaluation and one measurement of the noise take, if that is more. The lanes train at the lower ends
-/// of `space`, where training hardly ever diverges; what is trained is thrown away. `clock` tells the time
-/// since any moment.
-///
-/// # Errors
-///
-/// Where the trainer fails in one lane or in the fewest lanes.
-pub fn measure_speed(
-    factory: &mut dyn TrainerFactory,
-    space: &Space,
-    batch_size: u64,
-    counts: &LaneCounts,
-    n_steps: u64,
-    noise_share: f64,
-    clock: &mut dyn FnMut() -> Duration,
-) -> Result<MeasuredSpeed, TunerError> {
-    let mut measurement = Measurement { factory, space, batch_size, noise_share, clock };
-    let failure = |source| TunerError::Trainer { action: "measure the speed", batch_size, source };
-    measurement.search(counts, n_steps).map_err(failure)
+/// Measures how fast studies of one workload train.
+pub struct SpeedMeter<'clock> {
+    clock: &'clock mut dyn FnMut() -> Duration,
+    /// By the number of lanes: an evaluation takes equally long at all batch sizes.
+    evaluations: BTreeMap<usize, EvaluationSeconds>,
 }
 
-/// What all numbers of lanes are measured with.
-struct Measurement<'a> {
+/// How long it takes to evaluate all lanes, and to measure the gradient noise of all.
+#[derive(Debug, Clone, Copy)]
+struct EvaluationSeconds {
+    metrics: f64,
+    gradient_noise: f64,
+}
+
+impl SpeedMeter<'_> {
+    /// A meter that has measured nothing yet; `clock` tells the time since any moment.
+    pub fn new(clock: &mut dyn FnMut() -> Duration) -> SpeedMeter<'_> {
+        SpeedMeter { clock, evaluations: BTreeMap::new() }
+    }
+
+    /// Measures how long steps and evaluations take, for one lane alone and for the lanes that will run.
+    ///
+    /// Their number is the first of `counts`; then the next ones are tried for as long as each trains at
+    /// least 5 % more examples a second than the one before, fits, and to try it costs below 1 % of the
+    /// study, whose trials have `n_steps` left in all, and below half a second. At `noise_share` of the
+    /// evaluations the gradient noise is measured too; the time of an evaluation has as much of it. With
+    /// `None` there are no evaluations, and they take no time.
+    ///
+    /// Without the search for more lanes it takes about 0.3 s, or as long as one step of one lane and one of
+    /// all lanes if that is more, and at the first batch size with so many lanes an evaluation and a
+    /// measurement of the noise. The lanes train at the lower ends of `space`, where training hardly ever
+    /// diverges; what is trained is thrown away.
+    ///
+    /// # Errors
+    ///
+    /// Where the trainer fails in one lane or in the fewest lanes.
+    pub fn measure(
+        &mut self,
+        factory: &mut dyn TrainerFactory,
+        space: &Space,
+        batch_size: u64,
+        counts: &LaneCounts,
+        n_steps: u64,
+        noise_share: Option<f64>,
+    ) -> Result<MeasuredSpeed, TunerError> {
+        let failure =
+            |source| TunerError::Trainer { action: "measure the speed", batch_size, source };
+        let mut study = Study { meter: self, factory, space, batch_size, noise_share };
+        study.search(counts, n_steps).map_err(failure)
+    }
+
+    /// Of all lanes; measured where it is not known.
+    fn evaluation(
+        &mut self,
+        trainer: &mut dyn LaneTrainer,
+    ) -> Result<EvaluationSeconds, TrainerError> {
+        let lanes: Vec<usize> = (0..trainer.lanes()).collect();
+        if let Some(known) = self.evaluations.get(&lanes.len()) {
+            return Ok(*known);
+        }
+        let metrics = seconds(self.clock, &mut || trainer.evaluate(&lanes, None))?;
+        let gradient_noise = seconds(self.clock, &mut || trainer.gradient_noise(&lanes))?;
+        let measured = EvaluationSeconds { metrics, gradient_noise };
+        self.evaluations.insert(lanes.len(), measured);
+        Ok(measured)
+    }
+}
+
+/// What all numbers of lanes of a study are measured with.
+struct Study<'a, 'clock> {
+    meter: &'a mut SpeedMeter<'clock>,
     factory: &'a mut dyn TrainerFactory,
     space: &'a Space,
     batch_size: u64,
-    noise_share: f64,
-    clock: &'a mut dyn FnMut() -> Duration,
+    noise_share: Option<f64>,
 }
 
-impl Measurement<'_> {
+impl Study<'_, '_> {
     fn search(&mut self, counts: &LaneCounts, n_steps: u64) -> Result<MeasuredSpeed, TrainerError> {
         let alone = {
             let mut trainer = start(self.factory, self.space, self.batch_size, 1)?;
-            seconds_per_step(trainer.as_mut(), self.clock)?
+            seconds_per_step(trainer.as_mut(), self.meter.clock)?
         };
-        let began = (self.clock)();
-        let mut best = self.speed(alone, counts.first())?;
+        let (mut best, mut seconds_of_last) = self.speed(alone, counts.first())?;
         let (mut most_lanes, mut reason) = (counts.first(), counts.limit());
-        let mut seconds_of_last = self.seconds_since(began);
         let study_seconds = n_steps as f64 / steps_per_second(&best);
         let limit = SEARCH_LIMIT.as_secs_f64().min(SEARCH_SHARE * study_seconds);
-        let search_began = (self.clock)();
+        let search_began = (self.meter.clock)();
         if best.lanes < counts.first() as u64 {
             let most_lanes = best.lanes as usize;
             return Ok(MeasuredSpeed { speed: best, reason: LanesReason::Memory, most_lanes });
         }
         for &lanes in &counts.counts()[1..] {
-            let expected = seconds_of_last * lanes as f64 / best.lanes as f64;
+            let evaluation = match self.meter.evaluations.contains_key(&lanes) {
+                true => 0.0,
+                false => best.seconds_per_evaluation,
+            };
+            let expected = (seconds_of_last + evaluation) * lanes as f64 / best.lanes as f64;
             if self.seconds_since(search_began) + expected > limit {
                 reason = LanesReason::Time;
                 break;
             }
-            let before = (self.clock)();
             // The device knows better than any plan what fits.
-            let fitting = self.speed(alone, lanes).ok().filter(|speed| speed.lanes == lanes as u64);
-            let Some(speed) = fitting else {
+            let tried = self.speed(alone, lanes).ok();
+            let fitting = tried.filter(|(speed, _)| speed.lanes == lanes as u64);
+            let Some((speed, seconds)) = fitting else {
                 reason = LanesReason::Memory;
                 break;
             };
@@ -107,31 +149,39 @@ impl Measurement<'_> {
                 reason = LanesReason::Speed;
                 break;
             }
-            best = speed;
-            seconds_of_last = self.seconds_since(before);
+            (best, seconds_of_last) = (speed, seconds);
         }
         Ok(MeasuredSpeed { speed: best, reason, most_lanes })
     }
 
-    fn speed(&mut self, seconds_per_step_alone: f64, lanes: usize) -> Result<Speed, TrainerError> {
+    /// The speed in so many lanes, or in fewer, and the seconds that it took to measure that of steps.
+    fn speed(
+        &mut self,
+        seconds_per_step_alone: f64,
+        lanes: usize,
+    ) -> Result<(Speed, f64), TrainerError> {
+        let began = (self.meter.clock)();
         let mut trainer = start(self.factory, self.space, self.batch_size, lanes)?;
-        Ok(Speed {
-            seconds_per_step_alone,
-            lanes: trainer.lanes() as u64,
-            seconds_per_step: match trainer.lanes() {
-                1 => seconds_per_step_alone,
-                _ => seconds_per_step(trainer.as_mut(), self.clock)?,
-            },
-            seconds_per_evaluation: seconds_per_evaluation(
-                trainer.as_mut(),
-                self.noise_share,
-                self.clock,
-            )?,
-        })
+        let lanes = trainer.lanes() as u64;
+        let seconds_per_step = match lanes {
+            1 => seconds_per_step_alone,
+            _ => seconds_per_step(trainer.as_mut(), self.meter.clock)?,
+        };
+        let seconds = (self.meter.clock)().saturating_sub(began).as_secs_f64();
+        let seconds_per_evaluation = match self.noise_share {
+            Some(share) => {
+                let evaluation = self.meter.evaluation(trainer.as_mut())?;
+                evaluation.metrics + share * evaluation.gradient_noise
+            }
+            None => 0.0,
+        };
+        let speed =
+            Speed { seconds_per_step_alone, lanes, seconds_per_step, seconds_per_evaluation };
+        Ok((speed, seconds))
     }
 
     fn seconds_since(&mut self, moment: Duration) -> f64 {
-        (self.clock)().saturating_sub(moment).as_secs_f64()
+        (self.meter.clock)().saturating_sub(moment).as_secs_f64()
     }
 }
 
@@ -175,20 +225,6 @@ fn seconds_per_step(
         }
         n_steps *= 2;
     }
-}
-
-/// Times an evaluation of all lanes, with as much of the gradient noise as such a share of evaluations has.
-fn seconds_per_evaluation(
-    trainer: &mut dyn LaneTrainer,
-    noise_share: f64,
-    clock: &mut dyn FnMut() -> Duration,
-) -> Result<f64, TrainerError> {
-    let lanes: Vec<usize> = (0..trainer.lanes()).collect();
-    let evaluation = seconds(clock, &mut || trainer.evaluate(&lanes, None))?;
-    if noise_share == 0.0 {
-        return Ok(evaluation);
-    }
-    Ok(evaluation + noise_share * seconds(clock, &mut || trainer.gradient_noise(&lanes))?)
 }
 
 /// Times a measurement; one that is quick a second time, when it is warm.
@@ -324,19 +360,22 @@ mod tests {
         Timed { inner, unit, n_fast: 1000, n_fitting: 1000, now, n_steps }
     }
 
+    fn space() -> Space {
+        let scales = [("learning_rate".to_owned(), Scale::Log(0.01, 1.0))];
+        Space { scales: scales.into() }
+    }
+
     /// Speed, and steps and time that measuring took.
     fn measured(
         mut timed: Timed,
         asked: Option<usize>,
         n_steps: u64,
     ) -> (MeasuredSpeed, u64, Duration) {
-        let scales = [("learning_rate".to_owned(), Scale::Log(0.01, 1.0))];
-        let space = Space { scales: scales.into() };
         let counts = LaneCounts::new(asked, &timed, 8, 100);
         let now = Rc::clone(&timed.now);
         let mut clock = || now.get();
-        let speed =
-            measure_speed(&mut timed, &space, 8, &counts, n_steps, 0.25, &mut clock).unwrap();
+        let mut meter = SpeedMeter::new(&mut clock);
+        let speed = meter.measure(&mut timed, &space(), 8, &counts, n_steps, Some(0.25)).unwrap();
         (speed, timed.n_steps.get(), now.get())
     }
 
@@ -353,6 +392,30 @@ mod tests {
         assert!((speed.seconds_per_step - 5e-6).abs() < 1e-12, "{speed:?}");
         assert!((speed.seconds_per_evaluation - 24e-6).abs() < 1e-12, "{speed:?}");
         assert_eq!((speed.lanes, n_steps), (4, 2 * 127));
+    }
+
+    /// The second study is as fast, and has noise at another share of its evaluations.
+    #[test]
+    fn evaluations_are_timed_once_for_all_batch_sizes() {
+        let mut timed = timed(Duration::from_micros(1));
+        let (space, now) = (space(), Rc::clone(&timed.now));
+        let counts = LaneCounts::new(Some(4), &timed, 8, 100);
+        let mut clock = || now.get();
+        let mut meter = SpeedMeter::new(&mut clock);
+        let mut seconds = |batch_size, share| {
+            let began = now.get();
+            let measured =
+                meter.measure(&mut timed, &space, batch_size, &counts, u64::MAX, share).unwrap();
+            (measured.speed.seconds_per_evaluation, (now.get() - began).as_secs_f64())
+        };
+        let ((first, took), (second, took_then)) = (seconds(8, Some(0.25)), seconds(16, Some(0.5)));
+        assert!(
+            (first - 24e-6).abs() < 1e-12 && (second - 28e-6).abs() < 1e-12,
+            "{first} {second}"
+        );
+        // Each of the two measurements is quick, so it was made twice.
+        assert!((took - took_then - 2.0 * 36e-6).abs() < 1e-12, "{took} {took_then}");
+        assert_eq!(seconds(32, None).0, 0.0);
     }
 
     #[test]

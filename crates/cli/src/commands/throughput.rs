@@ -6,7 +6,7 @@ use critbatch_models::{
     Compute, Measured, Throughput, Workload, n_threads, product_flop_per_second, use_threads,
 };
 use critbatch_report::format;
-use critbatch_tuner::{LaneCounts, LanesReason, measure_speed};
+use critbatch_tuner::{LaneCounts, LanesReason, SpeedMeter};
 use serde::Serialize;
 
 use crate::args;
@@ -132,8 +132,8 @@ fn lanes(arguments: &args::Throughput, workload: &mut Workload) -> anyhow::Resul
     let space = Throughput::space(workload);
     let began = Instant::now();
     let mut clock = || began.elapsed();
-    let measured =
-        measure_speed(workload, &space, batch_size.into(), &counts, u64::MAX, 0.0, &mut clock)?;
+    let mut meter = SpeedMeter::new(&mut clock);
+    let measured = meter.measure(workload, &space, batch_size.into(), &counts, u64::MAX, None)?;
     let count = usize::try_from(measured.speed.lanes).expect("it was one of the counts");
     Ok(Lanes { count, reason: measured.reason, most: measured.most_lanes })
 }
