@@ -6,7 +6,7 @@
 
 use super::direct;
 use super::frame::Frame;
-use super::winograd::{Pass, Winograd};
+use super::winograd::Winograd;
 use super::{Conv2d, Epilogue};
 use crate::cpu::product::{Source, packed_len, transpose};
 use crate::cpu::simd::vectorised;
@@ -32,7 +32,7 @@ pub(super) struct Correlation {
 impl Conv2d {
     pub(crate) fn cpu<T: Real>(self, context: &CpuContext<'_, T>, inputs: &[&[T]], y: &mut [T]) {
         let epilogue = (self.epilogue, inputs.get(2).copied());
-        self.forward().run(context, self.pass(), [inputs[0], inputs[1]], y, epilogue);
+        self.forward().run(context, [inputs[0], inputs[1]], y, epilogue);
     }
 
     pub(crate) fn grad_input_cpu<T: Real>(
@@ -45,7 +45,7 @@ impl Conv2d {
         self.turn(inputs[1], &mut turned);
         let epilogue = (Epilogue::default(), None);
         let operands = [inputs[0], &turned];
-        self.backward_to_input().run(context, Pass::Backward, operands, grad_x, epilogue);
+        self.backward_to_input().run(context, operands, grad_x, epilogue);
         context.scratch.give(turned);
     }
 
@@ -64,7 +64,7 @@ impl Conv2d {
                 &grad_y[images.start * out_len..images.end * out_len],
             )
         };
-        match Winograd::of(self.forward(), Pass::Backward) {
+        match Winograd::of(self.forward()) {
             Some(winograd) => {
                 let mut sum = context.scratch.take(winograd.spectrum_len());
                 self.in_parts(context, &mut sum, |part, images_per_part, sum| {
@@ -83,12 +83,12 @@ impl Conv2d {
 
     /// What [`Conv2d::cpu`] takes.
     pub(crate) fn scratch<T: Real>(self) -> ScratchLens {
-        self.forward().scratch::<T>(self.pass(), self.batch)
+        self.forward().scratch::<T>(self.batch)
     }
 
     /// What [`Conv2d::grad_input_cpu`] takes.
     pub(crate) fn grad_input_scratch<T: Real>(self) -> ScratchLens {
-        let mut lens = self.backward_to_input().scratch::<T>(Pass::Backward, self.batch);
+        let mut lens = self.backward_to_input().scratch::<T>(self.batch);
         lens.of_op.push(self.filter_len());
         lens
     }
@@ -98,13 +98,13 @@ impl Conv2d {
         let (images_per_part, n_parts) = self.parts();
         let parts = |len| (n_parts > 1).then_some(n_parts * len);
         let forward = self.forward();
-        match Winograd::of(forward, Pass::Backward) {
+        match Winograd::of(forward) {
             Some(winograd) => {
                 let sum = winograd.spectrum_len();
                 let of_op =
                     [sum, winograd.filter_row_len()].into_iter().chain(parts(sum)).collect();
                 let parts = chunks::lens(self.batch, images_per_part);
-                let of_piece = winograd.group_scratch(winograd.summed_group(), &parts);
+                let of_piece = winograd.add_images_scratch(&parts);
                 ScratchLens { of_op, of_piece }
             }
             None => ScratchLens {
@@ -112,11 +112,6 @@ impl Conv2d {
                 of_piece: direct::sum_scratch::<T>(&forward),
             },
         }
-    }
-
-    /// What the forward convolution is for.
-    fn pass(self) -> Pass {
-        if self.has_backward { Pass::Forward } else { Pass::Evaluation }
     }
 
     fn filter_len(self) -> usize {
@@ -217,7 +212,6 @@ impl Correlation {
     fn run<T: Real>(
         &self,
         context: &CpuContext<'_, T>,
-        pass: Pass,
         [x, filter]: [&[T]; 2],
         y: &mut [T],
         (epilogue, bias): (Epilogue, Option<&[T]>),
@@ -233,7 +227,7 @@ impl Correlation {
                 epilogue.apply(bias, y);
             });
         };
-        if let Some(winograd) = Winograd::of(*self, pass) {
+        if let Some(winograd) = Winograd::of(*self) {
             let filter = winograd.transform_filter(context, filter);
             in_groups(winograd.group(), &|x, y| winograd.correlate(context, x, &filter, y));
             filter.give(context.scratch);
@@ -247,11 +241,11 @@ impl Correlation {
     }
 
     /// What [`Correlation::run`] takes.
-    fn scratch<T: Real>(&self, pass: Pass, n_images: usize) -> ScratchLens {
-        match Winograd::of(*self, pass) {
+    fn scratch<T: Real>(&self, n_images: usize) -> ScratchLens {
+        match Winograd::of(*self) {
             Some(winograd) => ScratchLens {
                 of_op: winograd.filter_scratch::<T>(),
-                of_piece: winograd.group_scratch(winograd.group(), &[n_images]),
+                of_piece: winograd.correlate_scratch(n_images),
             },
             None => {
                 let n_terms = self.filter[0] * self.filter[1] * self.frame.channels;

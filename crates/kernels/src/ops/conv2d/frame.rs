@@ -1,5 +1,7 @@
 //! An image with zeros around it, so that every window lies inside.
 
+use std::ops::Range;
+
 use crate::real::Real;
 
 /// Where an image stands in its frame, and how far apart its pixels are: 1, or the stride where
@@ -58,6 +60,17 @@ impl Frame {
             frame[start..start + len].copy_from_slice(row);
             frame[start + len..].fill(T::zero());
         }
+    }
+
+    /// The rows (`axis` 0) or columns (1) of the image among so many of the frame, of pixels that are neighbours
+    /// in it.
+    #[expect(clippy::cast_possible_wrap, reason = "sides of images are far below 2^31")]
+    pub(super) fn covered(&self, axis: usize, first: usize, count: usize) -> Range<usize> {
+        let inside = |place: usize| {
+            let index = (place as isize - self.offset[axis]).max(0).unsigned_abs();
+            index.min(self.image[axis])
+        };
+        inside(first)..inside(first + count)
     }
 
     /// Where row or column `index` of the image is, if that is inside.

@@ -26,8 +26,6 @@ pub(crate) struct Conv2d {
     pub(crate) in_channels: usize,
     pub(crate) out_channels: usize,
     pub(crate) epilogue: Epilogue,
-    /// Whether gradients may follow, for which a window of zeros has to give zero.
-    pub(crate) has_backward: bool,
 }
 
 impl Graph {
@@ -45,11 +43,8 @@ impl Graph {
     /// # Numerics
     /// Natively, filters of 3 x 3 and 5 x 5 with stride 1 over whole vectors of channels go through
     /// Winograd's transforms, with about ten times the rounding error of the plain sum; all others,
-    /// and all on a GPU, are plain sums. A transformed sum of zeros only need not be exactly 0, so
-    /// that a ReLU behind it may pass a gradient where the definition's derivative at 0 is 0: seen
-    /// at blank edges while biases are zero, which is before the first update. The order of all sums
-    /// is decided by the shape alone, and by whether the plan is one of evaluation, which has larger
-    /// tiles.
+    /// and all on a GPU, are plain sums. A window of zeros gives exactly 0 either way. The order of all
+    /// sums is decided by the shape alone.
     ///
     /// # Errors
     /// If shapes do not fit or the stride is 0.
@@ -76,7 +71,7 @@ impl Graph {
         let size = [in_height, in_width];
         let window = Window::new("conv2d", size, [height, width], stride, padding)?;
         let epilogue = Epilogue::default();
-        let op = Conv2d { batch, window, in_channels, out_channels, epilogue, has_backward: true };
+        let op = Conv2d { batch, window, in_channels, out_channels, epilogue };
         let shape = [batch, window.out_height, window.out_width, out_channels];
         Ok(self.push(Op::Conv2d(op), &[x, filter], shape.into()))
     }

@@ -1,17 +1,16 @@
 //! Convolutions by Winograd's minimal filtering: tiles of pixels are transformed, multiplied point by
 //! point with the transformed filter (a product over channels for each point), and transformed back.
 //!
-//! A filter of 3 x 3 needs four times fewer multiplications than the sums as they stand, with tiles of
-//! 6 x 6 for 4 x 4 outputs; one of 5 x 5 needs 2.8 times fewer with tiles of 6 x 6 for 2 x 2 outputs, and
-//! 6.25 times fewer with tiles of 8 x 8 for 4 x 4. Rounding errors are some three to seven times those of
-//! the plain sum in the mean, far below what a gradient's noise is, and the same for any number of
-//! lanes and threads.
+//! Tiles have 4 x 4 outputs. A filter of 3 x 3 needs four times fewer multiplications than the sums as they
+//! stand, with tiles of 6 x 6; one of 5 x 5 needs 6.25 times fewer with tiles of 8 x 8. Rounding errors are
+//! some three to seven times those of the plain sum in the mean, far below what a gradient's noise is, and
+//! the same for any number of lanes and threads.
 //!
-//! # Why the forward pass of training has the smaller tiles
-//! With two outputs a tile, what lies outside of an output's window does not enter its sum at all, and a
-//! window of zeros, the background of an image, gives zero. With more it gives the rounding errors of its
-//! neighbours, and while biases are zero a ReLU would let through the gradients of about half of them. An
-//! evaluation has no gradients, and takes the larger tiles.
+//! # Windows of zeros
+//! What lies in a tile but outside of an output's window enters its sum with factors that cancel, up to
+//! rounding. So a window of zeros, the background of an image, would give the rounding errors of its
+//! neighbours, and while biases are zero a ReLU would let through the gradients of about half of them. Such
+//! outputs are set to zero, which their sums are.
 //!
 //! # Source
 //! Lavin and Gray 2016; the filter gradient is the transpose of the forward map.
@@ -21,7 +20,7 @@ use std::iter;
 
 use super::cpu::Correlation;
 use super::tiles::{Gradients, Inputs, Outputs};
-use super::transforms;
+use super::transforms::{self, OUTPUTS};
 use crate::cpu::product::{Lhs, Order, Packed, Panels, Rows, Source, multiply, packed_len};
 use crate::cpu::simd::dispatch;
 use crate::cpu::vector::add_scaled;
@@ -43,18 +42,8 @@ pub(super) struct Winograd {
     pub(super) correlation: Correlation,
     /// Tiles along height and width.
     tiles: [usize; 2],
-    /// Taps of the filter along each axis, and outputs of a tile.
+    /// Taps of the filter along each axis.
     taps: usize,
-    outputs: usize,
-}
-
-/// What a convolution is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pass {
-    Forward,
-    Backward,
-    /// Forward, without a backward.
-    Evaluation,
 }
 
 /// The matrices of a transformed filter, one for each point, `[in_channels, out_channels]` each.
@@ -68,30 +57,27 @@ impl<T: Real> Spectrum<T> {
 
 impl Winograd {
     /// If the filter has transforms and the channels fill vectors.
-    pub(super) fn of(correlation: Correlation, pass: Pass) -> Option<Self> {
+    pub(super) fn of(correlation: Correlation) -> Option<Self> {
         let Correlation { frame, filter, out, stride, out_channels } = correlation;
+        let taps = filter[0];
         let fits = stride == 1
             && frame.spread == 1
-            && filter[0] == filter[1]
+            && matches!(taps, 3 | 5)
+            && filter[1] == taps
             && frame.channels.is_multiple_of(N_CHANNELS)
             && out_channels.is_multiple_of(N_CHANNELS);
         if !fits {
             return None;
         }
-        let outputs = match (filter[0], pass) {
-            (3, _) | (5, Pass::Backward | Pass::Evaluation) => 4,
-            (5, Pass::Forward) => 2,
-            _ => return None,
-        };
-        let tiles = out.map(|side| side.div_ceil(outputs));
+        let tiles = out.map(|side| side.div_ceil(OUTPUTS));
         let mut framed = correlation;
-        framed.frame.size = tiles.map(|n_tiles| n_tiles * outputs + filter[0] - 1);
-        Some(Self { correlation: framed, tiles, taps: filter[0], outputs })
+        framed.frame.size = tiles.map(|n_tiles| n_tiles * OUTPUTS + taps - 1);
+        Some(Self { correlation: framed, tiles, taps })
     }
 
     /// Pixels of a tile along each axis.
     fn side(&self) -> usize {
-        self.outputs + self.taps - 1
+        OUTPUTS + self.taps - 1
     }
 
     fn n_points(&self) -> usize {
@@ -104,7 +90,7 @@ impl Winograd {
     }
 
     /// Images whose tiles are added to a filter gradient together.
-    pub(super) fn summed_group(&self) -> usize {
+    fn summed_group(&self) -> usize {
         MIN_SUMMED_TILES.div_ceil(self.tiles_per_image())
     }
 
@@ -130,23 +116,28 @@ impl Winograd {
         matrices.chain([self.filter_row_len(), self.filter_point_len()]).collect()
     }
 
-    /// Lengths of the buffers for one of these runs of images at a time, in groups of so many: beside the
-    /// tiles of a group before their products, first a frame, then the tiles after them.
-    pub(super) fn group_scratch(&self, group: usize, n_images: &[usize]) -> Vec<usize> {
+    /// Lengths of the buffers that [`Winograd::correlate`] takes for so many images in groups.
+    pub(super) fn correlate_scratch(&self, n_images: usize) -> Vec<usize> {
+        let [height, width] = self.correlation.frame.image;
+        let clearing = vec![height * width];
+        most_at_a_time(self.moments(self.group(), n_images).into_iter().chain([clearing]))
+    }
+
+    /// Lengths of the buffers that [`Winograd::add_images`] takes for one of these runs of images at a time.
+    pub(super) fn add_images_scratch(&self, n_images: &[usize]) -> Vec<usize> {
+        let of_run = |&n_images: &usize| self.moments(self.summed_group(), n_images);
+        most_at_a_time(n_images.iter().flat_map(of_run))
+    }
+
+    /// Lengths of the buffers that are held together for images in groups: beside the tiles of a group
+    /// before their products, first a frame, then the tiles after them.
+    fn moments(&self, group: usize, n_images: usize) -> Vec<Vec<usize>> {
         let (c, o) = (self.correlation.frame.channels, self.correlation.out_channels);
-        let groups = n_images.iter().flat_map(|&n_images| chunks::lens(n_images, group));
-        let moments = groups.flat_map(|n_images| {
+        let of_group = |n_images: usize| {
             let points = self.n_points() * n_images * self.tiles_per_image();
-            [[points * c, self.correlation.frame.len()], [points * c, points * o]]
-        });
-        let mut counts = BTreeMap::new();
-        for [a, b] in moments {
-            for len in [a, b] {
-                let count = if a == b { 2 } else { 1 };
-                counts.entry(len).and_modify(|most| *most = count.max(*most)).or_insert(count);
-            }
-        }
-        counts.into_iter().flat_map(|(len, count)| iter::repeat_n(len, count)).collect()
+            [vec![points * c, self.correlation.frame.len()], vec![points * c, points * o]]
+        };
+        chunks::lens(n_images, group).into_iter().flat_map(of_group).collect()
     }
 
     fn tiles_per_image(&self) -> usize {
@@ -223,14 +214,38 @@ impl Winograd {
         for (n, y) in y.chunks_exact_mut(self.correlation.out_len()).enumerate() {
             let first_tile = n * self.tiles_per_image();
             let products = &products;
-            match (self.side(), self.outputs) {
-                (6, 2) => dispatch(Outputs::<T, 6, 2> { of: self, products, first_tile, y }),
-                (6, _) => dispatch(Outputs::<T, 6, 4> { of: self, products, first_tile, y }),
-                _ => dispatch(Outputs::<T, 8, 4> { of: self, products, first_tile, y }),
+            match self.side() {
+                6 => dispatch(Outputs::<T, 6> { of: self, products, first_tile, y }),
+                _ => dispatch(Outputs::<T, 8> { of: self, products, first_tile, y }),
             }
         }
         context.scratch.give(products);
         context.scratch.give(points);
+        self.clear_blank_windows(context, images, y);
+    }
+
+    /// Sets the outputs to zero whose windows hold nothing else.
+    fn clear_blank_windows<T: Real>(&self, context: &CpuContext<'_, T>, images: &[T], y: &mut [T]) {
+        let Correlation { frame, out, out_channels, .. } = self.correlation;
+        let [height, width] = frame.image;
+        // Of each pixel: 1, or 0 if it is blank.
+        let mut pixels = context.scratch.take(height * width);
+        let images = images.chunks_exact(pixels.len() * frame.channels);
+        for (image, y) in images.zip(y.chunks_exact_mut(self.correlation.out_len())) {
+            for (pixel, channels) in pixels.iter_mut().zip(image.chunks_exact(frame.channels)) {
+                let is_blank = channels.iter().all(|value| *value == T::zero());
+                *pixel = if is_blank { T::zero() } else { T::one() };
+            }
+            for (place, y) in y.chunks_exact_mut(out_channels).enumerate() {
+                let rows = frame.covered(0, place / out[1], self.taps);
+                let columns = frame.covered(1, place % out[1], self.taps);
+                let mut window = rows.flat_map(|row| &pixels[row * width..][columns.clone()]);
+                if window.all(|pixel| *pixel == T::zero()) {
+                    y.fill(T::zero());
+                }
+            }
+        }
+        context.scratch.give(pixels);
     }
 
     /// The sum over some images whose transform is the filter gradient.
@@ -291,12 +306,8 @@ impl Winograd {
             let first_tile = n * self.tiles_per_image();
             let points = &mut points;
             match self.side() {
-                6 => {
-                    dispatch(Gradients::<T, 6, 4> { of: self, grad_y, first_tile, n_tiles, points })
-                }
-                _ => {
-                    dispatch(Gradients::<T, 8, 4> { of: self, grad_y, first_tile, n_tiles, points })
-                }
+                6 => dispatch(Gradients::<T, 6> { of: self, grad_y, first_tile, n_tiles, points }),
+                _ => dispatch(Gradients::<T, 8> { of: self, grad_y, first_tile, n_tiles, points }),
             }
         }
         points
@@ -307,8 +318,21 @@ impl Winograd {
     pub(super) fn corners(self) -> impl Iterator<Item = (usize, [usize; 2])> {
         let [_, columns] = self.tiles;
         (0..self.tiles_per_image())
-            .map(move |tile| (tile, [tile / columns * self.outputs, tile % columns * self.outputs]))
+            .map(move |tile| (tile, [tile / columns * OUTPUTS, tile % columns * OUTPUTS]))
     }
+}
+
+/// Lengths of buffers enough for each of these moments.
+fn most_at_a_time(moments: impl Iterator<Item = Vec<usize>>) -> Vec<usize> {
+    let mut most = BTreeMap::new();
+    for moment in moments {
+        let mut counts = BTreeMap::new();
+        moment.into_iter().for_each(|len| *counts.entry(len).or_insert(0) += 1);
+        for (len, count) in counts {
+            most.entry(len).and_modify(|most| *most = count.max(*most)).or_insert(count);
+        }
+    }
+    most.into_iter().flat_map(|(len, count)| iter::repeat_n(len, count)).collect()
 }
 
 /// `sum = sum over k of factors[k] parts[k]`.
