@@ -78,7 +78,7 @@ fn of_ops(plan: &Plan, n_working: usize, n_threads: usize) -> Buffers {
 }
 
 /// Buffers enough for either.
-fn keep_most(most: &mut Buffers, buffers: Buffers) {
+pub(crate) fn keep_most(most: &mut Buffers, buffers: Buffers) {
     for (len, count) in buffers {
         let most = most.entry(len).or_default();
         *most = count.max(*most);

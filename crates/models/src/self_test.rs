@@ -19,8 +19,8 @@ const VALUES: [(&str, f64); 2] = [("learning_rate", 0.01), ("momentum", 0.9)];
 /// Largest number that is added to a weight at the start.
 const SHIFT: f32 = 0.05;
 
-/// A trial's initial weights, moved a little. With biases of zero, units that see nothing but zeros are
-/// active or not by rounding alone: natively, Winograd's algorithm gives them a millionth.
+/// A trial's initial weights, moved a little: a kernel that forgets biases would not be seen where they are
+/// zero, nor one that forgets factors where they are one.
 fn start(parameters: &[Parameter], key: [u32; 2]) -> Vec<f32> {
     let mut values = initial_parameters(parameters, key);
     let shifts: Vec<f32> = random_values(key[0], values.len());

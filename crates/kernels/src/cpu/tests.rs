@@ -50,9 +50,17 @@ fn check_scratch(shapes: &[&[usize]], op: impl Fn(&mut Graph, &[Node]) -> Node) 
 
 #[test]
 fn products_take_the_scratch_that_they_plan() {
-    // One panel; more columns than panels hold of all terms; dots; few rows in place, and few columns.
-    let sizes =
-        [[4, 3, 5], [40, 300, 1_100], [8, 64, 64], [3, 100, 128], [300, 20, 3], [2, 4, 2_000]];
+    // One panel; more columns than panels hold of all terms; dots; few rows in place, and few columns;
+    // updates in several pieces that are cut alike.
+    let sizes = [
+        [4, 3, 5],
+        [40, 300, 1_100],
+        [8, 64, 64],
+        [3, 100, 128],
+        [300, 20, 3],
+        [2, 4, 2_000],
+        [3, 200, 128],
+    ];
     for [m, k, n] in sizes {
         for (lhs, transpose_lhs) in [([m, k], false), ([k, m], true)] {
             for (rhs, transpose_rhs) in [([k, n], false), ([n, k], true)] {

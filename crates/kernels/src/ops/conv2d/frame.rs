@@ -62,8 +62,8 @@ impl Frame {
         }
     }
 
-    /// The rows (`axis` 0) or columns (1) of the image among so many of the frame, of pixels that are neighbours
-    /// in it.
+    /// Rows (`axis` 0) or columns (1) of the image under `count` of the frame from `first` on, where pixels
+    /// stay neighbours.
     #[expect(clippy::cast_possible_wrap, reason = "sides of images are far below 2^31")]
     pub(super) fn covered(&self, axis: usize, first: usize, count: usize) -> Range<usize> {
         let inside = |place: usize| {

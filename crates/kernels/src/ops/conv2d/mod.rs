@@ -42,8 +42,8 @@ impl Graph {
     ///
     /// # Numerics
     /// Natively, filters of 3 x 3 and 5 x 5 with stride 1 over whole vectors of channels go through
-    /// Winograd's transforms, with about ten times the rounding error of the plain sum; all others,
-    /// and all on a GPU, are plain sums. A window of zeros gives exactly 0 either way. The order of all
+    /// Winograd's transforms, with some three to seven times the rounding error of the plain sum in the
+    /// mean; all others, and all on a GPU, are plain sums. A window of zeros gives exactly 0 either way. The order of all
     /// sums is decided by the shape alone.
     ///
     /// # Errors

@@ -76,43 +76,65 @@ fn equals_the_definition() {
     }
 }
 
-/// One bright pixel: whatever lies outside of its reach is exactly zero, and a ReLU sees no noise there.
+/// One bright pixel in each of two images, then one bright gradient: whatever lies outside of its reach is
+/// exactly zero, and a ReLU sees no noise there.
 #[test]
 fn windows_of_zeros_give_zero() {
-    const SIDE: usize = 14;
     use Padding::{Same, Valid};
+    const SIZE: [usize; 2] = [14, 11];
     for (taps, padding, n_zeros) in [(5, Same, 2), (5, Valid, 0), (3, Same, 1), (3, Valid, 0)] {
         let mut graph = Graph::new();
-        let x_node = graph.parameter("x", &[2, SIDE, SIDE, 16], Initialiser::Zeros).unwrap();
-        let filter_shape = [taps, taps, 16, 16];
-        let filter_node = graph.parameter("filter", &filter_shape, Initialiser::Zeros).unwrap();
-        let y = graph.conv2d(x_node, filter_node, 1, padding).unwrap();
-        let out_side = graph.shape(y)[1];
-        let program = Program::new(vec![Plan::forward(&graph, &[y]).unwrap()], vec![]).unwrap();
-        let mut executor = CpuExecutor::<f32>::new(&program, 1).unwrap();
-        let filter: Vec<f32> = random_values(19, taps * taps * 16 * 16);
-        for bright in [[(0, 0), (6, 7)], [(7, 5), (13, 9)], [(3, 3), (13, 13)]] {
-            let mut x = vec![0.0; 2 * SIDE * SIDE * 16];
-            for (n, (row, column)) in bright.into_iter().enumerate() {
-                let place = (n * SIDE + row) * SIDE + column;
-                x[place * 16..][..16].copy_from_slice(&random_values(20, 16));
-            }
-            let snapshot = Snapshot::fresh(LaneState::default(), [x, filter.clone()].concat());
-            executor.load(0, &snapshot).unwrap();
+        let x = graph.parameter("x", &[2, SIZE[0], SIZE[1], 16], Initialiser::Zeros).unwrap();
+        let filter = graph.parameter("filter", &[taps, taps, 16, 16], Initialiser::Zeros).unwrap();
+        let y = graph.conv2d(x, filter, 1, padding).unwrap();
+        let out_size = [graph.shape(y)[1], graph.shape(y)[2]];
+        let y_shape = graph.shape(y).to_vec();
+        let grad_y = graph.parameter("grad_y", &y_shape, Initialiser::Zeros).unwrap();
+        let product = graph.multiply(y, grad_y).unwrap();
+        let loss = graph.sum(product, 1.0).unwrap();
+        let grad_x = graph.gradients(loss, &[x]).unwrap()[0];
+        let plan = Plan::forward(&graph, &[y, grad_x]).unwrap();
+        let mut executor =
+            CpuExecutor::<f32>::new(&Program::new(vec![plan], vec![]).unwrap(), 1).unwrap();
+        let weights: Vec<f32> = random_values(19, taps * taps * 16 * 16);
+        for bright in [[[0, 0], [6, 5]], [[7, 4], [9, 6]], [[3, 3], [9, 0]]] {
+            let (pixels, grads) = (bright_pixels(bright, SIZE), bright_pixels(bright, out_size));
+            let values = [pixels, weights.clone(), grads].concat();
+            executor.load(0, &Snapshot::fresh(LaneState::default(), values)).unwrap();
             executor.run(0, &[1]).unwrap();
-            let found = executor.read(0, 0, y).unwrap();
-            for (place, channels) in found.chunks_exact(16).enumerate() {
-                let (n, row) = (place / out_side / out_side, place / out_side % out_side);
-                let column = place % out_side;
-                // Windows begin in the zeros around the image.
-                let reaches = |place: usize, bright: usize| {
-                    (place..place + taps).contains(&(bright + n_zeros))
-                };
-                let is_reached = reaches(row, bright[n].0) && reaches(column, bright[n].1);
-                let is_zero = channels.iter().all(|value| *value == 0.0);
-                assert_eq!(is_zero, !is_reached, "{bright:?} at {row}, {column}: {channels:?}");
-            }
+            // Windows begin in the zeros around the image.
+            let in_window =
+                |bright: usize, place| (place..place + taps).contains(&(bright + n_zeros));
+            expect_zeros_outside(&executor.read(0, 0, y).unwrap(), out_size, |n, place| {
+                (0..2).all(|axis| in_window(bright[n][axis], place[axis]))
+            });
+            expect_zeros_outside(&executor.read(0, 0, grad_x).unwrap(), SIZE, |n, place| {
+                (0..2).all(|axis| in_window(place[axis], bright[n][axis]))
+            });
         }
+    }
+}
+
+/// Two images of 16 channels, each zero but for one pixel.
+fn bright_pixels(bright: [[usize; 2]; 2], [height, width]: [usize; 2]) -> Vec<f32> {
+    let mut pixels = vec![0.0; 2 * height * width * 16];
+    for (n, [row, column]) in bright.into_iter().enumerate() {
+        let place = (n * height + row) * width + column;
+        pixels[place * 16..][..16].copy_from_slice(&random_values(20, 16));
+    }
+    pixels
+}
+
+/// Of images of 16 channels those pixels are zero that are not reached, and no others.
+fn expect_zeros_outside(
+    found: &[f32],
+    [height, width]: [usize; 2],
+    is_reached: impl Fn(usize, [usize; 2]) -> bool,
+) {
+    for (index, channels) in found.chunks_exact(16).enumerate() {
+        let (n, place) = (index / (height * width), [index / width % height, index % width]);
+        let is_zero = channels.iter().all(|value| *value == 0.0);
+        assert_eq!(is_zero, !is_reached(n, place), "{n} at {place:?}: {channels:?}");
     }
 }
 

@@ -15,7 +15,6 @@
 //! # Source
 //! Lavin and Gray 2016; the filter gradient is the transpose of the forward map.
 
-use std::collections::BTreeMap;
 use std::iter;
 
 use super::cpu::Correlation;
@@ -25,6 +24,7 @@ use crate::cpu::product::{Lhs, Order, Packed, Panels, Rows, Source, multiply, pa
 use crate::cpu::simd::dispatch;
 use crate::cpu::vector::add_scaled;
 use crate::cpu::{CpuContext, ScratchPool, chunks};
+use crate::memory::{Buffers, keep_most};
 use crate::real::Real;
 
 /// Channels come in multiples of this, the longest vector of f32.
@@ -324,13 +324,11 @@ impl Winograd {
 
 /// Lengths of buffers enough for each of these moments.
 fn most_at_a_time(moments: impl Iterator<Item = Vec<usize>>) -> Vec<usize> {
-    let mut most = BTreeMap::new();
+    let mut most = Buffers::new();
     for moment in moments {
-        let mut counts = BTreeMap::new();
-        moment.into_iter().for_each(|len| *counts.entry(len).or_insert(0) += 1);
-        for (len, count) in counts {
-            most.entry(len).and_modify(|most| *most = count.max(*most)).or_insert(count);
-        }
+        let mut buffers = Buffers::new();
+        moment.into_iter().for_each(|len| *buffers.entry(len).or_default() += 1);
+        keep_most(&mut most, buffers);
     }
     most.into_iter().flat_map(|(len, count)| iter::repeat_n(len, count)).collect()
 }

@@ -64,6 +64,7 @@ impl MatmulUpdate {
         let Matmul { m, k, n, .. } = self.matmul;
         let rows = chunks::lens(m, self.block_rows()).map(|rows| rows.min(self.rows_at_a_time()));
         let mut of_piece = rows.map(|n_rows| n_rows * n).to_vec();
+        // A thread has one piece at a time: equal lengths are one buffer.
         of_piece.dedup();
         ScratchLens { of_op: vec![packed_len::<T>(k, n)], of_piece }
     }
@@ -89,7 +90,7 @@ impl MatmulUpdate {
     }
 }
 
-/// As many rows, in tiles of full height; one tile at least.
+/// So many rows, rounded down to whole tiles; one tile at least.
 fn whole_tiles(n_rows: usize) -> usize {
     (n_rows / MAX_TILE_ROWS).max(1) * MAX_TILE_ROWS
 }

@@ -25,7 +25,7 @@ impl Update {
     }
 
     /// Calls `work(block, update)` for every `block_len` parameters; it calls `update(first, grads)` with
-    /// the gradients of those from the block's `first` on, as many as there are.
+    /// gradients from the block's `first` on, of which those beyond the block are left out.
     pub(crate) fn in_blocks<T: Real>(
         self,
         context: &CpuContext<'_, T>,
