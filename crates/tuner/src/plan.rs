@@ -64,7 +64,7 @@ impl Plan {
     /// Plans what is left of an experiment; `store` is that of its directory, if there is one.
     ///
     /// Speeds that the store has are taken from there, the others are measured (see
-    /// [`SpeedMeter`]). Nothing is written.
+    /// [`SpeedMeter::measure`]). Nothing is written.
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ impl Plan {
                 None if study.n_left() > 0 && study.needs_measuring(options) => {
                     let space = space(experiment, *batch_size, store)?;
                     let n_steps = study.n_left().saturating_mul(study.budget_steps);
-                    let share = Some(study.noise_share());
+                    let share = study.noise_share();
                     let measured =
                         meter.measure(factory, &space, *batch_size, &counts, n_steps, share)?;
                     study.set_measured(measured, factory);

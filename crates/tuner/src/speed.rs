@@ -47,11 +47,13 @@ pub struct SpeedMeter<'clock> {
 struct EvaluationSeconds {
     metrics: f64,
     gradient_noise: f64,
+    /// What it took to find out.
+    spent: f64,
 }
 
-impl SpeedMeter<'_> {
+impl<'clock> SpeedMeter<'clock> {
     /// A meter that has measured nothing yet; `clock` tells the time since any moment.
-    pub fn new(clock: &mut dyn FnMut() -> Duration) -> SpeedMeter<'_> {
+    pub fn new(clock: &'clock mut dyn FnMut() -> Duration) -> Self {
         SpeedMeter { clock, evaluations: BTreeMap::new() }
     }
 
@@ -60,8 +62,7 @@ impl SpeedMeter<'_> {
     /// Their number is the first of `counts`; then the next ones are tried for as long as each trains at
     /// least 5 % more examples a second than the one before, fits, and to try it costs below 1 % of the
     /// study, whose trials have `n_steps` left in all, and below half a second. At `noise_share` of the
-    /// evaluations the gradient noise is measured too; the time of an evaluation has as much of it. With
-    /// `None` there are no evaluations, and they take no time.
+    /// evaluations the gradient noise is measured too; the time of an evaluation has as much of it.
     ///
     /// Without the search for more lanes it takes about 0.3 s, or as long as one step of one lane and one of
     /// all lanes if that is more, and at the first batch size with so many lanes an evaluation and a
@@ -78,12 +79,12 @@ impl SpeedMeter<'_> {
         batch_size: u64,
         counts: &LaneCounts,
         n_steps: u64,
-        noise_share: Option<f64>,
+        noise_share: f64,
     ) -> Result<MeasuredSpeed, TunerError> {
         let failure =
             |source| TunerError::Trainer { action: "measure the speed", batch_size, source };
-        let mut study = Study { meter: self, factory, space, batch_size, noise_share };
-        study.search(counts, n_steps).map_err(failure)
+        let mut search = Search { meter: self, factory, space, batch_size, noise_share };
+        search.run(counts, n_steps).map_err(failure)
     }
 
     /// Of all lanes; measured where it is not known.
@@ -95,93 +96,108 @@ impl SpeedMeter<'_> {
         if let Some(known) = self.evaluations.get(&lanes.len()) {
             return Ok(*known);
         }
+        let began = (self.clock)();
         let metrics = seconds(self.clock, &mut || trainer.evaluate(&lanes, None))?;
         let gradient_noise = seconds(self.clock, &mut || trainer.gradient_noise(&lanes))?;
-        let measured = EvaluationSeconds { metrics, gradient_noise };
+        let spent = self.seconds_since(began);
+        let measured = EvaluationSeconds { metrics, gradient_noise, spent };
         self.evaluations.insert(lanes.len(), measured);
         Ok(measured)
     }
+
+    fn seconds_since(&mut self, moment: Duration) -> f64 {
+        (self.clock)().saturating_sub(moment).as_secs_f64()
+    }
 }
 
-/// What all numbers of lanes of a study are measured with.
-struct Study<'a, 'clock> {
+/// The search for the lanes of a study.
+struct Search<'a, 'clock> {
     meter: &'a mut SpeedMeter<'clock>,
     factory: &'a mut dyn TrainerFactory,
     space: &'a Space,
     batch_size: u64,
-    noise_share: Option<f64>,
+    noise_share: f64,
 }
 
-impl Study<'_, '_> {
-    fn search(&mut self, counts: &LaneCounts, n_steps: u64) -> Result<MeasuredSpeed, TrainerError> {
+/// A number of lanes, measured.
+struct Tried {
+    speed: Speed,
+    /// What it took without evaluations, and what those took, now or earlier.
+    spent: [f64; 2],
+}
+
+impl Search<'_, '_> {
+    fn run(&mut self, counts: &LaneCounts, n_steps: u64) -> Result<MeasuredSpeed, TrainerError> {
         let alone = {
             let mut trainer = start(self.factory, self.space, self.batch_size, 1)?;
             seconds_per_step(trainer.as_mut(), self.meter.clock)?
         };
-        let (mut best, mut seconds_of_last) = self.speed(alone, counts.first())?;
+        let mut best = self.measure(alone, counts.first())?;
         let (mut most_lanes, mut reason) = (counts.first(), counts.limit());
-        let study_seconds = n_steps as f64 / steps_per_second(&best);
+        let study_seconds = n_steps as f64 / steps_per_second(&best.speed);
         let limit = SEARCH_LIMIT.as_secs_f64().min(SEARCH_SHARE * study_seconds);
         let search_began = (self.meter.clock)();
-        if best.lanes < counts.first() as u64 {
-            let most_lanes = best.lanes as usize;
-            return Ok(MeasuredSpeed { speed: best, reason: LanesReason::Memory, most_lanes });
+        if best.speed.lanes < counts.first() as u64 {
+            let most_lanes = best.speed.lanes as usize;
+            return Ok(MeasuredSpeed {
+                speed: best.speed,
+                reason: LanesReason::Memory,
+                most_lanes,
+            });
         }
         for &lanes in &counts.counts()[1..] {
-            let evaluation = match self.meter.evaluations.contains_key(&lanes) {
-                true => 0.0,
-                false => best.seconds_per_evaluation,
-            };
-            let expected = (seconds_of_last + evaluation) * lanes as f64 / best.lanes as f64;
-            if self.seconds_since(search_began) + expected > limit {
+            let [steps, evaluations] = best.spent;
+            let is_known = self.meter.evaluations.contains_key(&lanes);
+            let spent = if is_known { steps } else { steps + evaluations };
+            let expected = spent * lanes as f64 / best.speed.lanes as f64;
+            if self.meter.seconds_since(search_began) + expected > limit {
                 reason = LanesReason::Time;
                 break;
             }
             // The device knows better than any plan what fits.
-            let tried = self.speed(alone, lanes).ok();
-            let fitting = tried.filter(|(speed, _)| speed.lanes == lanes as u64);
-            let Some((speed, seconds)) = fitting else {
+            let tried = self.measure(alone, lanes).ok();
+            let Some(tried) = tried.filter(|tried| tried.speed.lanes == lanes as u64) else {
                 reason = LanesReason::Memory;
                 break;
             };
             most_lanes = lanes;
-            if steps_per_second(&speed) < GROWTH * steps_per_second(&best) {
+            if steps_per_second(&tried.speed) < GROWTH * steps_per_second(&best.speed) {
                 reason = LanesReason::Speed;
                 break;
             }
-            (best, seconds_of_last) = (speed, seconds);
+            best = tried;
         }
-        Ok(MeasuredSpeed { speed: best, reason, most_lanes })
+        Ok(MeasuredSpeed { speed: best.speed, reason, most_lanes })
     }
 
-    /// The speed in so many lanes, or in fewer, and the seconds that it took to measure that of steps.
-    fn speed(
+    /// So many lanes, or fewer where they do not fit.
+    fn measure(
         &mut self,
         seconds_per_step_alone: f64,
         lanes: usize,
-    ) -> Result<(Speed, f64), TrainerError> {
+    ) -> Result<Tried, TrainerError> {
         let began = (self.meter.clock)();
         let mut trainer = start(self.factory, self.space, self.batch_size, lanes)?;
+        let to_start = self.meter.seconds_since(began);
+        // First: in a lane that diverges in the steps there would be nothing to do.
+        let evaluation = self.meter.evaluation(trainer.as_mut())?;
         let lanes = trainer.lanes() as u64;
+        let began = (self.meter.clock)();
         let seconds_per_step = match lanes {
             1 => seconds_per_step_alone,
             _ => seconds_per_step(trainer.as_mut(), self.meter.clock)?,
         };
-        let seconds = (self.meter.clock)().saturating_sub(began).as_secs_f64();
-        let seconds_per_evaluation = match self.noise_share {
-            Some(share) => {
-                let evaluation = self.meter.evaluation(trainer.as_mut())?;
-                evaluation.metrics + share * evaluation.gradient_noise
-            }
-            None => 0.0,
-        };
-        let speed =
-            Speed { seconds_per_step_alone, lanes, seconds_per_step, seconds_per_evaluation };
-        Ok((speed, seconds))
-    }
-
-    fn seconds_since(&mut self, moment: Duration) -> f64 {
-        (self.meter.clock)().saturating_sub(moment).as_secs_f64()
+        let seconds_per_evaluation =
+            evaluation.metrics + self.noise_share * evaluation.gradient_noise;
+        Ok(Tried {
+            speed: Speed {
+                seconds_per_step_alone,
+                lanes,
+                seconds_per_step,
+                seconds_per_evaluation,
+            },
+            spent: [to_start + self.meter.seconds_since(began), evaluation.spent],
+        })
     }
 }
 
@@ -254,13 +270,14 @@ mod tests {
     use crate::trainer::WorkloadFacts;
 
     /// The noisy quadratic model on a clock of its own: a step of L lanes takes 1 + L units and one
-    /// more for each lane above `n_fast`, an evaluation 5 L, a measurement of the noise 4 L. No more than
-    /// `n_fitting` lanes are made.
+    /// more for each lane above `n_fast`, an evaluation `evaluation_units` L, a measurement of the noise 4 L.
+    /// No more than `n_fitting` lanes are made.
     struct Timed {
         inner: NoisyQuadratic,
         unit: Duration,
         n_fast: usize,
         n_fitting: usize,
+        evaluation_units: usize,
         now: Rc<Cell<Duration>>,
         n_steps: Rc<Cell<u64>>,
     }
@@ -269,6 +286,7 @@ mod tests {
         inner: Box<dyn LaneTrainer + 'a>,
         unit: Duration,
         n_fast: usize,
+        evaluation_units: usize,
         now: Rc<Cell<Duration>>,
         n_steps: Rc<Cell<u64>>,
     }
@@ -297,9 +315,9 @@ mod tests {
         ) -> Result<Box<dyn LaneTrainer + '_>, TrainerError> {
             let lanes = lanes.min(self.n_fitting);
             let (now, n_steps) = (Rc::clone(&self.now), Rc::clone(&self.n_steps));
-            let (unit, n_fast) = (self.unit, self.n_fast);
+            let (unit, n_fast, evaluation_units) = (self.unit, self.n_fast, self.evaluation_units);
             let inner = self.inner.build(batch_size, lanes)?;
-            Ok(Box::new(TimedTrainer { inner, unit, n_fast, now, n_steps }))
+            Ok(Box::new(TimedTrainer { inner, unit, n_fast, evaluation_units, now, n_steps }))
         }
     }
 
@@ -325,7 +343,7 @@ mod tests {
             lanes: &[usize],
             goal: Option<&Goal>,
         ) -> Result<Vec<Metrics>, TrainerError> {
-            let n_units = u32::try_from(5 * lanes.len()).unwrap();
+            let n_units = u32::try_from(self.evaluation_units * lanes.len()).unwrap();
             self.now.set(self.now.get() + self.unit * n_units);
             self.inner.evaluate(lanes, goal)
         }
@@ -357,7 +375,7 @@ mod tests {
     fn timed(unit: Duration) -> Timed {
         let inner = NoisyQuadratic::default();
         let (now, n_steps) = (Rc::default(), Rc::default());
-        Timed { inner, unit, n_fast: 1000, n_fitting: 1000, now, n_steps }
+        Timed { inner, unit, n_fast: 1000, n_fitting: 1000, evaluation_units: 5, now, n_steps }
     }
 
     fn space() -> Space {
@@ -375,7 +393,7 @@ mod tests {
         let now = Rc::clone(&timed.now);
         let mut clock = || now.get();
         let mut meter = SpeedMeter::new(&mut clock);
-        let speed = meter.measure(&mut timed, &space(), 8, &counts, n_steps, Some(0.25)).unwrap();
+        let speed = meter.measure(&mut timed, &space(), 8, &counts, n_steps, 0.25).unwrap();
         (speed, timed.n_steps.get(), now.get())
     }
 
@@ -408,14 +426,31 @@ mod tests {
                 meter.measure(&mut timed, &space, batch_size, &counts, u64::MAX, share).unwrap();
             (measured.speed.seconds_per_evaluation, (now.get() - began).as_secs_f64())
         };
-        let ((first, took), (second, took_then)) = (seconds(8, Some(0.25)), seconds(16, Some(0.5)));
+        let ((first, took), (second, took_then)) = (seconds(8, 0.25), seconds(16, 0.5));
         assert!(
             (first - 24e-6).abs() < 1e-12 && (second - 28e-6).abs() < 1e-12,
             "{first} {second}"
         );
         // Each of the two measurements is quick, so it was made twice.
         assert!((took - took_then - 2.0 * 36e-6).abs() < 1e-12, "{took} {took_then}");
-        assert_eq!(seconds(32, None).0, 0.0);
+    }
+
+    /// Evaluations that are long beside steps keep more lanes from being tried until they are known.
+    #[test]
+    fn what_an_evaluation_takes_counts_where_it_is_not_known() {
+        // 1 % of half a second: 5 ms. In 8 lanes steps take 1.3 ms, evaluations, timed twice, 4 ms.
+        let mut timed = Timed { evaluation_units: 250, ..timed(Duration::from_micros(1)) };
+        let now = Rc::clone(&timed.now);
+        let counts = LaneCounts::new(None, &timed, 8, 8);
+        let mut clock = || now.get();
+        let mut meter = SpeedMeter::new(&mut clock);
+        let mut reason = |n_steps| {
+            let measured = meter.measure(&mut timed, &space(), 8, &counts, n_steps, 0.0).unwrap();
+            (measured.speed.lanes, measured.reason)
+        };
+        assert_eq!(reason(400_000), (4, LanesReason::Time));
+        assert_eq!(reason(u64::MAX), (8, LanesReason::Trials), "then it is measured");
+        assert_eq!(reason(400_000), (8, LanesReason::Trials), "and known");
     }
 
     #[test]

@@ -133,7 +133,7 @@ fn lanes(arguments: &args::Throughput, workload: &mut Workload) -> anyhow::Resul
     let began = Instant::now();
     let mut clock = || began.elapsed();
     let mut meter = SpeedMeter::new(&mut clock);
-    let measured = meter.measure(workload, &space, batch_size.into(), &counts, u64::MAX, None)?;
+    let measured = meter.measure(workload, &space, batch_size.into(), &counts, u64::MAX, 0.0)?;
     let count = usize::try_from(measured.speed.lanes).expect("it was one of the counts");
     Ok(Lanes { count, reason: measured.reason, most: measured.most_lanes })
 }
