@@ -9,7 +9,8 @@ use critbatch_kernels::{
     Error, Graph, Initialiser, Masks, Node, Padding, Pixels, Plan, Program, Sampling, Source,
     Split, UpdateRule,
 };
-use critbatch_models::{Compute, EvaluationSplit, Measured, Model, Optimizer, Workload};
+use critbatch_models::{Compute, Measured, Model, Optimizer, Workload};
+use critbatch_tuner::EvaluationSplit;
 use criterion::{Criterion, criterion_group, criterion_main};
 
 const BATCH: usize = 32;
@@ -154,7 +155,7 @@ fn update(criterion: &mut Criterion) {
 fn evaluation(criterion: &mut Criterion) {
     let dataset = critbatch_data::load("mnist_5k", None).expect("mnist_5k is built in");
     let model = Model::find("simple_cnn_narrow").expect("the model exists");
-    let measured = Measured { splits: &[EvaluationSplit::Validation], gradient_noise_scale: false };
+    let measured = Measured { splits: &[EvaluationSplit::Val], gradient_noise_scale: false };
     let optimizer = Optimizer::NesterovMomentum;
     // Which device the workload names is of no account: only its program is used.
     let workload = Workload::new(&dataset, model, optimizer, measured, Compute::Cpu);

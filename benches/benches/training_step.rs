@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use critbatch_benches::{Processor, Work, bench, device};
-use critbatch_models::{Compute, EvaluationSplit, Measured, Model, Optimizer, Trainer, Workload};
-use critbatch_tuner::{LaneTrainer, Trial};
+use critbatch_models::{Compute, Measured, Model, Optimizer, Trainer, Workload};
+use critbatch_tuner::{EvaluationSplit, LaneTrainer, Trial};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 /// Model, batch sizes, lanes.
@@ -41,7 +41,7 @@ fn started(workload: &Workload, batch_size: usize, lanes: usize) -> Trainer {
 /// The workload on a processor; opens the device only when it is called.
 fn workload(model: &str, processor: Processor) -> Workload {
     let dataset = critbatch_data::load("mnist_5k", None).expect("mnist_5k is built in");
-    let measured = Measured { splits: &[EvaluationSplit::Validation], gradient_noise_scale: false };
+    let measured = Measured { splits: &[EvaluationSplit::Val], gradient_noise_scale: false };
     let model = Model::find(model).expect("the model exists");
     let compute = match processor {
         Processor::Cpu => Compute::Cpu,

@@ -3,10 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use critbatch_models::{
-    Compute, DeviceChoice, EvaluationSplit, Measured, Model, Optimizer, Workload,
-};
-use critbatch_tuner::{LaneTrainer, Metrics, Trial};
+use critbatch_models::{Compute, DeviceChoice, Measured, Model, Optimizer, Workload};
+use critbatch_tuner::{EvaluationSplit, LaneTrainer, Metrics, Trial};
 
 const BATCH_SIZE: usize = 32;
 
@@ -21,7 +19,7 @@ fn measurements(model: &str, choice: DeviceChoice) -> Vec<Vec<Metrics>> {
     let dataset = critbatch_data::load("mnist_5k", None).expect("mnist_5k is built in");
     let model = Model::find(model).expect("the model exists");
     let (compute, _) = Compute::choose(choice).expect("the device exists");
-    let measured = Measured { splits: &[EvaluationSplit::Validation], gradient_noise_scale: false };
+    let measured = Measured { splits: &[EvaluationSplit::Val], gradient_noise_scale: false };
     let workload = Workload::new(&dataset, model, Optimizer::NesterovMomentum, measured, compute)
         .expect("the model fits the digits");
     let mut trainer = workload.trainer(BATCH_SIZE, 2).expect("the lanes fit");
@@ -93,7 +91,7 @@ fn every_kernel_passes_its_self_test() {
         ("simple_cnn_narrow", Optimizer::Momentum, false),
         ("resnet_8", Optimizer::NesterovMomentum, false),
     ] {
-        let splits = &[EvaluationSplit::Validation, EvaluationSplit::Train];
+        let splits = &[EvaluationSplit::Val, EvaluationSplit::Train];
         let measured = Measured { splits, gradient_noise_scale };
         let known = Model::find(model).expect("the model exists");
         let workload = Workload::new(&digits, known, optimizer, measured, compute.clone());

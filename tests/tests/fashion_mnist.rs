@@ -2,10 +2,10 @@
 
 use std::sync::atomic::AtomicBool;
 
-use critbatch_models::{Compute, DeviceChoice, EvaluationSplit, Measured, Workload};
+use critbatch_models::{Compute, DeviceChoice, Measured, Workload};
 use critbatch_tuner::{
-    Event, Experiment, ExperimentSummary, Outcome, Provenance, RunOptions, Store, TrainerFactory,
-    run,
+    EvaluationSplit, Event, Experiment, ExperimentSummary, Outcome, Provenance, RunOptions, Store,
+    TrainerFactory, run,
 };
 
 const EXPERIMENT: &str = r#"
@@ -50,7 +50,7 @@ fn three_batch_sizes(model: &str) {
     let experiment = Experiment::parse(&text, "fashion.toml").expect("the experiment is valid");
     let (compute, _) = Compute::choose(DeviceChoice::Cpu).expect("the CPU is there");
     let names = ["fashion_mnist", model, "nesterov_momentum"];
-    let measured = Measured { splits: &[EvaluationSplit::Validation], gradient_noise_scale: false };
+    let measured = Measured { splits: &[EvaluationSplit::Val], gradient_noise_scale: false };
     let mut workload = Workload::load(names, measured, None, compute)
         .expect("scripts/test installs the package dataset-fashion-mnist");
     let checked = experiment.check(&workload.facts()).expect("the experiment fits the workload");

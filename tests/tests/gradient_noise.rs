@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
-use critbatch_models::{
-    Compute, DeviceChoice, EvaluationSplit, Measured, Model, Optimizer, Workload,
-};
+use critbatch_models::{Compute, DeviceChoice, Measured, Model, Optimizer, Workload};
 use critbatch_tuner::{
-    Event, Experiment, GRADIENT_NOISE_METRICS, GRADIENT_VARIANCE, LaneTrainer, Metrics, Provenance,
-    Record, RunOptions, SQUARED_GRADIENT_NORM, Store, TrainerFactory, Trial, run,
+    EvaluationSplit, Event, Experiment, GRADIENT_NOISE_METRICS, GRADIENT_VARIANCE, LaneTrainer,
+    Metrics, Provenance, Record, RunOptions, SQUARED_GRADIENT_NORM, Store, TrainerFactory, Trial,
+    run,
 };
 use safetensors::SafeTensors;
 
@@ -22,7 +21,7 @@ fn workload(
     let dataset = critbatch_data::load("mnist_5k", None).expect("mnist_5k is built in");
     let model = Model::find(model).expect("the model exists");
     let (compute, _) = Compute::choose(choice).expect("the device exists");
-    let measured = Measured { splits: &[EvaluationSplit::Validation], gradient_noise_scale };
+    let measured = Measured { splits: &[EvaluationSplit::Val], gradient_noise_scale };
     Workload::new(&dataset, model, optimizer, measured, compute).expect("the model fits the digits")
 }
 

@@ -3,10 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use critbatch_models::{
-    Compute, DeviceChoice, EvaluationSplit, Measured, Model, Optimizer, Workload,
-};
-use critbatch_tuner::{LaneTrainer, Metrics, Trial};
+use critbatch_models::{Compute, DeviceChoice, Measured, Model, Optimizer, Workload};
+use critbatch_tuner::{EvaluationSplit, LaneTrainer, Metrics, Trial};
 
 /// What is left of a trial: two measurements and its whole state, as bits.
 type Outcome = (Vec<Vec<(String, u64)>>, Vec<u8>);
@@ -21,10 +19,8 @@ fn workload(model: &str, optimizer: Optimizer, choice: DeviceChoice) -> Workload
     };
     let dataset = dataset.expect("the data is there");
     let (compute, _) = Compute::choose(choice).expect("the device exists");
-    let measured = Measured {
-        splits: &[EvaluationSplit::Validation],
-        gradient_noise_scale: !model.reads_tokens(),
-    };
+    let measured =
+        Measured { splits: &[EvaluationSplit::Val], gradient_noise_scale: !model.reads_tokens() };
     Workload::new(&dataset, model, optimizer, measured, compute).expect("the model fits the data")
 }
 

@@ -7,11 +7,9 @@ use std::path::Path;
 
 use assert_cmd::assert::Assert;
 use critbatch_data::Dataset;
-use critbatch_models::{
-    Compute, DeviceChoice, EvaluationSplit, Measured, Model, Optimizer, Workload,
-};
+use critbatch_models::{Compute, DeviceChoice, Measured, Model, Optimizer, Workload};
 use critbatch_tests::critbatch;
-use critbatch_tuner::{LaneTrainer, Metrics, Trial};
+use critbatch_tuner::{EvaluationSplit, LaneTrainer, Metrics, Trial};
 use image::{Rgb, RgbImage};
 
 /// A photograph in a red or, of the second class, in a blue.
@@ -62,7 +60,7 @@ fn open_images() -> tempfile::TempDir {
 fn workload(dataset: &Dataset, choice: DeviceChoice) -> Workload {
     let model = Model::find("fc_64_64_64").expect("the model exists");
     let (compute, _) = Compute::choose(choice).expect("the device exists");
-    let measured = Measured { splits: &[EvaluationSplit::Validation], gradient_noise_scale: false };
+    let measured = Measured { splits: &[EvaluationSplit::Val], gradient_noise_scale: false };
     Workload::new(dataset, model, Optimizer::Momentum, measured, compute).expect("it fits")
 }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use critbatch_data::{Dataset, ImageDataset, TextDataset};
 use critbatch_models::{
-    Compute, DeviceChoice, EvaluationSplit, Measured, Model, Optimizer, Workload, evaluation_order,
+    Compute, DeviceChoice, Measured, Model, Optimizer, Workload, evaluation_order,
 };
 use critbatch_tests::text_folder;
-use critbatch_tuner::{Goal, LaneTrainer, Metrics, Threshold, Trial};
+use critbatch_tuner::{EvaluationSplit, Goal, LaneTrainer, Metrics, Threshold, Trial};
 
 const BATCH_SIZE: usize = 16;
 
@@ -32,7 +32,7 @@ fn digits() -> ImageDataset {
 }
 
 fn workload(dataset: &Dataset, model: &str, compute: Compute) -> Workload {
-    let measured = Measured { splits: &[EvaluationSplit::Validation], gradient_noise_scale: false };
+    let measured = Measured { splits: &[EvaluationSplit::Val], gradient_noise_scale: false };
     let model = Model::find(model).expect("the model exists");
     Workload::new(dataset, model, Optimizer::Sgd, measured, compute).expect("the model fits")
 }

@@ -146,19 +146,18 @@ fn refused(error: &safetensors::SafeTensorError) -> ModelError {
 mod tests {
     use std::collections::HashMap;
 
-    use critbatch_tuner::{LaneTrainer, Metrics, TrainerFactory, Trial};
+    use critbatch_tuner::{EvaluationSplit, LaneTrainer, Metrics, TrainerFactory, Trial};
     use proptest::prelude::*;
     use safetensors::tensor::TensorView;
 
     use super::*;
-    use crate::{Compute, DeviceChoice, EvaluationSplit, Measured, Workload};
+    use crate::{Compute, DeviceChoice, Measured, Workload};
 
     const BATCH_SIZE: usize = 300;
 
     fn workload(model: &str, optimizer: &str, choice: DeviceChoice) -> Workload {
         let (compute, _) = Compute::choose(choice).unwrap();
-        let measured =
-            Measured { splits: &[EvaluationSplit::Validation], gradient_noise_scale: false };
+        let measured = Measured { splits: &[EvaluationSplit::Val], gradient_noise_scale: false };
         Workload::load(["mnist_5k", model, optimizer], measured, None, compute).unwrap()
     }
 

@@ -9,47 +9,9 @@ use critbatch_data::{
     Sentences, TextDataset, View,
 };
 use critbatch_kernels::{ExampleStream, Images, Pixels, Split, shuffled_index};
+use critbatch_tuner::EvaluationSplit;
 
 use crate::error::ModelError;
-
-/// A part of the data that trials are measured on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EvaluationSplit {
-    /// The validation examples.
-    Validation,
-    /// As many training examples as there are validation examples, always the same, without
-    /// dropout.
-    Train,
-    /// The test examples; only reported.
-    Test,
-}
-
-impl EvaluationSplit {
-    /// The split of a name in an experiment file.
-    ///
-    /// # Errors
-    /// If there is none.
-    pub fn find(name: &str) -> Result<Self, ModelError> {
-        match name {
-            "val" => Ok(EvaluationSplit::Validation),
-            "train" => Ok(EvaluationSplit::Train),
-            "test" => Ok(EvaluationSplit::Test),
-            _ => Err(ModelError::Unknown {
-                kind: "evaluation split",
-                name: name.to_owned(),
-                accepted: "val, train, test".to_owned(),
-            }),
-        }
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            EvaluationSplit::Validation => "val",
-            EvaluationSplit::Train => "train",
-            EvaluationSplit::Test => "test",
-        }
-    }
-}
 
 /// How examples lie in memory and become a network's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,7 +156,7 @@ impl Parts {
 fn evaluated_images(dataset: &ImageDataset, split: EvaluationSplit) -> Vec<Part> {
     let ImageDataset { train, validation, test, preprocessing, .. } = dataset;
     let (images, most) = match split {
-        EvaluationSplit::Validation => (Some(validation), usize::MAX),
+        EvaluationSplit::Val => (Some(validation), usize::MAX),
         EvaluationSplit::Train => (Some(train), validation.len()),
         EvaluationSplit::Test => (test.as_ref(), usize::MAX),
     };
@@ -208,7 +170,7 @@ fn evaluated_images(dataset: &ImageDataset, split: EvaluationSplit) -> Vec<Part>
 fn evaluated_photos(dataset: &PhotoDataset, split: EvaluationSplit) -> Vec<Part> {
     let PhotoDataset { train, validation, test, .. } = dataset;
     let photos = match split {
-        EvaluationSplit::Validation => Some(validation.clone()),
+        EvaluationSplit::Val => Some(validation.clone()),
         EvaluationSplit::Train => Some(train.spread(validation.len())),
         EvaluationSplit::Test => test.clone(),
     };
@@ -221,7 +183,7 @@ fn evaluated_sentences(dataset: &TextDataset, split: EvaluationSplit) -> Vec<Par
     let TextDataset { train, validation, test, .. } = dataset;
     let parts = |sentences: &[Sentences]| sentences.iter().map(Part::of_sentences).collect();
     match split {
-        EvaluationSplit::Validation => parts(validation),
+        EvaluationSplit::Val => parts(validation),
         EvaluationSplit::Train => {
             parts(&[train.first(validation.iter().map(Sentences::len).sum())])
         }

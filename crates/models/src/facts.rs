@@ -59,15 +59,15 @@ pub(crate) fn facts(
 
 #[cfg(test)]
 mod tests {
-    use critbatch_tuner::TrainerFactory;
+    use critbatch_tuner::{EvaluationSplit, TrainerFactory};
 
     use super::*;
-    use crate::{Compute, DeviceChoice, EvaluationSplit, Workload};
+    use crate::{Compute, DeviceChoice, Workload};
 
     #[test]
     fn facts_without_data_are_those_of_the_loaded_workload() {
         let names = ["mnist_5k", "fc_64_64_64", "nesterov_momentum"];
-        let splits = [EvaluationSplit::Validation, EvaluationSplit::Test];
+        let splits = [EvaluationSplit::Val, EvaluationSplit::Test];
         for gradient_noise_scale in [false, true] {
             let measured = Measured { splits: &splits, gradient_noise_scale };
             let (compute, _) = Compute::choose(DeviceChoice::Cpu).unwrap();

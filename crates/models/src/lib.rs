@@ -44,7 +44,7 @@ mod workload;
 
 pub use compute::{Compute, DeviceChoice, DeviceInfo, devices, n_threads, use_threads};
 pub use error::ModelError;
-pub use examples::{EvaluationSplit, evaluation_order};
+pub use examples::evaluation_order;
 pub use facts::workload_facts;
 pub use initialise::{initial_parameters, trial_key};
 pub use memory::peak_memory_bytes;

@@ -8,7 +8,7 @@ use crate::compute::Compute;
 use crate::error::ModelError;
 use crate::initialise::{initial_parameters, trial_key};
 use crate::metaparameters::lane_state;
-use crate::workload::{Workload, in_memory};
+use crate::workload::{Workload, as_length};
 
 /// Points in training that it is tested at, until one agrees.
 const N_STARTS: u64 = 3;
@@ -58,7 +58,7 @@ impl Workload {
                 Ok(Snapshot::fresh(state, start(&parameters, key)))
             };
             let starts = (0..N_STARTS).map(start).collect::<Result<Vec<_>, _>>()?;
-            let program = self.program(in_memory(batch_size)?)?;
+            let program = self.program(as_length(batch_size)?)?;
             gpu::self_test(device, &program, &parameters, &starts)?;
         }
         Ok(())

@@ -102,10 +102,10 @@ fn smaller_part(batch_size: usize, part: usize, group: Option<usize>) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use critbatch_tuner::{LaneTrainer, Metrics, Trial};
+    use critbatch_tuner::{EvaluationSplit, LaneTrainer, Metrics, Trial};
 
     use super::*;
-    use crate::{Compute, DeviceChoice, EvaluationSplit, Measured, Workload};
+    use crate::{Compute, DeviceChoice, Measured, Workload};
 
     #[test]
     fn parts_are_halved_to_the_smallest() {
@@ -126,8 +126,7 @@ mod tests {
 
     fn workload(model: &str, choice: DeviceChoice, scratch_bytes: u64) -> Workload {
         let (compute, _) = Compute::choose(choice).unwrap();
-        let measured =
-            Measured { splits: &[EvaluationSplit::Validation], gradient_noise_scale: false };
+        let measured = Measured { splits: &[EvaluationSplit::Val], gradient_noise_scale: false };
         let names = ["mnist_5k", model, "nesterov_momentum"];
         let workload = Workload::load(names, measured, None, compute).unwrap();
         workload.with_scratch_bytes(scratch_bytes)

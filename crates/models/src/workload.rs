@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use critbatch_data::Dataset;
 use critbatch_kernels::{Error, Parameter, Plan, Program, Sampling, Source, Split};
-use critbatch_tuner::{LaneTrainer, TrainerError, TrainerFactory, WorkloadFacts};
+use critbatch_tuner::{EvaluationSplit, LaneTrainer, TrainerError, TrainerFactory, WorkloadFacts};
 
 use crate::compute::Compute;
 use crate::error::ModelError;
 use crate::evaluation::{EvaluatedPart, Evaluation};
-use crate::examples::{EvaluationSplit, Examples, Part, Parts};
+use crate::examples::{Examples, Part, Parts};
 use crate::facts::facts;
 use crate::gradient_noise::{self, MICRO_BATCH_SIZE, N_MICRO_BATCHES};
 use crate::memory::{RUNTIME_BYTES, peak_memory_bytes, resident_bytes};
@@ -283,8 +283,8 @@ impl Workload {
     }
 }
 
-/// A batch size as a length in memory.
-pub(crate) fn in_memory(batch_size: u64) -> Result<usize, ModelError> {
+/// A batch size as a number of examples in memory.
+pub(crate) fn as_length(batch_size: u64) -> Result<usize, ModelError> {
     let limit = u64::from(u32::MAX);
     let refuse = |_| ModelError::TooLarge { what: "batch size", value: batch_size, limit };
     usize::try_from(batch_size).map_err(refuse)
@@ -359,7 +359,7 @@ impl TrainerFactory for Workload {
         batch_size: u64,
         lanes: usize,
     ) -> Result<Box<dyn LaneTrainer + '_>, TrainerError> {
-        let batch_size = in_memory(batch_size)?;
+        let batch_size = as_length(batch_size)?;
         let lanes = lanes.min(self.compute.most_lanes(&self.program(batch_size)?));
         let trainer = in_as_many_lanes_as_fit(lanes, |lanes| self.trainer(batch_size, lanes))?;
         Ok(Box::new(trainer))

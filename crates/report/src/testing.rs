@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use critbatch_tuner::{
-    CheckedExperiment, Curve, EXPERIMENT_TEXT, EvaluatedExamples, Evaluation, GRADIENT_VARIANCE,
-    Goal, Omission, Parameters, Provenance, Record, Repeats, SQUARED_GRADIENT_NORM, SamplerKind,
-    Scale, Search, Space, Split, StopRule, StudyFacts, StudyRecord, Threshold, TrialCurve,
-    TrialRecord, TrialStatus, Workload,
+    CheckedExperiment, Curve, EXPERIMENT_TEXT, EvaluatedExamples, Evaluation, EvaluationSplit,
+    GRADIENT_VARIANCE, Goal, Omission, Parameters, Provenance, Record, Repeats,
+    SQUARED_GRADIENT_NORM, SamplerKind, Scale, Search, Space, StopRule, StudyFacts, StudyRecord,
+    Threshold, TrialCurve, TrialRecord, TrialStatus, Workload,
 };
 
 /// The batch sizes of the record.
@@ -185,7 +185,7 @@ pub fn experiment() -> CheckedExperiment {
         stop: StopRule::Budget,
         evaluation: Evaluation {
             relative_spacing: SPACING,
-            splits: vec![Split::Val, Split::Train],
+            splits: vec![EvaluationSplit::Val, EvaluationSplit::Train],
             examples: EvaluatedExamples::All,
             gradient_noise_scale: true,
         },

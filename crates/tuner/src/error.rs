@@ -6,9 +6,6 @@ use crate::experiment::{Difference, Problem};
 use crate::store::STORE_FILE_NAME;
 use crate::trainer::TrainerError;
 
-/// What [`run`](crate::run) fails with: the errors of the crate.
-pub type RunError = TunerError;
-
 /// An error of the tuner.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

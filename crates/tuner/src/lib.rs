@@ -52,11 +52,11 @@ pub use analysis::{
     widened_space,
 };
 pub use doctor::{Diagnosis, examine, rescue};
-pub use error::{RunError, TunerError};
+pub use error::TunerError;
 pub use experiment::{
-    BatchSize, Budget, CheckedExperiment, Difference, EvaluatedExamples, Evaluation, Experiment,
-    Goal, Problem, RelativeScale, Repeats, Search, SearchSpace, Split, StopRule, Threshold,
-    Workload,
+    BatchSize, Budget, CheckedExperiment, Difference, EvaluatedExamples, Evaluation,
+    EvaluationSplit, Experiment, Goal, Problem, RelativeScale, Repeats, Search, SearchSpace,
+    StopRule, Threshold, Workload,
 };
 pub use grid::EvaluationGrid;
 pub use lane_counts::{LaneCounts, LanesReason};

@@ -12,9 +12,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TunerError;
-use crate::experiment::{Goal, Split, Workload};
+use crate::experiment::{EvaluationSplit, Goal, Workload};
 use crate::space::Space;
-use crate::store::{Store, TrialRecord};
+use crate::store::{Store, TrialRecord, TrialStatus};
 
 /// The measurements of one workload.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +54,19 @@ pub struct StudyFacts {
     pub n_trials: Option<u64>,
     /// Measured duration of one training step of one trial alone, in seconds.
     pub seconds_per_step: Option<f64>,
+}
+
+impl StudyFacts {
+    /// The trials that count, of trials by ascending id: the first complete ones, as many as asked for.
+    pub(crate) fn counted<'trials, T>(
+        &self,
+        trials: &'trials [T],
+        status: impl Fn(&T) -> TrialStatus,
+    ) -> impl Iterator<Item = &'trials T> {
+        let n_trials = self.n_trials.and_then(|n| usize::try_from(n).ok());
+        let is_complete = move |trial: &&T| status(*trial) == TrialStatus::Complete;
+        trials.iter().filter(is_complete).take(n_trials.unwrap_or(usize::MAX))
+    }
 }
 
 /// A trial and all that was measured on it.
@@ -251,7 +264,9 @@ impl Record {
     /// Whether each value of a metric is over all examples of its split, and so the best of them is one.
     #[must_use]
     pub fn has_whole_values(&self, metric: &str) -> bool {
-        let is_on_split = |own: &Goal| Split::of_metric(&own.metric) == Split::of_metric(metric);
+        let is_on_split = |own: &Goal| {
+            EvaluationSplit::of_metric(&own.metric) == EvaluationSplit::of_metric(metric)
+        };
         !self.decided_goal.as_ref().is_some_and(is_on_split)
     }
 

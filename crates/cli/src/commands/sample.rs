@@ -1,13 +1,13 @@
 //! `critbatch sample`: the points of a study, without training.
 
 use anyhow::Context;
-use critbatch_models::{EvaluationSplit, Measured, workload_facts};
+use critbatch_models::workload_facts;
 use critbatch_report::format;
 use critbatch_tuner::{CheckedExperiment, Experiment, Parameters, SamplerKind, StudySampler};
 use serde::Serialize;
 
 use super::run::read_experiment;
-use super::session::split;
+use super::session::measured;
 use crate::args::Sample;
 use crate::console;
 use crate::exit::{Exit, UsageError};
@@ -54,10 +54,7 @@ fn checked(arguments: &Sample) -> anyhow::Result<CheckedExperiment> {
     if let Some(seed) = arguments.seed {
         experiment.search.seed = seed;
     }
-    let evaluation = &experiment.evaluation;
-    let splits: Vec<EvaluationSplit> = evaluation.splits.iter().map(split).collect();
-    let gradient_noise_scale = evaluation.gradient_noise_scale;
-    let measured = Measured { splits: &splits, gradient_noise_scale };
+    let measured = measured(&experiment.evaluation);
     let workload = &experiment.workload;
     let names = [&workload.dataset, &workload.model, &workload.optimizer].map(String::as_str);
     let facts = workload_facts(names, measured).context(source_name)?;

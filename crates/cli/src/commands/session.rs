@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use critbatch_models::{Compute, DeviceChoice, EvaluationSplit, Measured, ModelError, Workload};
+use critbatch_models::{Compute, DeviceChoice, Measured, ModelError, Workload};
 use critbatch_report::format;
 use critbatch_tuner::{
     CHECKPOINTS_DIRECTORY_NAME, CheckedExperiment, Checkpoints, Evaluation, Event, GoalAnalysis,
-    Outcome, Plan, RunError, RunOptions, Split, Store,
+    Outcome, Plan, RunOptions, Store, TunerError,
 };
 
 use crate::args::{Asked, Device, Training};
@@ -50,9 +50,7 @@ pub(crate) fn load_workload(
     let (compute, why) = Compute::choose(choice(device))?;
     console::line(&format!("device: {}: {why}", compute.description()));
     console::line(&format!("data: {}, {location}", names.dataset));
-    let splits: Vec<EvaluationSplit> = evaluation.splits.iter().map(split).collect();
-    let gradient_noise_scale = evaluation.gradient_noise_scale;
-    let measured = Measured { splits: &splits, gradient_noise_scale };
+    let measured = measured(evaluation);
     let names = [&names.dataset, &names.model, &names.optimizer].map(String::as_str);
     Ok(Workload::load(names, measured, data_dir, compute)?)
 }
@@ -80,21 +78,18 @@ pub(crate) fn self_tested(
     }
 }
 
+/// What is measured on trials, as the models name it.
+pub(crate) fn measured(evaluation: &Evaluation) -> Measured<'_> {
+    let Evaluation { splits, gradient_noise_scale, .. } = evaluation;
+    Measured { splits, gradient_noise_scale: *gradient_noise_scale }
+}
+
 /// A device as the models name it.
 pub(crate) fn choice(device: Device) -> DeviceChoice {
     match device {
         Device::Auto => DeviceChoice::Auto,
         Device::Cpu => DeviceChoice::Cpu,
         Device::Wgpu => DeviceChoice::Wgpu,
-    }
-}
-
-/// A split as the models name it.
-pub(crate) fn split(split: &Split) -> EvaluationSplit {
-    match split {
-        Split::Train => EvaluationSplit::Train,
-        Split::Val => EvaluationSplit::Validation,
-        Split::Test => EvaluationSplit::Test,
     }
 }
 
@@ -150,7 +145,7 @@ pub(crate) fn run(session: Session<'_>) -> anyhow::Result<Exit> {
     if outcome.is_ok() {
         store.add_running_seconds(began.elapsed().as_secs_f64())?;
     }
-    if let Err(RunError::Trainer { .. }) = outcome {
+    if let Err(TunerError::Trainer { .. }) = outcome {
         let out = out.display();
         console::line(&format!("measurements are in {out}; the same command goes on from there"));
     }

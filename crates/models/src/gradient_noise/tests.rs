@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 
 use critbatch_data::{Dataset, ImageDataset, Preprocessing, Split};
 use critbatch_kernels::{Purpose, drawn_index, philox4x32};
-use critbatch_tuner::{GRADIENT_VARIANCE, LaneTrainer, SQUARED_GRADIENT_NORM, Trial};
+use critbatch_tuner::{
+    EvaluationSplit, GRADIENT_VARIANCE, LaneTrainer, SQUARED_GRADIENT_NORM, Trial,
+};
 use ndarray::{Array1, Array4};
 
 use super::*;
 use crate::trial_key;
-use crate::{Compute, EvaluationSplit, Layer, Measured, Model, Optimizer, Trainer, Workload};
+use crate::{Compute, Layer, Measured, Model, Optimizer, Trainer, Workload};
 
 const N_EXAMPLES: usize = 20;
 const N_PIXELS: usize = 4;
@@ -46,7 +48,7 @@ fn workload(layers: &[Layer], gradient_noise_scale: bool) -> Workload {
         test: None,
     });
     let model = Model::new("logistic", [layers, &[Layer::Logits]].concat());
-    let measured = Measured { splits: &[EvaluationSplit::Validation], gradient_noise_scale };
+    let measured = Measured { splits: &[EvaluationSplit::Val], gradient_noise_scale };
     Workload::new(&dataset, model, Optimizer::Sgd, measured, Compute::Cpu).unwrap()
 }
 

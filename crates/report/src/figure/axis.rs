@@ -95,13 +95,6 @@ impl Axis {
         self
     }
 
-    /// The same axis that does not go on beyond `[from, to]`.
-    #[must_use]
-    pub fn within(mut self, from: f64, to: f64) -> Axis {
-        (self.from, self.to) = (self.from.max(from), self.to.min(to));
-        self
-    }
-
     /// Where a number is: 0 at the beginning of the axis, 1 at its end, anything outside; `None`
     /// where the axis has no place for it.
     #[must_use]

@@ -94,7 +94,7 @@ impl Analysis {
             workload: record.workload.clone(),
             options: options.clone(),
             regions: main.map_or(vec![], |main| BudgetRegions::defaults(record, main)),
-            quality: Quality::of_questions(record, questions, options),
+            quality: Quality::of_questions(record, questions),
             label_smoothing: smoothing,
             noise_scales: main.and_then(|main| NoiseScales::of(record, main, options)),
             omissions: record.omissions.clone(),

@@ -17,9 +17,6 @@ pub struct AnalysisOptions {
     pub base_batch_size: Option<u64>,
     /// Numbers of ideal devices for which the time to result is projected.
     pub n_devices: Vec<u64>,
-    /// Budgets of the solution quality; `None` for those that
-    /// [`QualityBudget::defaults`](super::QualityBudget::defaults) chooses from the record.
-    pub quality_budgets: Option<Vec<super::QualityBudget>>,
 }
 
 impl Default for AnalysisOptions {
@@ -32,7 +29,6 @@ impl Default for AnalysisOptions {
             seed: 0,
             base_batch_size: None,
             n_devices: vec![1, 4, 16, 64],
-            quality_budgets: None,
         }
     }
 }

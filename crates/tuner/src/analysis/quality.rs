@@ -8,10 +8,8 @@ use std::cmp::Ordering;
 
 use serde::Serialize;
 
-use super::options::AnalysisOptions;
 use crate::experiment::{Goal, Threshold};
 use crate::record::{Question, Record, StudyRecord, TrialCurve};
-use crate::store::TrialStatus;
 
 /// Budgets of each kind that are chosen from a record.
 const N_DEFAULT_BUDGETS: u32 = 4;
@@ -128,13 +126,8 @@ impl Quality {
 
     /// Best values of each metric that questions are about, in their order, none twice;
     /// nothing where evaluations ended early: means over few examples have too lucky a minimum.
-    pub(super) fn of_questions(
-        record: &Record,
-        questions: &[Question],
-        options: &AnalysisOptions,
-    ) -> Vec<Quality> {
-        let chosen = options.quality_budgets.clone();
-        let budgets = chosen.unwrap_or_else(|| QualityBudget::defaults(record));
+    pub(super) fn of_questions(record: &Record, questions: &[Question]) -> Vec<Quality> {
+        let budgets = QualityBudget::defaults(record);
         let mut qualities: Vec<Quality> = Vec::new();
         let has_best = |question: &&Question| record.has_whole_values(&question.goal.metric);
         for question in questions.iter().filter(has_best) {
@@ -153,9 +146,7 @@ impl Quality {
 impl StudyRecord {
     /// The trials that count: the first complete ones by id, as many as asked for, in that order.
     pub fn counted(&self) -> impl Iterator<Item = &TrialCurve> {
-        let n_trials = self.facts.n_trials.and_then(|n| usize::try_from(n).ok());
-        let is_complete = |trial: &&TrialCurve| trial.trial.status == TrialStatus::Complete;
-        self.trials.iter().filter(is_complete).take(n_trials.unwrap_or(usize::MAX))
+        self.facts.counted(&self.trials, |trial| trial.trial.status)
     }
 }
 
@@ -199,6 +190,7 @@ pub(super) fn best_row<'record>(
 mod tests {
     use super::*;
     use crate::analysis::testing::{record, trial_curve};
+    use crate::store::TrialStatus;
 
     fn goal(threshold: Threshold) -> Goal {
         Goal { metric: "val/error".to_owned(), threshold }
@@ -288,8 +280,7 @@ mod tests {
             question("val/error", Threshold::Below(0.2)),
             question("test/error", Threshold::Below(0.2)),
         ];
-        let options = AnalysisOptions::default();
-        let qualities = Quality::of_questions(&two_studies(), &questions, &options);
+        let qualities = Quality::of_questions(&two_studies(), &questions);
         let metrics: Vec<&str> = qualities.iter().map(|quality| quality.metric.as_str()).collect();
         assert_eq!(metrics, ["val/error", "test/error"]);
         assert!(qualities[1].curves.iter().all(|curve| curve.points.is_empty()));

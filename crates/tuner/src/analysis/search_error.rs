@@ -36,16 +36,18 @@
 //! # Intervals
 //!
 //! An interval of steps also has the error of a itself, which is known from m spacings only: percentiles are
-//! those of draws with T in place of E, exactly. It is E in units of an estimated a, with a heavier tail:
+//! those of draws with T in place of E, exactly. T is E in units of an estimated a, with a heavier tail:
 //!
 //! ```text
 //! P(draw <= s) = sum over k of P(K = k) P(T >= centre - (log s - log s_k) n / a),
 //! P(T > t) = (1 + t / m)^-m,    centre = 1 - 1 / (e - 1)
 //! ```
 //!
+//! The goal counts as not reached in draws of a trial that did not reach it. The lower end lies no higher
+//! than just after the measurement before the result: between the two, nobody looked.
+//!
 //! Curves are drawn with E: errors of a mostly cancel over the batch sizes of a curve, and intervals of
-//! [regimes](super::regimes) hold the truth as often as they should without that tail. And the goal counts as not reached in draws of a trial that did not reach it. The lower end lies
-//! no higher than just after the measurement before the result: between the two, nobody looked.
+//! [regimes](super::regimes) hold the truth as often as they should without that tail.
 //!
 //! Of simulated searches of 30 trials, 95 % intervals hold the expected minimum in 86 to 99 of 100 where the
 //! optimum is quadratic in one to four metaparameters, steps are measured on a grid of 5 %, and seeds scatter

@@ -80,9 +80,7 @@ pub fn effective_learning_rate(parameters: &Parameters) -> Option<f64> {
 impl StudyOutcomes {
     /// The trials that count: the first complete ones by id, as many as asked for, in that order.
     pub fn counted(&self) -> impl Iterator<Item = &TrialOutcome> {
-        let n_trials = self.facts.n_trials.and_then(|n| usize::try_from(n).ok());
-        let is_complete = |outcome: &&TrialOutcome| outcome.trial.status == TrialStatus::Complete;
-        self.trials.iter().filter(is_complete).take(n_trials.unwrap_or(usize::MAX))
+        self.facts.counted(&self.trials, |outcome| outcome.trial.status)
     }
 
     /// The trial that got beyond the goal first; `None` where none that counts did.

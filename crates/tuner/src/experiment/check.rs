@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::document::{Located, Result};
-use super::{CheckedExperiment, Experiment, Goal, Problem, Split, Threshold, budget, space};
+use super::{
+    CheckedExperiment, EvaluationSplit, Experiment, Goal, Problem, Threshold, budget, space,
+};
 use crate::trainer::{GRADIENT_NOISE_METRICS, WorkloadFacts, is_gradient_noise};
 
 pub(super) fn experiment(
@@ -62,8 +64,8 @@ fn metrics(experiment: &Experiment, facts: &WorkloadFacts) -> Result<()> {
     }
     let splits = &experiment.evaluation.splits;
     let on_splits: Vec<&String> = facts.metrics.iter().filter(|m| !is_gradient_noise(m)).collect();
-    for (name, split) in Split::NAMES.iter().filter(|(_, split)| splits.contains(split)) {
-        if !on_splits.iter().any(|metric| Split::of_metric(metric) == Some(*split)) {
+    for (name, split) in EvaluationSplit::NAMES.iter().filter(|(_, split)| splits.contains(split)) {
+        if !on_splits.iter().any(|metric| EvaluationSplit::of_metric(metric) == Some(*split)) {
             let expected = "splits on which the workload has metrics";
             return Err(refused(experiment, "evaluation.splits", format!("'{name}'"), expected));
         }
@@ -72,7 +74,8 @@ fn metrics(experiment: &Experiment, facts: &WorkloadFacts) -> Result<()> {
     if on_splits.contains(&metric) {
         return Ok(());
     }
-    let is_goal = |metric: &&String| Split::of_metric(metric) != Some(Split::Test);
+    let is_goal =
+        |metric: &&String| EvaluationSplit::of_metric(metric) != Some(EvaluationSplit::Test);
     let accepted = on_splits.into_iter().filter(is_goal);
     let accepted: Vec<&str> = accepted.map(String::as_str).collect();
     let expected = format!("one of {}", accepted.join(", "));

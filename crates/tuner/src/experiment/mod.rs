@@ -165,7 +165,7 @@ pub struct Evaluation {
     /// Spacing of the [`EvaluationGrid`](crate::EvaluationGrid), in (0, 1].
     pub relative_spacing: f64,
     /// Splits to measure on.
-    pub splits: Vec<Split>,
+    pub splits: Vec<EvaluationSplit>,
     /// How many of the examples of the goal's split are measured on.
     #[serde(default)]
     pub examples: EvaluatedExamples,
@@ -189,11 +189,12 @@ pub enum EvaluatedExamples {
     UntilDecided,
 }
 
-/// A part of the data set; the first half of a metric's name.
+/// A part of the data set that trials are measured on; the first half of a metric's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Split {
-    /// What is trained on.
+pub enum EvaluationSplit {
+    /// As many of the examples that are trained on as there are validation examples, always the same, without
+    /// dropout.
     Train,
     /// Held out for the goal.
     Val,
@@ -201,16 +202,30 @@ pub enum Split {
     Test,
 }
 
-impl Split {
+impl EvaluationSplit {
     /// All splits with their names.
-    pub(crate) const NAMES: [(&'static str, Split); 3] =
-        [("train", Split::Train), ("val", Split::Val), ("test", Split::Test)];
+    pub(crate) const NAMES: [(&'static str, EvaluationSplit); 3] = {
+        let [train, val, test] =
+            [EvaluationSplit::Train, EvaluationSplit::Val, EvaluationSplit::Test];
+        [(train.name(), train), (val.name(), val), (test.name(), test)]
+    };
+
+    /// Its name in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            EvaluationSplit::Train => "train",
+            EvaluationSplit::Val => "val",
+            EvaluationSplit::Test => "test",
+        }
+    }
 
     /// The split of a metric named `split/name`.
     #[must_use]
-    pub fn of_metric(metric: &str) -> Option<Split> {
+    pub fn of_metric(metric: &str) -> Option<EvaluationSplit> {
         let (split, name) = metric.split_once('/')?;
-        let found = Split::NAMES.iter().find(|(known, _)| *known == split && !name.is_empty());
+        let found =
+            EvaluationSplit::NAMES.iter().find(|(known, _)| *known == split && !name.is_empty());
         found.map(|(_, split)| *split)
     }
 }

@@ -2,8 +2,8 @@
 
 use super::document::{self, Node, Result, Section, Source, Value};
 use super::{
-    BatchSize, EvaluatedExamples, Evaluation, Experiment, Goal, LARGEST_COUNT, Repeats, Search,
-    SearchSpace, Split, StopRule, Threshold, Workload, budget, space,
+    BatchSize, EvaluatedExamples, Evaluation, EvaluationSplit, Experiment, Goal, LARGEST_COUNT,
+    Repeats, Search, SearchSpace, StopRule, Threshold, Workload, budget, space,
 };
 use crate::sampler::SamplerKind;
 use crate::trainer::is_gradient_noise;
@@ -42,15 +42,15 @@ fn workload(mut section: Section) -> Result<Workload> {
     Ok(Workload { dataset: name("dataset")?, model: name("model")?, optimizer: name("optimizer")? })
 }
 
-fn goal(mut section: Section, splits: &[Split]) -> Result<Goal> {
+fn goal(mut section: Section, splits: &[EvaluationSplit]) -> Result<Goal> {
     section.accept(&["metric", "below", "above"])?;
     let metric = section.required("metric", "a name such as 'val/classification_error'")?;
     if is_gradient_noise(metric.text()?) {
         return Err(metric.refused("a metric of progress; the gradient noise is only reported"));
     }
-    match Split::of_metric(metric.text()?) {
+    match EvaluationSplit::of_metric(metric.text()?) {
         None => return Err(metric.refused("a name such as 'val/classification_error'")),
-        Some(Split::Test) => {
+        Some(EvaluationSplit::Test) => {
             return Err(metric.refused("a metric on val or train; test is only reported"));
         }
         Some(split) if !splits.contains(&split) => {
@@ -153,10 +153,13 @@ fn evaluation(mut section: Section) -> Result<(Evaluation, Option<Node>)> {
     if !(1e-6..=1.0).contains(&relative_spacing) {
         return Err(spacing.refused("a number from 1e-6 to 1, such as 0.05"));
     }
-    let mut splits = vec![Split::Val];
+    let mut splits = vec![EvaluationSplit::Val];
     if let Some(node) = section.optional("splits") {
-        splits =
-            node.items()?.iter().map(|item| item.choice(&Split::NAMES)).collect::<Result<_>>()?;
+        splits = node
+            .items()?
+            .iter()
+            .map(|item| item.choice(&EvaluationSplit::NAMES))
+            .collect::<Result<_>>()?;
         splits.sort_unstable();
         if splits.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(node.refused("each split once"));

@@ -88,7 +88,7 @@ fn a_whole_file_is_understood() {
     assert_eq!(experiment.budget_steps, budgets.into());
     assert_eq!((experiment.search.n_trials, experiment.search.max_trials), (16, 160));
     assert_eq!((experiment.search.seed, experiment.stop), (0, StopRule::Goal));
-    assert_eq!(experiment.evaluation.splits, [Split::Val]);
+    assert_eq!(experiment.evaluation.splits, [EvaluationSplit::Val]);
     let scales = &experiment.spaces[&32].scales;
     assert_eq!(scales["learning_rate"], Scale::Log(1e-4, 10.0));
     assert_eq!(scales["momentum"], Scale::ReverseLog(0.9, 0.999));
@@ -113,7 +113,7 @@ fn alternatives_are_understood() {
     let per_size = with_line(19, r#"steps = { "2" = 40, "8" = 30, "32" = 20, "full" = 10 }"#);
     assert_eq!(checked(&per_size).budget_steps, [(2, 40), (8, 30), (32, 20), (5000, 10)].into());
     let splits = checked(&format!("{TEXT}splits = [\"test\", \"val\"]")).evaluation.splits;
-    assert_eq!(splits, [Split::Val, Split::Test]);
+    assert_eq!(splits, [EvaluationSplit::Val, EvaluationSplit::Test]);
     let spaces = checked(&with_line(17, "warm_up = { integer = [0, 9] }")).spaces;
     assert_eq!(spaces[&8].scales["warm_up"], Scale::Integer(0, 9));
     let spaces = checked(&with_line(16, "momentum = { linear = [0, 0.5] }")).spaces;
@@ -278,7 +278,10 @@ fn gradient_noise_is_measured_where_asked_for_whatever_the_splits() {
     facts.metrics.extend(crate::GRADIENT_NOISE_METRICS.map(str::to_owned));
     let text = with_line(21, "relative_spacing = 0.05\ngradient_noise_scale = true");
     let evaluation = check(&text, &facts).unwrap().evaluation;
-    assert_eq!((evaluation.gradient_noise_scale, evaluation.splits), (true, vec![Split::Val]));
+    assert_eq!(
+        (evaluation.gradient_noise_scale, evaluation.splits),
+        (true, vec![EvaluationSplit::Val])
+    );
     // They do not stand in for metrics on the split, nor for a goal.
     let message = |text: &str| check(text, &facts).unwrap_err().to_string();
     let refused = message(&format!("{text}\nsplits = ['train', 'val']"));

@@ -9,7 +9,7 @@ use super::round::{RoundLength, steps_to_stop};
 use super::running::Running;
 use super::study::Study;
 use super::tally::Standing;
-use crate::error::RunError;
+use crate::error::TunerError;
 use crate::grid::EvaluationGrid;
 use crate::store::{Durability, TrialName, TrialRecord, TrialStatus};
 use crate::trainer::{GRADIENT_NOISE_METRICS, LaneTrainer, Metrics, TrainerError};
@@ -38,10 +38,10 @@ impl<'run> RunningStudy<'run> {
         trainer: Box<dyn LaneTrainer + 'run>,
         most_lanes: usize,
         options: &'run RunOptions,
-    ) -> Result<RunningStudy<'run>, RunError> {
+    ) -> Result<RunningStudy<'run>, TunerError> {
         let lanes = trainer.lanes();
         if !(1..=most_lanes).contains(&lanes) {
-            return Err(RunError::TrainerContract {
+            return Err(TunerError::TrainerContract {
                 batch_size: study.batch_size,
                 found: format!("{lanes} lanes"),
                 expected: format!("1 to {most_lanes}"),
@@ -67,7 +67,7 @@ impl<'run> RunningStudy<'run> {
     }
 
     /// Fills the lanes, trains each up to its next measurement at most, and measures those there.
-    pub(super) fn round(&mut self, observer: &mut dyn Observer) -> Result<(), RunError> {
+    pub(super) fn round(&mut self, observer: &mut dyn Observer) -> Result<(), TunerError> {
         self.fill_lanes(observer)?;
         let cap = self.round_length.most_steps();
         let steps_of = |running: &Running| (running.next_point - running.step).min(cap);
@@ -96,7 +96,7 @@ impl<'run> RunningStudy<'run> {
     pub(super) fn write_checkpoints(
         &mut self,
         observer: &mut dyn Observer,
-    ) -> Result<(), RunError> {
+    ) -> Result<(), TunerError> {
         let began = Instant::now();
         for lane in 0..self.lanes.len() {
             let (Some(running), Some(files)) = (&self.lanes[lane], &self.checkpoints) else {
@@ -116,7 +116,7 @@ impl<'run> RunningStudy<'run> {
 
     /// Starts trials in free lanes and measures them before training, which may end them. Half-run ones
     /// go on.
-    fn fill_lanes(&mut self, observer: &mut dyn Observer) -> Result<(), RunError> {
+    fn fill_lanes(&mut self, observer: &mut dyn Observer) -> Result<(), TunerError> {
         loop {
             let mut fresh = Vec::new();
             for lane in 0..self.lanes.len() {
@@ -157,7 +157,7 @@ impl<'run> RunningStudy<'run> {
         resumed.is_ok()
     }
 
-    fn advance(&mut self, steps: &[u64], observer: &mut dyn Observer) -> Result<(), RunError> {
+    fn advance(&mut self, steps: &[u64], observer: &mut dyn Observer) -> Result<(), TunerError> {
         let began = Instant::now();
         let diverged_at = self.trainer.advance(steps).map_err(self.failure("train"))?;
         self.round_length.took(steps.iter().copied().max().unwrap_or(0), began.elapsed());
@@ -168,7 +168,7 @@ impl<'run> RunningStudy<'run> {
             running.step += steps[lane];
             match diverged_at[lane] {
                 Some(step) if step > running.step => {
-                    return Err(RunError::TrainerContract {
+                    return Err(TunerError::TrainerContract {
                         batch_size: self.study.batch_size,
                         found: format!("a divergence at step {step}"),
                         expected: format!("at most {}, the steps trained", running.step),
@@ -192,7 +192,7 @@ impl<'run> RunningStudy<'run> {
         due: &[usize],
         diverged: &[End],
         observer: &mut dyn Observer,
-    ) -> Result<(), RunError> {
+    ) -> Result<(), TunerError> {
         let measurements = match due {
             [] => Vec::new(),
             due => self.metrics(due)?,
@@ -216,7 +216,7 @@ impl<'run> RunningStudy<'run> {
     }
 
     /// The metrics of lanes: an evaluation of each and, where it is due, the gradient noise.
-    fn metrics(&mut self, due: &[usize]) -> Result<Vec<Metrics>, RunError> {
+    fn metrics(&mut self, due: &[usize]) -> Result<Vec<Metrics>, TunerError> {
         let experiment = self.study.experiment;
         let evaluations = self.trainer.evaluate(due, experiment.decided_goal());
         let mut metrics = evaluations.map_err(self.failure("evaluate"))?;
@@ -270,7 +270,7 @@ impl<'run> RunningStudy<'run> {
     }
 
     /// Puts a round's measurements, ends and changes of status on disk.
-    fn write(&mut self, due: &[usize], ended: &[End], forgiven: &[u64]) -> Result<(), RunError> {
+    fn write(&mut self, due: &[usize], ended: &[End], forgiven: &[u64]) -> Result<(), TunerError> {
         let lanes = &self.lanes;
         let running = |lane: usize| lanes[lane].as_ref().expect("only lanes with a trial are due");
         let durability = match ended.is_empty() && forgiven.is_empty() {
@@ -316,12 +316,12 @@ impl<'run> RunningStudy<'run> {
         self.lanes.iter().flatten().count() as u64
     }
 
-    fn failure(&self, action: &'static str) -> impl FnOnce(TrainerError) -> RunError + use<> {
+    fn failure(&self, action: &'static str) -> impl FnOnce(TrainerError) -> TunerError + use<> {
         let batch_size = self.study.batch_size;
-        move |source| RunError::Trainer { action, batch_size, source }
+        move |source| TunerError::Trainer { action, batch_size, source }
     }
 
-    fn expect_count(&self, what: &str, found: usize, expected: usize) -> Result<(), RunError> {
+    fn expect_count(&self, what: &str, found: usize, expected: usize) -> Result<(), TunerError> {
         if found == expected {
             return Ok(());
         }
@@ -335,7 +335,7 @@ impl<'run> RunningStudy<'run> {
         n_expected: usize,
         found: &[Metrics],
         expected: &[&str],
-    ) -> Result<(), RunError> {
+    ) -> Result<(), TunerError> {
         self.expect_count(what, found.len(), n_expected)?;
         for metrics in found {
             if let Some(missing) = expected.iter().find(|name| !metrics.contains_key(**name)) {
@@ -350,8 +350,8 @@ impl<'run> RunningStudy<'run> {
         Ok(())
     }
 
-    fn broken_contract(&self, found: String, expected: String) -> RunError {
-        RunError::TrainerContract { batch_size: self.study.batch_size, found, expected }
+    fn broken_contract(&self, found: String, expected: String) -> TunerError {
+        TunerError::TrainerContract { batch_size: self.study.batch_size, found, expected }
     }
 }
 

@@ -34,7 +34,7 @@ pub use stopped_early::StoppedEarly;
 pub use study::has_ended;
 
 use crate::analysis::StudySummary;
-use crate::error::RunError;
+use crate::error::TunerError;
 use crate::experiment::CheckedExperiment;
 use crate::store::Store;
 use crate::trainer::TrainerFactory;
@@ -87,17 +87,15 @@ pub fn run(
     options: &RunOptions,
     observer: &mut dyn Observer,
     stop: &AtomicBool,
-) -> Result<Outcome, RunError> {
+) -> Result<Outcome, TunerError> {
     let mut short_studies = Vec::new();
     for &batch_size in experiment.budget_steps.keys() {
         let mut study = Study::open(experiment, batch_size, store)?;
         let lanes = study.lanes(options, factory)?;
         study.announce(lanes, observer);
         if study.can_launch() {
-            let trainer = factory.build(batch_size, lanes).map_err(|source| RunError::Trainer {
-                action: "build the trainer",
-                batch_size,
-                source,
+            let trainer = factory.build(batch_size, lanes).map_err(|source| {
+                TunerError::Trainer { action: "build the trainer", batch_size, source }
             })?;
             let mut running = RunningStudy::new(study, trainer, lanes, options)?;
             if running.n_lanes() < lanes {

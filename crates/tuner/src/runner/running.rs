@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::RunError;
+use crate::error::TunerError;
 use crate::experiment::{CheckedExperiment, StopRule};
 use crate::grid::EvaluationGrid;
 use crate::store::{TrialName, TrialStatus};
@@ -105,7 +105,7 @@ impl Running {
     }
 
     /// A measurement of an interrupted run must come out again, bit for bit.
-    pub(super) fn expect_same_as_stored(&mut self, metrics: &Metrics) -> Result<(), RunError> {
+    pub(super) fn expect_same_as_stored(&mut self, metrics: &Metrics) -> Result<(), TunerError> {
         let Some(stored) = self.stored.remove(&self.step) else { return Ok(()) };
         let is_same = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan());
         let same = stored.len() == metrics.len()
@@ -117,7 +117,7 @@ impl Running {
     }
 
     /// A trial that ended by itself must have come past all that an interrupted run measured on it.
-    pub(super) fn expect_all_stored_seen(&self) -> Result<(), RunError> {
+    pub(super) fn expect_all_stored_seen(&self) -> Result<(), TunerError> {
         match self.stored.first_key_value() {
             None => Ok(()),
             Some((step, stored)) => {
@@ -126,8 +126,8 @@ impl Running {
         }
     }
 
-    fn not_reproducible(&self, step: u64, stored: String, measured: String) -> RunError {
+    fn not_reproducible(&self, step: u64, stored: String, measured: String) -> TunerError {
         let TrialName { batch_size, trial_id, .. } = self.name;
-        RunError::NotReproducible { batch_size, trial_id, step, stored, measured }
+        TunerError::NotReproducible { batch_size, trial_id, step, stored, measured }
     }
 }

@@ -6,7 +6,7 @@ use super::RunOptions;
 use super::box_sampler::BoxSampler;
 use super::observer::{Event, Observer, Progress};
 use super::tally::{Standing, Tally};
-use crate::error::{RunError, TunerError};
+use crate::error::TunerError;
 use crate::experiment::{CheckedExperiment, StopRule};
 use crate::hash::hash;
 use crate::lane_counts::LaneCounts;
@@ -33,7 +33,7 @@ impl<'run> Study<'run> {
         experiment: &'run CheckedExperiment,
         batch_size: u64,
         store: &'run mut Store,
-    ) -> Result<Study<'run>, RunError> {
+    ) -> Result<Study<'run>, TunerError> {
         let boxes = store.boxes(batch_size)?;
         let mut tally = tally(experiment, batch_size, store)?;
         forgive(&mut tally, batch_size, store)?;
@@ -57,7 +57,7 @@ impl<'run> Study<'run> {
         &self,
         options: &RunOptions,
         factory: &dyn TrainerFactory,
-    ) -> Result<usize, RunError> {
+    ) -> Result<usize, TunerError> {
         let n_left = self.n_trials.saturating_sub(self.tally.n_complete());
         let n_left = n_left.max(self.n_repeats().saturating_sub(self.n_repeats_done()));
         let counts = LaneCounts::new(options.lanes, factory, self.batch_size, n_left);

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use critbatch_tuner::{
     CheckedExperiment, Event, Experiment, ExperimentSummary, GRADIENT_NOISE_METRICS, Goal,
-    LaneTrainer, Metrics, NoisyQuadratic, Outcome, Provenance, Record, RunError, RunOptions, Store,
+    LaneTrainer, Metrics, NoisyQuadratic, Outcome, Provenance, Record, RunOptions, Store,
     StudyRecord, TrainerError, TrainerFactory, Trial, TrialCurve, TrialName, TrialRecord,
     TunerError, WorkloadFacts, run,
 };
@@ -84,7 +84,7 @@ pub(crate) fn go_on(
     factory: &mut dyn TrainerFactory,
     options: &RunOptions,
     mut observer: impl FnMut(&Event<'_>, &AtomicBool),
-) -> Result<Outcome, RunError> {
+) -> Result<Outcome, TunerError> {
     let mut store = open(directory, experiment)?;
     let stop = AtomicBool::new(false);
     let mut observer = |event: &Event<'_>| observer(event, &stop);
