@@ -46,6 +46,19 @@ pub(crate) fn fuse(graph: &Graph, targets: &[Node]) -> Vec<Fused> {
     dispatches.into_iter().flatten().collect()
 }
 
+/// Has convolutions know that no gradient follows, where none does.
+pub(crate) fn without_backward(dispatches: &mut [Fused]) {
+    let is_gradient = |op: &Op| matches!(op, Op::Conv2dGradInput(_) | Op::Conv2dGradFilter(_));
+    if dispatches.iter().any(|dispatch| is_gradient(&dispatch.op)) {
+        return;
+    }
+    for dispatch in dispatches {
+        if let Op::Conv2d(conv2d) = &mut dispatch.op {
+            conv2d.has_backward = false;
+        }
+    }
+}
+
 /// The operand that an epilogue goes on with.
 fn continued(op: &Op, inputs: &[Node]) -> Option<Node> {
     let index = usize::from(matches!(op, Op::ReluGrad { .. }));

@@ -220,6 +220,9 @@ impl Plan {
             Ending::Evaluate { values, .. } => targets.extend(values),
         }
         let mut fused = fuse::fuse(graph, &targets);
+        if matches!(ending, Ending::Evaluate { .. }) {
+            fuse::without_backward(&mut fused);
+        }
         let advance = |training| Op::Advance(Advance::new(&fused, training));
         let mut stored = vec![];
         let (records, tail) = match ending {

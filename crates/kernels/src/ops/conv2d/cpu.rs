@@ -6,7 +6,7 @@
 
 use super::direct;
 use super::frame::Frame;
-use super::winograd::Winograd;
+use super::winograd::{Pass, Winograd};
 use super::{Conv2d, Epilogue};
 use crate::cpu::product::{Source, packed_len, transpose};
 use crate::cpu::simd::vectorised;
@@ -32,7 +32,7 @@ pub(super) struct Correlation {
 impl Conv2d {
     pub(crate) fn cpu<T: Real>(self, context: &CpuContext<'_, T>, inputs: &[&[T]], y: &mut [T]) {
         let epilogue = (self.epilogue, inputs.get(2).copied());
-        self.forward().run(context, [inputs[0], inputs[1]], y, epilogue);
+        self.forward().run(context, self.pass(), [inputs[0], inputs[1]], y, epilogue);
     }
 
     pub(crate) fn grad_input_cpu<T: Real>(
@@ -45,7 +45,7 @@ impl Conv2d {
         self.turn(inputs[1], &mut turned);
         let epilogue = (Epilogue::default(), None);
         let operands = [inputs[0], &turned];
-        self.backward_to_input().run(context, operands, grad_x, epilogue);
+        self.backward_to_input().run(context, Pass::Backward, operands, grad_x, epilogue);
         context.scratch.give(turned);
     }
 
@@ -64,7 +64,7 @@ impl Conv2d {
                 &grad_y[images.start * out_len..images.end * out_len],
             )
         };
-        match Winograd::of(self.forward()) {
+        match Winograd::of(self.forward(), Pass::Backward) {
             Some(winograd) => {
                 let mut sum = context.scratch.take(winograd.spectrum_len());
                 self.in_parts(context, &mut sum, |part, images_per_part, sum| {
@@ -83,12 +83,12 @@ impl Conv2d {
 
     /// What [`Conv2d::cpu`] takes.
     pub(crate) fn scratch<T: Real>(self) -> ScratchLens {
-        self.forward().scratch::<T>(self.batch)
+        self.forward().scratch::<T>(self.pass(), self.batch)
     }
 
     /// What [`Conv2d::grad_input_cpu`] takes.
     pub(crate) fn grad_input_scratch<T: Real>(self) -> ScratchLens {
-        let mut lens = self.backward_to_input().scratch::<T>(self.batch);
+        let mut lens = self.backward_to_input().scratch::<T>(Pass::Backward, self.batch);
         lens.of_op.push(self.filter_len());
         lens
     }
@@ -98,7 +98,7 @@ impl Conv2d {
         let (images_per_part, n_parts) = self.parts();
         let parts = |len| (n_parts > 1).then_some(n_parts * len);
         let forward = self.forward();
-        match Winograd::of(forward) {
+        match Winograd::of(forward, Pass::Backward) {
             Some(winograd) => {
                 let sum = winograd.spectrum_len();
                 let of_op =
@@ -112,6 +112,11 @@ impl Conv2d {
                 of_piece: direct::sum_scratch::<T>(&forward),
             },
         }
+    }
+
+    /// What the forward convolution is for.
+    fn pass(self) -> Pass {
+        if self.has_backward { Pass::Forward } else { Pass::Evaluation }
     }
 
     fn filter_len(self) -> usize {
@@ -212,6 +217,7 @@ impl Correlation {
     fn run<T: Real>(
         &self,
         context: &CpuContext<'_, T>,
+        pass: Pass,
         [x, filter]: [&[T]; 2],
         y: &mut [T],
         (epilogue, bias): (Epilogue, Option<&[T]>),
@@ -227,7 +233,7 @@ impl Correlation {
                 epilogue.apply(bias, y);
             });
         };
-        if let Some(winograd) = Winograd::of(*self) {
+        if let Some(winograd) = Winograd::of(*self, pass) {
             let filter = winograd.transform_filter(context, filter);
             in_groups(winograd.group(), &|x, y| winograd.correlate(context, x, &filter, y));
             filter.give(context.scratch);
@@ -241,8 +247,8 @@ impl Correlation {
     }
 
     /// What [`Correlation::run`] takes.
-    fn scratch<T: Real>(&self, n_images: usize) -> ScratchLens {
-        match Winograd::of(*self) {
+    fn scratch<T: Real>(&self, pass: Pass, n_images: usize) -> ScratchLens {
+        match Winograd::of(*self, pass) {
             Some(winograd) => ScratchLens {
                 of_op: winograd.filter_scratch::<T>(),
                 of_piece: winograd.correlate_scratch(n_images),

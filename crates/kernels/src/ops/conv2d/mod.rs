@@ -26,6 +26,8 @@ pub(crate) struct Conv2d {
     pub(crate) in_channels: usize,
     pub(crate) out_channels: usize,
     pub(crate) epilogue: Epilogue,
+    /// Whether gradients may follow, for which small sums must not have their neighbours' rounding errors.
+    pub(crate) has_backward: bool,
 }
 
 impl Graph {
@@ -43,8 +45,9 @@ impl Graph {
     /// # Numerics
     /// Natively, filters of 3 x 3 and 5 x 5 with stride 1 over whole vectors of channels go through
     /// Winograd's transforms, with some three to seven times the rounding error of the plain sum in the
-    /// mean; all others, and all on a GPU, are plain sums. A window of zeros gives exactly 0 either way. The order of all
-    /// sums is decided by the shape alone.
+    /// mean; all others, and all on a GPU, are plain sums. A window of zeros gives exactly 0 either
+    /// way. The order of all sums is decided by the shape alone, and by whether the plan is one of
+    /// evaluation, which has larger tiles.
     ///
     /// # Errors
     /// If shapes do not fit or the stride is 0.
@@ -71,7 +74,7 @@ impl Graph {
         let size = [in_height, in_width];
         let window = Window::new("conv2d", size, [height, width], stride, padding)?;
         let epilogue = Epilogue::default();
-        let op = Conv2d { batch, window, in_channels, out_channels, epilogue };
+        let op = Conv2d { batch, window, in_channels, out_channels, epilogue, has_backward: true };
         let shape = [batch, window.out_height, window.out_width, out_channels];
         Ok(self.push(Op::Conv2d(op), &[x, filter], shape.into()))
     }

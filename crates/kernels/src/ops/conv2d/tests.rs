@@ -52,6 +52,32 @@ fn gradients_of_several_parts() {
     .unwrap();
 }
 
+/// Plans of evaluation have other tiles than those of training: what they record, of all outputs.
+#[test]
+fn evaluations_give_what_training_gives() {
+    for (x_shape, filter_shape, stride) in CASES.into_iter().filter(|(x, ..)| x[3] >= 16) {
+        let mut graph = Graph::new();
+        let x = graph.parameter("x", &x_shape, Initialiser::Zeros).unwrap();
+        let filter = graph.parameter("filter", &filter_shape, Initialiser::Zeros).unwrap();
+        let y = graph.conv2d(x, filter, stride, Padding::Same).unwrap();
+        let plans =
+            [Plan::forward(&graph, &[y]).unwrap(), Plan::evaluation(&graph, &[y], 1).unwrap()];
+        let program = Program::new(plans.into(), vec![]).unwrap();
+        let values: Vec<f64> = random_values(15, program.n_parameters());
+        let mut executor = CpuExecutor::<f64>::new(&program, 1).unwrap();
+        executor.poison().unwrap();
+        executor.load(0, &Snapshot::fresh(LaneState::default(), values)).unwrap();
+        executor.run(0, &[1]).unwrap();
+        executor.run(1, &[1]).unwrap();
+        let training = executor.read(0, 0, y).unwrap();
+        let recorded = executor.records(1).unwrap()[0][0].clone();
+        for (trained, evaluated) in training.iter().zip(&recorded) {
+            assert!((trained - evaluated).abs() < 1e-11 * (1.0 + trained.abs()), "{x_shape:?}");
+        }
+        assert_eq!(training.len(), recorded.len());
+    }
+}
+
 #[test]
 fn equals_the_definition() {
     for (x_shape, filter_shape, stride) in CASES {

@@ -7,7 +7,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::cpu::Correlation;
-use super::transforms::{self, OUTPUTS};
+use super::transforms;
 use super::winograd::Winograd;
 use crate::cpu::simd::lanes;
 use crate::real::Real;
@@ -57,15 +57,15 @@ impl<T: Real, const N: usize> WithSimd for Inputs<'_, T, N> {
     }
 }
 
-/// Transforms one image's products back, fewer outputs of a tile at the edge.
-pub(super) struct Outputs<'a, T, const N: usize> {
+/// Transforms one image's products back, `M x M` outputs a tile, fewer at the edge.
+pub(super) struct Outputs<'a, T, const N: usize, const M: usize> {
     pub(super) of: &'a Winograd,
     pub(super) products: &'a [T],
     pub(super) first_tile: usize,
     pub(super) y: &'a mut [T],
 }
 
-impl<T: Real, const N: usize> WithSimd for Outputs<'_, T, N> {
+impl<T: Real, const N: usize, const M: usize> WithSimd for Outputs<'_, T, N, M> {
     type Output = ();
 
     #[inline(always)]
@@ -73,7 +73,7 @@ impl<T: Real, const N: usize> WithSimd for Outputs<'_, T, N> {
         let Correlation { out: [height, width], out_channels: channels, .. } = self.of.correlation;
         let n_tiles = self.products.len() / (N * N) / channels;
         let zero = T::splat(simd, T::zero());
-        let mut rows = [[zero; OUTPUTS]; N];
+        let mut rows = [[zero; M]; N];
         for (tile, [row, column]) in self.of.corners() {
             for first in (0..channels).step_by(lanes::<S, T>()) {
                 for i in 0..N {
@@ -82,15 +82,15 @@ impl<T: Real, const N: usize> WithSimd for Outputs<'_, T, N> {
                         let place = (i * N + j) * n_tiles + self.first_tile + tile;
                         row[j] = vector::<S, T>(self.products, place * channels + first);
                     }
-                    rows[i] = transforms::output::<S, T, N>(simd, row);
+                    rows[i] = transforms::output::<S, T, N, M>(simd, row);
                 }
-                for j in 0..OUTPUTS.min(width - column) {
+                for j in 0..M.min(width - column) {
                     let mut sums = [zero; N];
                     for i in 0..N {
                         sums[i] = rows[i][j];
                     }
-                    let values = transforms::output::<S, T, N>(simd, sums);
-                    for i in 0..OUTPUTS.min(height - row) {
+                    let values = transforms::output::<S, T, N, M>(simd, sums);
+                    for i in 0..M.min(height - row) {
                         let place = (row + i) * width + column + j;
                         *vector_mut::<S, T>(self.y, place * channels + first) = values[i];
                     }
@@ -101,7 +101,7 @@ impl<T: Real, const N: usize> WithSimd for Outputs<'_, T, N> {
 }
 
 /// Transforms one image's output gradients, zero beyond the edge.
-pub(super) struct Gradients<'a, T, const N: usize> {
+pub(super) struct Gradients<'a, T, const N: usize, const M: usize> {
     pub(super) of: &'a Winograd,
     pub(super) grad_y: &'a [T],
     pub(super) first_tile: usize,
@@ -109,33 +109,33 @@ pub(super) struct Gradients<'a, T, const N: usize> {
     pub(super) points: &'a mut [T],
 }
 
-impl<T: Real, const N: usize> WithSimd for Gradients<'_, T, N> {
+impl<T: Real, const N: usize, const M: usize> WithSimd for Gradients<'_, T, N, M> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Correlation { out: [height, width], out_channels: channels, .. } = self.of.correlation;
         let zero = T::splat(simd, T::zero());
-        let mut rows = [[zero; N]; OUTPUTS];
+        let mut rows = [[zero; N]; M];
         for (tile, [row, column]) in self.of.corners() {
             for first in (0..channels).step_by(lanes::<S, T>()) {
-                for i in height - row..OUTPUTS {
+                for i in height - row..M {
                     rows[i] = [zero; N];
                 }
-                for i in 0..OUTPUTS.min(height - row) {
-                    let mut pixels = [zero; OUTPUTS];
-                    for j in 0..OUTPUTS.min(width - column) {
+                for i in 0..M.min(height - row) {
+                    let mut pixels = [zero; M];
+                    for j in 0..M.min(width - column) {
                         let place = (row + i) * width + column + j;
                         pixels[j] = vector::<S, T>(self.grad_y, place * channels + first);
                     }
-                    rows[i] = transforms::output_transposed::<S, T, N>(simd, pixels);
+                    rows[i] = transforms::output_transposed::<S, T, N, M>(simd, pixels);
                 }
                 for j in 0..N {
-                    let mut column = [zero; OUTPUTS];
-                    for i in 0..OUTPUTS {
+                    let mut column = [zero; M];
+                    for i in 0..M {
                         column[i] = rows[i][j];
                     }
-                    let values = transforms::output_transposed::<S, T, N>(simd, column);
+                    let values = transforms::output_transposed::<S, T, N, M>(simd, column);
                     for i in 0..N {
                         let place = (i * N + j) * self.n_tiles + self.first_tile + tile;
                         *vector_mut::<S, T>(self.points, place * channels + first) = values[i];

@@ -1,18 +1,18 @@
 //! The small matrices of Winograd's algorithm, as functions on vectors of channels.
 //!
-//! A tile of `n` pixels makes `n + 1 - r = 4` outputs of a filter of `r` taps:
+//! A tile of `n` pixels makes `m = n + 1 - r` outputs of a filter of `r` taps:
 //! `y = A^T ((G g) * (B^T d))`. Tiles of 6 have the points 0, 1, -1, 2, -2 and infinity, those of 8 have
 //! 1/2 and -1/2 as well.
 //!
 //! # Source
-//! Lavin and Gray 2016, F(4, 3) and F(6, 3); the points of the latter give F(4, 5).
+//! Lavin and Gray 2016, F(4, 3) and F(6, 3); the same points give F(2, 5) and F(4, 5).
 
 use pulp::Simd;
 
 use crate::cpu::simd::Vectors;
 
-/// Outputs of a tile along each axis.
-pub(super) const OUTPUTS: usize = 4;
+/// Outputs of a tile along each axis at most.
+const MAX_OUTPUTS: usize = 4;
 
 /// Points of a tile of 6 but infinity, and the factors of their rows of `G`.
 const POINTS_OF_6: [(f64, f64); 5] = [
@@ -115,15 +115,15 @@ fn input_of_8<S: Simd, T: Vectors>(simd: S, d: [T::Vector<S>; 8]) -> [T::Vector<
     ]
 }
 
-/// `A^T t` of a tile of `N`.
+/// `A^T t` of a tile of `N` with `M` outputs.
 #[inline(always)]
-pub(super) fn output<S: Simd, T: Vectors, const N: usize>(
+pub(super) fn output<S: Simd, T: Vectors, const N: usize, const M: usize>(
     simd: S,
     t: [T::Vector<S>; N],
-) -> [T::Vector<S>; OUTPUTS] {
+) -> [T::Vector<S>; M] {
     let (sum_1, difference_1) = (T::add(simd, t[1], t[2]), T::subtract(simd, t[1], t[2]));
     let (sum_2, difference_2) = (T::add(simd, t[3], t[4]), T::subtract(simd, t[3], t[4]));
-    let mut rows = [
+    let mut rows: [T::Vector<S>; MAX_OUTPUTS] = [
         T::add(simd, t[0], T::add(simd, sum_1, sum_2)),
         scaled::<S, T>(simd, 2.0, difference_2, difference_1),
         scaled::<S, T>(simd, 4.0, sum_2, sum_1),
@@ -138,30 +138,32 @@ pub(super) fn output<S: Simd, T: Vectors, const N: usize>(
             scaled::<S, T>(simd, 0.125, difference, rows[3]),
         ];
     }
-    rows[OUTPUTS - 1] = T::add(simd, rows[OUTPUTS - 1], t[N - 1]);
-    rows
+    rows[M - 1] = T::add(simd, rows[M - 1], t[N - 1]);
+    *rows.first_chunk().expect("at most four outputs")
 }
 
-/// `A y` of a tile of `N`, the transpose of [`output`].
+/// `A y` of a tile of `N` with `M` outputs, the transpose of [`output`].
 #[inline(always)]
-pub(super) fn output_transposed<S: Simd, T: Vectors, const N: usize>(
+pub(super) fn output_transposed<S: Simd, T: Vectors, const N: usize, const M: usize>(
     simd: S,
-    y: [T::Vector<S>; OUTPUTS],
+    y: [T::Vector<S>; M],
 ) -> [T::Vector<S>; N] {
-    let mut t = [y[0]; N];
-    let (even, odd) = (T::add(simd, y[0], y[2]), T::add(simd, y[1], y[3]));
+    let mut rows = [T::splat(simd, T::constant(0.0)); MAX_OUTPUTS];
+    rows[..M].copy_from_slice(&y);
+    let mut t = [rows[0]; N];
+    let (even, odd) = (T::add(simd, rows[0], rows[2]), T::add(simd, rows[1], rows[3]));
     (t[1], t[2]) = (T::add(simd, even, odd), T::subtract(simd, even, odd));
-    let even = scaled::<S, T>(simd, 4.0, y[2], y[0]);
-    let odd = scaled::<S, T>(simd, 4.0, y[3], y[1]);
+    let even = scaled::<S, T>(simd, 4.0, rows[2], rows[0]);
+    let odd = scaled::<S, T>(simd, 4.0, rows[3], rows[1]);
     t[3] = scaled::<S, T>(simd, 2.0, odd, even);
     t[4] = scaled::<S, T>(simd, -2.0, odd, even);
     if N == 8 {
-        let even = scaled::<S, T>(simd, 0.25, y[2], y[0]);
-        let odd = scaled::<S, T>(simd, 0.25, y[3], y[1]);
+        let even = scaled::<S, T>(simd, 0.25, rows[2], rows[0]);
+        let odd = scaled::<S, T>(simd, 0.25, rows[3], rows[1]);
         t[5] = scaled::<S, T>(simd, 0.5, odd, even);
         t[6] = scaled::<S, T>(simd, -0.5, odd, even);
     }
-    t[N - 1] = y[OUTPUTS - 1];
+    t[N - 1] = y[M - 1];
     t
 }
 

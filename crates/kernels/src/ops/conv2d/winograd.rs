@@ -1,16 +1,21 @@
 //! Convolutions by Winograd's minimal filtering: tiles of pixels are transformed, multiplied point by
 //! point with the transformed filter (a product over channels for each point), and transformed back.
 //!
-//! Tiles have 4 x 4 outputs. A filter of 3 x 3 needs four times fewer multiplications than the sums as they
-//! stand, with tiles of 6 x 6; one of 5 x 5 needs 6.25 times fewer with tiles of 8 x 8. Rounding errors are
-//! some three to seven times those of the plain sum in the mean, far below what a gradient's noise is, and
-//! the same for any number of lanes and threads.
+//! A filter of 3 x 3 needs four times fewer multiplications than the sums as they stand, with tiles of
+//! 6 x 6 for 4 x 4 outputs; one of 5 x 5 needs 2.8 times fewer with tiles of 6 x 6 for 2 x 2 outputs, and
+//! 6.25 times fewer with tiles of 8 x 8 for 4 x 4. Rounding errors are some three to seven times those of
+//! the plain sum in the mean, far below what a gradient's noise is, and the same for any number of
+//! lanes and threads.
 //!
-//! # Windows of zeros
-//! What lies in a tile but outside of an output's window enters its sum with factors that cancel, up to
-//! rounding. So a window of zeros, the background of an image, would give the rounding errors of its
-//! neighbours, and while biases are zero a ReLU would let through the gradients of about half of them. Such
-//! outputs are set to zero, which their sums are.
+//! # Windows of zeros, and why the forward pass of training has the smaller tiles
+//! With two outputs a tile, what lies outside of an output's window does not enter its sum at all. With more
+//! it enters with factors that cancel up to rounding, so a window of zeros, the background of an image,
+//! would give the rounding errors of its neighbours, and while biases are zero a ReLU would let through the
+//! gradients of about half of them. Such outputs are set to zero, which their sums are. Where biases have
+//! become small numbers, so have the sums of the background, and the errors of its neighbours decide whether
+//! they are above zero: with the larger tiles in the forward pass losses on two devices were 5e-3 apart
+//! after 35 steps, which with the smaller ones are 2e-5 apart (`tests/devices_agree.rs`). An evaluation has
+//! no gradients, and takes the larger tiles.
 //!
 //! # Source
 //! Lavin and Gray 2016; the filter gradient is the transpose of the forward map.
@@ -19,7 +24,7 @@ use std::iter;
 
 use super::cpu::Correlation;
 use super::tiles::{Gradients, Inputs, Outputs};
-use super::transforms::{self, OUTPUTS};
+use super::transforms;
 use crate::cpu::product::{Lhs, Order, Packed, Panels, Rows, Source, multiply, packed_len};
 use crate::cpu::simd::dispatch;
 use crate::cpu::vector::add_scaled;
@@ -42,8 +47,18 @@ pub(super) struct Winograd {
     pub(super) correlation: Correlation,
     /// Tiles along height and width.
     tiles: [usize; 2],
-    /// Taps of the filter along each axis.
+    /// Taps of the filter along each axis, and outputs of a tile.
     taps: usize,
+    outputs: usize,
+}
+
+/// What a convolution is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    Forward,
+    Backward,
+    /// Forward, without a backward.
+    Evaluation,
 }
 
 /// The matrices of a transformed filter, one for each point, `[in_channels, out_channels]` each.
@@ -57,27 +72,35 @@ impl<T: Real> Spectrum<T> {
 
 impl Winograd {
     /// If the filter has transforms and the channels fill vectors.
-    pub(super) fn of(correlation: Correlation) -> Option<Self> {
+    pub(super) fn of(correlation: Correlation, pass: Pass) -> Option<Self> {
         let Correlation { frame, filter, out, stride, out_channels } = correlation;
-        let taps = filter[0];
         let fits = stride == 1
             && frame.spread == 1
-            && matches!(taps, 3 | 5)
-            && filter[1] == taps
+            && filter[0] == filter[1]
             && frame.channels.is_multiple_of(N_CHANNELS)
             && out_channels.is_multiple_of(N_CHANNELS);
         if !fits {
             return None;
         }
-        let tiles = out.map(|side| side.div_ceil(OUTPUTS));
+        let outputs = match (filter[0], pass) {
+            (3, _) | (5, Pass::Backward | Pass::Evaluation) => 4,
+            (5, Pass::Forward) => 2,
+            _ => return None,
+        };
+        let tiles = out.map(|side| side.div_ceil(outputs));
         let mut framed = correlation;
-        framed.frame.size = tiles.map(|n_tiles| n_tiles * OUTPUTS + taps - 1);
-        Some(Self { correlation: framed, tiles, taps })
+        framed.frame.size = tiles.map(|n_tiles| n_tiles * outputs + filter[0] - 1);
+        Some(Self { correlation: framed, tiles, taps: filter[0], outputs })
     }
 
     /// Pixels of a tile along each axis.
     fn side(&self) -> usize {
-        OUTPUTS + self.taps - 1
+        self.outputs + self.taps - 1
+    }
+
+    /// Whether what lies in a tile but outside of an output's window enters its sum.
+    fn mixes_windows(&self) -> bool {
+        self.outputs > 2
     }
 
     fn n_points(&self) -> usize {
@@ -119,8 +142,8 @@ impl Winograd {
     /// Lengths of the buffers that [`Winograd::correlate`] takes for so many images in groups.
     pub(super) fn correlate_scratch(&self, n_images: usize) -> Vec<usize> {
         let [height, width] = self.correlation.frame.image;
-        let clearing = vec![height * width];
-        most_at_a_time(self.moments(self.group(), n_images).into_iter().chain([clearing]))
+        let clearing = self.mixes_windows().then(|| vec![height * width]);
+        most_at_a_time(self.moments(self.group(), n_images).into_iter().chain(clearing))
     }
 
     /// Lengths of the buffers that [`Winograd::add_images`] takes for one of these runs of images at a time.
@@ -214,14 +237,17 @@ impl Winograd {
         for (n, y) in y.chunks_exact_mut(self.correlation.out_len()).enumerate() {
             let first_tile = n * self.tiles_per_image();
             let products = &products;
-            match self.side() {
-                6 => dispatch(Outputs::<T, 6> { of: self, products, first_tile, y }),
-                _ => dispatch(Outputs::<T, 8> { of: self, products, first_tile, y }),
+            match (self.side(), self.outputs) {
+                (6, 2) => dispatch(Outputs::<T, 6, 2> { of: self, products, first_tile, y }),
+                (6, _) => dispatch(Outputs::<T, 6, 4> { of: self, products, first_tile, y }),
+                _ => dispatch(Outputs::<T, 8, 4> { of: self, products, first_tile, y }),
             }
         }
         context.scratch.give(products);
         context.scratch.give(points);
-        self.clear_blank_windows(context, images, y);
+        if self.mixes_windows() {
+            self.clear_blank_windows(context, images, y);
+        }
     }
 
     /// Sets the outputs to zero whose windows hold nothing else.
@@ -306,8 +332,12 @@ impl Winograd {
             let first_tile = n * self.tiles_per_image();
             let points = &mut points;
             match self.side() {
-                6 => dispatch(Gradients::<T, 6> { of: self, grad_y, first_tile, n_tiles, points }),
-                _ => dispatch(Gradients::<T, 8> { of: self, grad_y, first_tile, n_tiles, points }),
+                6 => {
+                    dispatch(Gradients::<T, 6, 4> { of: self, grad_y, first_tile, n_tiles, points })
+                }
+                _ => {
+                    dispatch(Gradients::<T, 8, 4> { of: self, grad_y, first_tile, n_tiles, points })
+                }
             }
         }
         points
@@ -318,7 +348,7 @@ impl Winograd {
     pub(super) fn corners(self) -> impl Iterator<Item = (usize, [usize; 2])> {
         let [_, columns] = self.tiles;
         (0..self.tiles_per_image())
-            .map(move |tile| (tile, [tile / columns * OUTPUTS, tile % columns * OUTPUTS]))
+            .map(move |tile| (tile, [tile / columns * self.outputs, tile % columns * self.outputs]))
     }
 }
 
