@@ -122,8 +122,10 @@ struct Search<'a, 'clock> {
 /// A number of lanes, measured.
 struct Tried {
     speed: Speed,
-    /// What it took without evaluations, and what those took, now or earlier.
-    spent: [f64; 2],
+    /// Seconds that it took without evaluations.
+    spent_on_steps: f64,
+    /// Seconds that these took, now or at an earlier batch size.
+    spent_on_evaluations: f64,
 }
 
 impl Search<'_, '_> {
@@ -146,9 +148,11 @@ impl Search<'_, '_> {
             });
         }
         for &lanes in &counts.counts()[1..] {
-            let [steps, evaluations] = best.spent;
-            let is_known = self.meter.evaluations.contains_key(&lanes);
-            let spent = if is_known { steps } else { steps + evaluations };
+            let on_evaluations = match self.meter.evaluations.contains_key(&lanes) {
+                true => 0.0,
+                false => best.spent_on_evaluations,
+            };
+            let spent = best.spent_on_steps + on_evaluations;
             let expected = spent * lanes as f64 / best.speed.lanes as f64;
             if self.meter.seconds_since(search_began) + expected > limit {
                 reason = LanesReason::Time;
@@ -196,7 +200,8 @@ impl Search<'_, '_> {
                 seconds_per_step,
                 seconds_per_evaluation,
             },
-            spent: [to_start + self.meter.seconds_since(began), evaluation.spent],
+            spent_on_steps: to_start + self.meter.seconds_since(began),
+            spent_on_evaluations: evaluation.spent,
         })
     }
 }
