@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use critbatch_kernels::cpu::{CpuExecutor, vector_bits};
+use critbatch_kernels::cpu::{CpuExecutor, matrix_unit_name, vector_bits};
 use critbatch_kernels::gpu::{
     self, Adapter, Device, GpuExecutor, Selection, adapters, memory_bytes,
 };
@@ -186,7 +186,8 @@ impl Compute {
 
 /// What the bits of a training run on the CPU depend on.
 fn instructions() -> String {
-    format!("{}, {}-bit vectors", std::env::consts::ARCH, vector_bits())
+    let unit = matrix_unit_name().map(|name| format!(", {name}")).unwrap_or_default();
+    format!("{}, {}-bit vectors{unit}", std::env::consts::ARCH, vector_bits())
 }
 
 /// Threads that train on the CPU.
@@ -246,7 +247,8 @@ mod tests {
         assert!(devices().iter().any(|device| device.choice == "cpu"));
         let (compute, why) = Compute::choose(DeviceChoice::Cpu).unwrap();
         let bits = vector_bits();
-        assert!(compute.description().ends_with(&format!(", {bits}-bit vectors)")));
+        let unit = if matrix_unit_name().is_some() { ", AMX" } else { "" };
+        assert!(compute.description().ends_with(&format!(", {bits}-bit vectors{unit})")));
         assert_eq!(why, "as asked for");
     }
 }

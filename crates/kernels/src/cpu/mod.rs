@@ -8,6 +8,7 @@
 
 pub(crate) mod chunks;
 pub(crate) mod exp;
+pub(crate) mod matrix_unit;
 pub(crate) mod product;
 mod scratch;
 pub(crate) mod simd;
@@ -29,6 +30,7 @@ use crate::ops::Op;
 use crate::plan::{Buffer, Dispatch, Plan, View};
 use crate::real::Real;
 
+pub use matrix_unit::matrix_unit_name;
 pub(crate) use scratch::{ScratchLens, ScratchPool};
 pub use simd::vector_bits;
 use team::FreeThreads;

@@ -51,7 +51,7 @@ fn check_scratch(shapes: &[&[usize]], op: impl Fn(&mut Graph, &[Node]) -> Node) 
 #[test]
 fn products_take_the_scratch_that_they_plan() {
     // One panel; more columns than panels hold of all terms; dots; few rows in place, and few columns;
-    // updates in several pieces that are cut alike.
+    // updates in several pieces that are cut alike; several blocks on a matrix unit.
     let sizes = [
         [4, 3, 5],
         [40, 300, 1_100],
@@ -60,6 +60,7 @@ fn products_take_the_scratch_that_they_plan() {
         [300, 20, 3],
         [2, 4, 2_000],
         [3, 200, 128],
+        [70, 600, 500],
     ];
     for [m, k, n] in sizes {
         for (lhs, transpose_lhs) in [([m, k], false), ([k, m], true)] {

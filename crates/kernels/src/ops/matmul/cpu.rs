@@ -50,8 +50,10 @@ const MAX_DOT_ROWS: usize = 15;
 /// ... of at least so many terms: shorter ones cost more to put together than to sum.
 const MIN_DOT_TERMS: usize = 64;
 
-/// How a product is made; its shape alone decides.
+/// How a product is made; its shape alone decides, on one machine.
 enum Way {
+    /// In parts, on the matrix unit.
+    MatrixUnit,
     /// `op(lhs) rhs`.
     AsItStands,
     /// Dot products of rows of `lhs` and `rhs`.
@@ -65,7 +67,8 @@ enum Way {
 impl Matmul {
     pub(crate) fn cpu<T: Real>(self, context: &CpuContext<'_, T>, inputs: &[&[T]], y: &mut [T]) {
         let (lhs, rhs) = (inputs[0], inputs[1]);
-        match self.way() {
+        match self.way::<T>() {
+            Way::MatrixUnit => self.product_on_matrix_unit(context, lhs, rhs, y),
             Way::AsItStands => self.product(context, lhs, rhs, y),
             Way::Dots => self.dot_products(context, lhs, rhs, y),
             Way::TransposedRhs => self.with_transposed_rhs(context, lhs, rhs, y),
@@ -83,7 +86,8 @@ impl Matmul {
     pub(crate) fn scratch<T: Real>(self) -> ScratchLens {
         let Self { m, k, n, .. } = self;
         let mut lens = vec![];
-        let product = match self.way() {
+        let product = match self.way::<T>() {
+            Way::MatrixUnit => return self.scratch_on_matrix_unit::<T>(),
             Way::AsItStands => self,
             Way::Dots => return ScratchLens::default(),
             Way::TransposedRhs => {
@@ -102,9 +106,11 @@ impl Matmul {
         ScratchLens { of_op: lens, of_piece: vec![] }
     }
 
-    fn way(self) -> Way {
+    fn way<T: Real>(self) -> Way {
         let Self { m, k, n, .. } = self;
-        if !self.transpose_rhs {
+        if self.is_for_matrix_unit::<T>() {
+            Way::MatrixUnit
+        } else if !self.transpose_rhs {
             Way::AsItStands
         } else if !self.transpose_lhs && m <= MAX_DOT_ROWS && k >= MIN_DOT_TERMS {
             Way::Dots

@@ -39,7 +39,9 @@ fn gradients_through_a_fused_epilogue() {
 #[test]
 fn equals_the_definition() {
     for (transpose_lhs, transpose_rhs) in TRANSPOSES {
-        for (m, k, n) in [(1, 1, 1), (2, 784, 64), (65, 17, 131), (1, 300, 7), (200, 3, 2)] {
+        for (m, k, n) in
+            [(1, 1, 1), (2, 784, 64), (65, 17, 131), (1, 300, 7), (200, 3, 2), (70, 600, 530)]
+        {
             let lhs: Vec<f32> = random_values(9, m * k);
             let rhs: Vec<f32> = random_values(10, k * n);
             let at = |slice: &[f32], rows, columns, transposed, i: usize, j: usize| -> f64 {

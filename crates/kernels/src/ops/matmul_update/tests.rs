@@ -49,10 +49,11 @@ fn n_fused(plan: &Plan) -> usize {
 }
 
 /// Keeping a gradient keeps it from being fused. More terms than a pass has, few terms in three blocks of
-/// rows and in one, few rows.
+/// rows and in one, few rows, several blocks on a matrix unit.
 #[test]
 fn equals_product_and_update_bit_for_bit() {
-    for size @ [m, k, n] in [[300, 70, 33], [3, 600, 64], [2, 40, 64], [5, 9, 16]] {
+    for size @ [m, k, n] in [[300, 70, 33], [3, 600, 64], [2, 40, 64], [5, 9, 16], [100, 300, 130]]
+    {
         for rule in RULES {
             let mut graph = Graph::new();
             let (loss, _) = two_layers(&mut graph, size);
