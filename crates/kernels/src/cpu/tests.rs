@@ -61,6 +61,7 @@ fn products_take_the_scratch_that_they_plan() {
         [2, 4, 2_000],
         [3, 200, 128],
         [70, 600, 500],
+        [128, 64, 64],
     ];
     for [m, k, n] in sizes {
         for (lhs, transpose_lhs) in [([m, k], false), ([k, m], true)] {

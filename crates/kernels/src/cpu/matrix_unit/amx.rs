@@ -9,6 +9,7 @@
 
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid_count, __get_cpuid_max};
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::LazyLock;
 
@@ -32,6 +33,11 @@ pub(super) struct MatrixUnit {
     _of_this_thread: PhantomData<*const ()>,
 }
 
+thread_local! {
+    /// Whether a [`MatrixUnit`] of this thread exists: the end of a second one would free its registers.
+    static IS_TAKEN: Cell<bool> = const { Cell::new(false) };
+}
+
 impl MatrixUnit {
     pub(super) const NAME: &str = "AMX";
 
@@ -44,6 +50,7 @@ impl MatrixUnit {
     /// Sets up all eight registers, 16 rows of 64 bytes each.
     pub(super) fn take() -> Self {
         assert!(Self::is_available(), "no matrix unit");
+        assert!(!IS_TAKEN.replace(true), "the matrix unit is taken");
         /// What `LDTILECFG` reads: palette 1, and of each register bytes of a row and rows.
         #[repr(C, align(64))]
         struct Configuration {
@@ -76,6 +83,7 @@ impl Drop for MatrixUnit {
     fn drop(&mut self) {
         // SAFETY: the thread has set its tiles up, and nothing needs them any more.
         unsafe { asm!("tilerelease", options(nostack, nomem)) };
+        IS_TAKEN.set(false);
     }
 }
 

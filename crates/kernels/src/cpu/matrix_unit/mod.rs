@@ -1,19 +1,19 @@
 //! Products on the matrix unit that some processors have beside their vectors, as exact as f32.
 //!
 //! The unit multiplies tiles of bf16, numbers of 8 significant bits, and sums in f32. A number x of f32 is
-//! the sum of three such numbers, `x = x0 + x1 + x2`, each at most `2^-8` times the one before, and
+//! the sum of three such numbers, `x = x0 + x1 + x2` with `|x1| <= 2^-8 |x|` and `|x2| <= 2^-17 |x|`, and
 //!
 //! `x y = x0 y0 + (x0 y1 + x1 y0) + (x0 y2 + x1 y1 + x2 y0) + r` with `|r| < 2^-23.9 |x y|`,
 //!
-//! and a quarter of that in the mean, so six products of parts are as near to x y as its rounding to f32,
-//! `2^-24`. Each is exact in f32, and 32 terms are summed by themselves before they join their row's sum, so
-//! that rounding errors are rather less than those of a chain of fused multiply-adds. A sum depends on its
-//! row and column alone, not on the tile or the block of terms that it falls into.
+//! so six products of parts are as near to x y as its rounding to f32, `2^-24`. Each is exact in f32, and 32
+//! terms are summed by themselves before they join their row's sum, so that rounding errors are rather less
+//! than those of a chain of fused multiply-adds. A sum depends on its row and column alone, not on the tile
+//! or the block of terms that it falls into.
 //!
 //! # Numerics
-//! Numbers below `2^-126`, also as parts and sums, count as zero. A product with a number that is not finite
-//! is NaN, where a plain one may be infinite, and so is one with a number above `3.39e38`, whose first part
-//! is infinite.
+//! Numbers below `2^-126`, also as parts and sums, count as zero, so products below some `2^-102` have fewer
+//! bits. A product with a number that is not finite is NaN, where a plain one may be infinite, and so is one
+//! with a number from `3.396e38` on, whose first part is infinite.
 //!
 //! # Source
 //! Henry, Tang and Heinecke 2019, "Leveraging the bfloat16 Artificial Intelligence Datatype For
@@ -36,7 +36,7 @@ use amx::MatrixUnit;
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 use none::MatrixUnit;
 use split::Chunk;
-pub(crate) use split::{CHUNK_TERMS, Operand, PANEL, Side, Split, SplitBuffer};
+pub(crate) use split::{CHUNK_TERMS, Operand, PANEL, Parts, Side, SplitBuffer};
 
 /// What multiplies tiles.
 trait Unit {
@@ -57,13 +57,13 @@ pub fn matrix_unit_name() -> Option<&'static str> {
 }
 
 /// `y = lhs rhs`, or `y += lhs rhs` if `add`, on this thread.
-pub(crate) fn multiply<T: Real>(lhs: Split<'_>, rhs: Split<'_>, y: Rows<'_, T>, add: bool) {
+pub(crate) fn multiply<T: Real>(lhs: Parts<'_>, rhs: Parts<'_>, y: Rows<'_, T>, add: bool) {
     let Rows { y, stride, n_rows } = y;
     multiply_on(&MatrixUnit::take(), lhs, rhs, Rows { y: as_f32_mut(y), stride, n_rows }, add);
 }
 
 // Panels of columns outside, so that one stays in the nearer caches for all rows.
-fn multiply_on(unit: &impl Unit, lhs: Split<'_>, rhs: Split<'_>, y: Rows<'_, f32>, add: bool) {
+fn multiply_on(unit: &impl Unit, lhs: Parts<'_>, rhs: Parts<'_>, y: Rows<'_, f32>, add: bool) {
     let size = [lhs.n_lines, rhs.n_lines];
     debug_assert_eq!(size[0], y.n_rows, "rows of the left operand and of the result");
     for (first_column, rhs) in rhs.panels() {

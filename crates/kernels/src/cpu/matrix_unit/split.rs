@@ -68,7 +68,7 @@ pub(crate) struct Operand<'a, T> {
 
 /// A split operand.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Split<'a> {
+pub(crate) struct Parts<'a> {
     chunks: &'a [Chunk],
     /// Chunks of a panel.
     n_chunks: usize,
@@ -86,7 +86,10 @@ impl<T: Real> SplitBuffer<T> {
 
     /// Elements that [`SplitBuffer::take`] takes.
     pub(crate) fn len(n_lines: usize, n_terms: usize) -> usize {
-        LINE_LEN + n_panels(n_lines) * n_chunks(n_terms) * CHUNK_LEN
+        match n_panels(n_lines) * n_chunks(n_terms) {
+            0 => 0,
+            n_chunks => LINE_LEN + n_chunks * CHUNK_LEN,
+        }
     }
 
     pub(crate) fn give(self, scratch: &ScratchPool<T>) {
@@ -99,11 +102,12 @@ impl<T: Real> SplitBuffer<T> {
         parallel: bool,
         operand: Operand<'_, T>,
         side: Side,
-    ) -> Split<'_> {
+    ) -> Parts<'_> {
         let Operand { data, order, stride, n_lines, n_terms } = operand;
         let operand = Operand { data: as_f32(data), order, stride, n_lines, n_terms };
         let (n_panels, n_chunks) = (n_panels(n_lines), n_chunks(n_terms));
         let buffer = as_f32_mut(&mut self.0);
+        // Where an address cannot be aligned, which the language allows, it is slower.
         let start = buffer.as_ptr().align_offset(LINE_LEN * size_of::<f32>()).min(LINE_LEN);
         let chunks = &mut buffer[start..].as_chunks_mut().0[..n_panels * n_chunks];
         let piece_panels = if parallel { PIECE_PANELS } else { n_panels };
@@ -112,7 +116,7 @@ impl<T: Real> SplitBuffer<T> {
             let n_lines = (piece_panels * PANEL).min(n_lines - first);
             operand.part([first, n_lines], [0, n_terms]).split(side, chunks);
         });
-        Split { chunks, n_chunks, n_lines }
+        Parts { chunks, n_chunks, n_lines }
     }
 }
 
@@ -124,7 +128,7 @@ fn n_chunks(n_terms: usize) -> usize {
     n_terms.div_ceil(CHUNK_TERMS)
 }
 
-impl<'a> Split<'a> {
+impl<'a> Parts<'a> {
     /// The first line of each panel, and its chunks.
     pub(super) fn panels(self) -> impl Iterator<Item = (usize, &'a [Chunk])> {
         (0..).step_by(PANEL).zip(self.chunks.chunks_exact(self.n_chunks))
@@ -284,7 +288,8 @@ pub(super) fn parts_of(number: f32) -> [u32; N_PARTS] {
     let rest = number - f32::from_bits(first);
     let second = nearest_bf16(rest);
     let rest = rest - f32::from_bits(second);
-    // Of 24 bits the first two parts leave at most 7.
+    // Of 24 bits the first two parts leave at most 7. Of a NaN, whose first part may wrap round to zero, the
+    // rests are NaN.
     [first, second, rest.to_bits() & 0xffff_0000]
 }
 

@@ -4,8 +4,10 @@
 use std::any::TypeId;
 
 #[cfg(target_arch = "x86_64")]
-use pulp::x86::V4;
+use pulp::{Simd, x86::V4};
 
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::simd::Loop;
 use crate::cpu::simd::vectorised;
 use crate::real::Real;
 
@@ -23,19 +25,22 @@ pub(crate) fn transpose<T: Real>(
     #[cfg(target_arch = "x86_64")]
     if let (Some(simd), true) = (V4::try_new(), TypeId::of::<T>() == TypeId::of::<f32>()) {
         let (from, to) = (bytemuck::cast_slice(from), bytemuck::cast_slice_mut(to));
-        return simd.vectorize(
-            #[inline(always)]
-            || {
-                by_blocks(
-                    from,
-                    size,
-                    from_stride,
-                    to,
-                    to_stride,
-                    #[inline(always)]
-                    |from, to| avx512::whole_block(simd, from, from_stride, to, to_stride),
-                );
-            },
+        return Simd::vectorize(
+            simd,
+            Loop(
+                #[inline(always)]
+                || {
+                    by_blocks(
+                        from,
+                        size,
+                        from_stride,
+                        to,
+                        to_stride,
+                        #[inline(always)]
+                        |from, to| avx512::whole_block(simd, from, from_stride, to, to_stride),
+                    );
+                },
+            ),
         );
     }
     vectorised!(by_blocks(

@@ -3,7 +3,7 @@
 
 use super::Matmul;
 use crate::cpu::matrix_unit::{self, CHUNK_TERMS, Operand, PANEL, Side, SplitBuffer};
-use crate::cpu::product::{Order, Rows};
+use crate::cpu::product::{Lhs, Order, Rows};
 use crate::cpu::{CpuContext, ScratchLens, chunks};
 use crate::real::Real;
 
@@ -33,10 +33,7 @@ impl Matmul {
     /// The left operand, by rows.
     pub(crate) fn lhs_operand<T>(self, data: &[T]) -> Operand<'_, T> {
         let Self { m, k, .. } = self;
-        let (order, stride) = match self.transpose_lhs {
-            false => (Order::TermsInside, k),
-            true => (Order::RowsInside, m),
-        };
+        let Lhs { data, order, stride, .. } = self.lhs(data);
         Operand { data, order, stride, n_lines: m, n_terms: k }
     }
 

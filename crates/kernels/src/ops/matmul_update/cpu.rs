@@ -11,7 +11,7 @@ use crate::real::Real;
 const BLOCK_LEN: usize = 1 << 14;
 
 /// ... and half a second-level cache in f32, where the right operand does not fit the other half: each
-/// block brings all of it in anew.
+/// block brings all of it in anew, on a matrix unit half as much again.
 const HALF_CACHE_LEN: usize = 1 << 17;
 
 /// Blocks that are left for threads to share, at least, where the operand is far.
