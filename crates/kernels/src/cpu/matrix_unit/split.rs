@@ -185,19 +185,17 @@ impl Operand<'_, f32> {
         let tiles: &mut [[u16; TILE_LEN]] = to.as_chunks_mut().0;
         let first_term = chunk * CHUNK_TERMS;
         let n_terms = CHUNK_TERMS.min(self.n_terms - first_term);
-        let upper = tiles.get_disjoint_mut([0, 2, 4]).expect("two tiles of each part");
-        let first_line = panel * PANEL;
-        let n_lines = TILE.min(self.n_lines - first_line);
-        let part = self.part([first_line, n_lines], [first_term, n_terms]);
-        part.split_tile(side, tile, upper);
-        let lower = tiles.get_disjoint_mut([1, 3, 5]).expect("two tiles of each part");
-        let first_line = first_line + TILE;
-        if first_line < self.n_lines {
-            let n_lines = TILE.min(self.n_lines - first_line);
-            let part = self.part([first_line, n_lines], [first_term, n_terms]);
-            part.split_tile(side, tile, lower);
-        } else {
-            lower.into_iter().for_each(|part| part.fill(0));
+        for tile_of_panel in 0..2 {
+            let places = [tile_of_panel, 2 + tile_of_panel, 4 + tile_of_panel];
+            let parts = tiles.get_disjoint_mut(places).expect("two tiles of each part");
+            let first_line = panel * PANEL + tile_of_panel * TILE;
+            if first_line < self.n_lines {
+                let n_lines = TILE.min(self.n_lines - first_line);
+                let part = self.part([first_line, n_lines], [first_term, n_terms]);
+                part.split_tile(side, tile, parts);
+            } else {
+                parts.into_iter().for_each(|part| part.fill(0));
+            }
         }
     }
 
