@@ -8,7 +8,7 @@ use pulp::{Simd, WithSimd};
 
 use super::cpu::Correlation;
 use super::transforms;
-use super::winograd::Winograd;
+use super::winograd::{Winograd, plane_len};
 use crate::cpu::simd::lanes;
 use crate::real::Real;
 
@@ -28,6 +28,7 @@ impl<T: Real, const N: usize> WithSimd for Inputs<'_, T, N> {
     fn with_simd<S: Simd>(self, simd: S) {
         let frame = self.of.correlation.frame;
         let (channels, width) = (frame.channels, frame.size[1]);
+        let plane = plane_len(self.n_tiles, channels);
         let zero = T::splat(simd, T::zero());
         let mut rows = [[zero; N]; N];
         for (tile, [row, column]) in self.of.corners() {
@@ -48,8 +49,8 @@ impl<T: Real, const N: usize> WithSimd for Inputs<'_, T, N> {
                     }
                     let values = transforms::input::<S, T, N>(simd, column);
                     for i in 0..N {
-                        let place = (i * N + j) * self.n_tiles + self.first_tile + tile;
-                        *vector_mut::<S, T>(self.points, place * channels + first) = values[i];
+                        let place = (i * N + j) * plane + (self.first_tile + tile) * channels;
+                        *vector_mut::<S, T>(self.points, place + first) = values[i];
                     }
                 }
             }
@@ -62,6 +63,7 @@ pub(super) struct Outputs<'a, T, const N: usize, const M: usize> {
     pub(super) of: &'a Winograd,
     pub(super) products: &'a [T],
     pub(super) first_tile: usize,
+    pub(super) n_tiles: usize,
     pub(super) y: &'a mut [T],
 }
 
@@ -71,7 +73,7 @@ impl<T: Real, const N: usize, const M: usize> WithSimd for Outputs<'_, T, N, M> 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Correlation { out: [height, width], out_channels: channels, .. } = self.of.correlation;
-        let n_tiles = self.products.len() / (N * N) / channels;
+        let plane = plane_len(self.n_tiles, channels);
         let zero = T::splat(simd, T::zero());
         let mut rows = [[zero; M]; N];
         for (tile, [row, column]) in self.of.corners() {
@@ -79,8 +81,8 @@ impl<T: Real, const N: usize, const M: usize> WithSimd for Outputs<'_, T, N, M> 
                 for i in 0..N {
                     let mut row = [zero; N];
                     for j in 0..N {
-                        let place = (i * N + j) * n_tiles + self.first_tile + tile;
-                        row[j] = vector::<S, T>(self.products, place * channels + first);
+                        let place = (i * N + j) * plane + (self.first_tile + tile) * channels;
+                        row[j] = vector::<S, T>(self.products, place + first);
                     }
                     rows[i] = transforms::output::<S, T, N, M>(simd, row);
                 }
@@ -115,6 +117,7 @@ impl<T: Real, const N: usize, const M: usize> WithSimd for Gradients<'_, T, N, M
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Correlation { out: [height, width], out_channels: channels, .. } = self.of.correlation;
+        let plane = plane_len(self.n_tiles, channels);
         let zero = T::splat(simd, T::zero());
         let mut rows = [[zero; N]; M];
         for (tile, [row, column]) in self.of.corners() {
@@ -137,8 +140,8 @@ impl<T: Real, const N: usize, const M: usize> WithSimd for Gradients<'_, T, N, M
                     }
                     let values = transforms::output_transposed::<S, T, N, M>(simd, column);
                     for i in 0..N {
-                        let place = (i * N + j) * self.n_tiles + self.first_tile + tile;
-                        *vector_mut::<S, T>(self.points, place * channels + first) = values[i];
+                        let place = (i * N + j) * plane + (self.first_tile + tile) * channels;
+                        *vector_mut::<S, T>(self.points, place + first) = values[i];
                     }
                 }
             }

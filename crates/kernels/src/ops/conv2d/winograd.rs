@@ -36,7 +36,7 @@ use crate::real::Real;
 const N_CHANNELS: usize = 16;
 
 /// Tiles whose products are made at once, at least: fewer would not pay for reading the filter ...
-const MIN_TILES: usize = 64;
+const MIN_TILES: usize = 32;
 
 /// ... or, of a filter gradient, which is summed in this order, for adding to it.
 const MIN_SUMMED_TILES: usize = 16;
@@ -157,10 +157,12 @@ impl Winograd {
     fn moments(&self, group: usize, n_images: usize) -> Vec<Vec<usize>> {
         let (c, o) = (self.correlation.frame.channels, self.correlation.out_channels);
         let of_group = |n_images: usize| {
-            let points = self.n_points() * n_images * self.tiles_per_image();
-            [vec![points * c, self.correlation.frame.len()], vec![points * c, points * o]]
+            let n_tiles = n_images * self.tiles_per_image();
+            let [x, y] = [c, o].map(|channels| self.n_points() * plane_len(n_tiles, channels));
+            [vec![x, self.correlation.frame.len()], vec![x, y]]
         };
-        chunks::lens(n_images, group).into_iter().flat_map(of_group).collect()
+        let groups = chunks::lens(n_images, group).into_iter().filter(|&n_images| n_images > 0);
+        groups.flat_map(of_group).collect()
     }
 
     fn tiles_per_image(&self) -> usize {
@@ -226,11 +228,12 @@ impl Winograd {
         y: &mut [T],
     ) {
         let (c, o) = (self.correlation.frame.channels, self.correlation.out_channels);
+        let n_tiles = y.len() / self.correlation.out_len() * self.tiles_per_image();
         let points = self.transform_images(context, images);
-        let n_tiles = points.len() / self.n_points() / c;
-        let mut products = context.scratch.take(self.n_points() * n_tiles * o);
-        let matrices = points.chunks_exact(n_tiles * c).zip(&filter.0);
-        for (product, (lhs, rhs)) in products.chunks_exact_mut(n_tiles * o).zip(matrices) {
+        let mut products = context.scratch.take(self.n_points() * plane_len(n_tiles, o));
+        let matrices = points.chunks_exact(plane_len(n_tiles, c)).zip(&filter.0);
+        let planes = products.chunks_exact_mut(plane_len(n_tiles, o));
+        for (product, (lhs, rhs)) in planes.zip(matrices) {
             let lhs = Lhs::matrix(lhs, Order::TermsInside, c, c);
             multiply(&lhs, &rhs.panels(), Rows { y: product, stride: o, n_rows: n_tiles }, false);
         }
@@ -238,9 +241,13 @@ impl Winograd {
             let first_tile = n * self.tiles_per_image();
             let products = &products;
             match (self.side(), self.outputs) {
-                (6, 2) => dispatch(Outputs::<T, 6, 2> { of: self, products, first_tile, y }),
-                (6, _) => dispatch(Outputs::<T, 6, 4> { of: self, products, first_tile, y }),
-                _ => dispatch(Outputs::<T, 8, 4> { of: self, products, first_tile, y }),
+                (6, 2) => {
+                    dispatch(Outputs::<T, 6, 2> { of: self, products, n_tiles, first_tile, y })
+                }
+                (6, _) => {
+                    dispatch(Outputs::<T, 6, 4> { of: self, products, n_tiles, first_tile, y })
+                }
+                _ => dispatch(Outputs::<T, 8, 4> { of: self, products, n_tiles, first_tile, y }),
             }
         }
         context.scratch.give(products);
@@ -289,9 +296,11 @@ impl Winograd {
         let y_len = group * self.correlation.out_len();
         for (index, (x, grad_y)) in x.chunks(x_len).zip(grad_y.chunks(y_len)).enumerate() {
             let points = self.transform_images(context, x);
-            let n_tiles = points.len() / self.n_points() / c;
             let grads = self.transform_gradients(context, grad_y);
-            let matrices = points.chunks_exact(n_tiles * c).zip(grads.chunks_exact(n_tiles * o));
+            let n_tiles = grad_y.len() / self.correlation.out_len() * self.tiles_per_image();
+            let matrices = points
+                .chunks_exact(plane_len(n_tiles, c))
+                .zip(grads.chunks_exact(plane_len(n_tiles, o)));
             for ((lhs, rhs), sum) in matrices.zip(sum.chunks_exact_mut(c * o)) {
                 let lhs = Lhs::matrix(lhs, Order::RowsInside, c, n_tiles);
                 let rhs = Panels::in_place(rhs, o);
@@ -302,12 +311,13 @@ impl Winograd {
         }
     }
 
-    /// `B^T d B` of all tiles of some images: `[points, tiles, channels]`.
+    /// `B^T d B` of all tiles of some images: `[points, plane]`, a [plane](plane_len) beginning with
+    /// `[tiles, channels]`.
     fn transform_images<T: Real>(&self, context: &CpuContext<'_, T>, images: &[T]) -> Vec<T> {
         let frame = self.correlation.frame;
         let images = images.chunks_exact(frame.image[0] * frame.image[1] * frame.channels);
         let n_tiles = images.len() * self.tiles_per_image();
-        let mut points = context.scratch.take(self.n_points() * n_tiles * frame.channels);
+        let mut points = context.scratch.take(self.n_points() * plane_len(n_tiles, frame.channels));
         let mut padded = context.scratch.take(frame.len());
         for (n, image) in images.enumerate() {
             frame.fill(image, &mut padded);
@@ -322,12 +332,14 @@ impl Winograd {
         points
     }
 
-    /// `A g A^T` of all tiles of some output gradients: `[points, tiles, channels]`.
+    /// `A g A^T` of all tiles of some output gradients: `[points, plane]`, as
+    /// [`Winograd::transform_images`].
     fn transform_gradients<T: Real>(&self, context: &CpuContext<'_, T>, grad_y: &[T]) -> Vec<T> {
         let images = grad_y.chunks_exact(self.correlation.out_len());
         let n_tiles = images.len() * self.tiles_per_image();
-        let mut points =
-            context.scratch.take(self.n_points() * n_tiles * self.correlation.out_channels);
+        let mut points = context
+            .scratch
+            .take(self.n_points() * plane_len(n_tiles, self.correlation.out_channels));
         for (n, grad_y) in images.enumerate() {
             let first_tile = n * self.tiles_per_image();
             let points = &mut points;
@@ -350,6 +362,12 @@ impl Winograd {
         (0..self.tiles_per_image())
             .map(move |tile| (tile, [tile / columns * self.outputs, tile % columns * self.outputs]))
     }
+}
+
+/// Elements from a point of all tiles to the next, in f32 an odd number of cache lines: a tile is written to
+/// all points, whose addresses then lie in different sets of the first-level cache.
+pub(super) fn plane_len(n_tiles: usize, channels: usize) -> usize {
+    ((n_tiles * channels / N_CHANNELS) | 1) * N_CHANNELS
 }
 
 /// Lengths of buffers enough for each of these moments.
