@@ -24,8 +24,18 @@ const CHUNK_COLUMNS: usize = 256;
 /// Rows from which on it pays to copy the right operand into panels.
 const MIN_PACKED_ROWS: usize = 32;
 
-/// Elements of the panels at a time: half of a second-level cache in f32.
+/// Elements of the panels at a time: half of a second-level cache in f32 ...
 const PACKED_LEN: usize = 1 << 18;
+
+/// ... or, where fewer rows than [`MANY_ROWS`] read them, a quarter of that, so that what was just written is
+/// still near ...
+const SMALL_PACKED_LEN: usize = 1 << 16;
+
+/// ... and so many terms at least: shorter passes spend their time on loading and storing sums.
+const MIN_PACKED_TERMS: usize = 64;
+
+/// Rows that read panels often enough for it not to matter where they come from first.
+const MANY_ROWS: usize = 64;
 
 /// Terms that one pass over panels sums: its part of a panel fits a first-level cache.
 pub(crate) const PASS_TERMS: usize = 256;
@@ -129,7 +139,11 @@ impl Matmul {
     /// Terms of `rhs` that are in panels at a time.
     fn packed_terms<T: Real>(self) -> usize {
         let n = self.n.next_multiple_of(column_width::<T>());
-        (PACKED_LEN / n).max(PASS_TERMS).min(self.k)
+        let n_terms = match self.m < MANY_ROWS {
+            true => (SMALL_PACKED_LEN / n).max(MIN_PACKED_TERMS),
+            false => (PACKED_LEN / n).max(PASS_TERMS),
+        };
+        n_terms.min(self.k)
     }
 
     /// `y^T = rhs op(lhs)^T`, both as they stand.
