@@ -15,6 +15,12 @@ pub(crate) const PANEL: usize = 2 * TILE;
 /// Terms of a tile.
 pub(crate) const CHUNK_TERMS: usize = 32;
 
+/// Pairs of terms that the unit adds up first: a term of the first half and its partner in the second, so
+/// that vectors of both become one of pairs without moving a number. Both operands have the same pairs.
+const N_PAIRS: usize = CHUNK_TERMS / 2;
+
+const _: () = assert!(N_PAIRS == TILE, "a row of either operand's tile has as many pairs");
+
 /// Parts of a number.
 pub(super) const N_PARTS: usize = 3;
 
@@ -36,9 +42,9 @@ const PIECE_PANELS: usize = 4;
 /// Which operand of a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// A tile has the terms of a line side by side.
+    /// A row of a tile has all pairs of terms of a line.
     Left,
-    /// A tile has two terms of each line side by side, all lines one after the other.
+    /// A row of a tile has a pair of terms of all lines.
     Right,
 }
 
@@ -238,44 +244,30 @@ fn split_rows(
     stride: usize,
     [first, second, third]: [&mut [u16; TILE_LEN]; N_PARTS],
 ) {
-    match side {
-        Side::Left => {
-            for line in 0..TILE {
-                let numbers: &[f32; CHUNK_TERMS] = row(rows, line * stride);
-                let to = line * CHUNK_TERMS..(line + 1) * CHUNK_TERMS;
-                let (first, second) = (&mut first[to.clone()], &mut second[to.clone()]);
-                let third = &mut third[to];
-                for i in 0..CHUNK_TERMS {
-                    let parts = parts_of(numbers[i]);
-                    first[i] = (parts[0] >> 16) as u16;
-                    second[i] = (parts[1] >> 16) as u16;
-                    third[i] = (parts[2] >> 16) as u16;
-                }
-            }
-        }
-        Side::Right => {
-            let first: &mut [u32] = bytemuck::cast_slice_mut(first);
-            let second: &mut [u32] = bytemuck::cast_slice_mut(second);
-            let third: &mut [u32] = bytemuck::cast_slice_mut(third);
-            for pair in 0..CHUNK_TERMS / 2 {
-                let even: &[f32; TILE] = row(rows, 2 * pair * stride);
-                let odd: &[f32; TILE] = row(rows, (2 * pair + 1) * stride);
-                let to = pair * TILE..(pair + 1) * TILE;
-                let (first, second) = (&mut first[to.clone()], &mut second[to.clone()]);
-                let third = &mut third[to];
-                for i in 0..TILE {
-                    let (even, odd) = (parts_of(even[i]), parts_of(odd[i]));
-                    first[i] = even[0] >> 16 | odd[0];
-                    second[i] = even[1] >> 16 | odd[1];
-                    third[i] = even[2] >> 16 | odd[2];
-                }
-            }
+    // From the first of a pair of terms to the second.
+    let pair_stride = match side {
+        Side::Left => N_PAIRS,
+        Side::Right => N_PAIRS * stride,
+    };
+    let parts = [first, second, third].map(|part| bytemuck::cast_slice_mut::<u16, u32>(part));
+    let [first, second, third] = parts;
+    for row in 0..TILE {
+        let numbers: &[f32; TILE] = whole_row(rows, row * stride);
+        let partners: &[f32; TILE] = whole_row(rows, row * stride + pair_stride);
+        let to = row * TILE..(row + 1) * TILE;
+        let (first, second) = (&mut first[to.clone()], &mut second[to.clone()]);
+        let third = &mut third[to];
+        for i in 0..TILE {
+            let (lower, upper) = (parts_of(numbers[i]), parts_of(partners[i]));
+            first[i] = lower[0] >> 16 | upper[0];
+            second[i] = lower[1] >> 16 | upper[1];
+            third[i] = lower[2] >> 16 | upper[2];
         }
     }
 }
 
 #[inline(always)]
-fn row<const N: usize>(rows: &[f32], start: usize) -> &[f32; N] {
+fn whole_row(rows: &[f32], start: usize) -> &[f32; TILE] {
     rows[start..].first_chunk().expect("operands are as long as their strides say")
 }
 
@@ -291,9 +283,8 @@ pub(super) fn parts_of(number: f32) -> [u32; N_PARTS] {
     [first, second, rest.to_bits() & 0xffff_0000]
 }
 
-/// The nearest number of bf16, the even one of two, in the upper half of 32 bits.
+/// The nearest number of bf16, of two the one farther from zero, in the upper half of 32 bits.
 #[inline(always)]
 fn nearest_bf16(number: f32) -> u32 {
-    let bits = number.to_bits();
-    bits.wrapping_add(0x7fff + (bits >> 16 & 1)) & 0xffff_0000
+    number.to_bits().wrapping_add(0x8000) & 0xffff_0000
 }
