@@ -104,6 +104,33 @@ fn lanes_do_not_matter(model: &str, choice: DeviceChoice, optimizers: &[Optimize
     }
 }
 
+/// To time an evaluation, a part of it is run: as large as it says, and without a trace in the trial.
+#[test]
+fn a_part_of_an_evaluation_changes_nothing() {
+    let workload = workload("fc_64_64_64", Optimizer::Sgd, DeviceChoice::Cpu);
+    let outcome = |shares: &[f64]| {
+        let mut trainer = workload.trainer(BATCH_SIZE, 2).expect("the lanes fit");
+        for lane in 0..2 {
+            trainer.start(lane, &trial(lane as u64, Optimizer::Sgd)).expect("the trial starts");
+        }
+        trainer.advance(&[2, 2]).expect("training runs");
+        let run: Vec<f64> = shares
+            .iter()
+            .map(|&share| trainer.evaluate_share(&[0, 1], share).expect("it can be measured"))
+            .collect();
+        let measured = measure(&mut trainer, &[0, 1]);
+        trainer.advance(&[1, 1]).expect("training runs");
+        (run, measured, [0, 1].map(|lane| trainer.snapshot(lane).expect("it can be saved")))
+    };
+    let (run, measured, states) = outcome(&[1.0 / 64.0, 0.5, 1.0]);
+    assert!(run[0] >= 1.0 / 64.0 && run[0] < run[1], "{run:?}");
+    assert!((0.5..0.9).contains(&run[1]), "{run:?}: half of the chunks, rounded up");
+    assert!((run[2] - 1.0).abs() < 1e-12, "{run:?}");
+    let (_, expected, expected_states) = outcome(&[]);
+    assert_eq!(measured, expected);
+    assert!(states == expected_states);
+}
+
 #[test]
 fn fully_connected_lanes_on_the_cpu() {
     lanes_do_not_matter("fc_64_64_64", DeviceChoice::Cpu, &Optimizer::ALL);

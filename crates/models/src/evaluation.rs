@@ -117,6 +117,33 @@ impl Evaluation {
         Ok(sums.iter().map(|sums| self.metrics(sums)).collect())
     }
 
+    /// Goes through a share in (0, 1] of each part, rounded up to whole chunks, as [`Evaluation::run`] does
+    /// without a goal. Returns the labels of these.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub(crate) fn run_share(
+        &self,
+        executor: &mut dyn Executor<f32>,
+        lanes: &[usize],
+        share: f64,
+    ) -> Result<usize, ModelError> {
+        let mut n_labels = 0;
+        for part in &self.parts {
+            let chunks = &part.n_labels[..n_chunks_of_share(share, part.n_labels.len())];
+            let repeats = repeats_in(executor.lanes(), lanes, as_u32(chunks.len()));
+            executor.run(part.plan, &repeats)?;
+            executor.records(part.plan)?;
+            n_labels += chunks.iter().sum::<usize>();
+        }
+        Ok(n_labels)
+    }
+
+    /// Labels of the split.
+    pub(crate) fn n_labels(&self) -> usize {
+        self.n_labels
+    }
+
     /// Where a goal is out of reach; `None` where that shows at the end only.
     fn bound(&self, goal: &Goal) -> Option<Bound<'_>> {
         let Threshold::Below(below) = goal.threshold else { return None };
@@ -222,6 +249,17 @@ fn n_chunks(bound: Option<&Bound<'_>>, sums: &Sums, rest: &[usize]) -> usize {
         is_twice || bound.is_out_of_reach(mean * as_f64(n_labels), n_labels)
     });
     takes.map_or(rest.len(), |index| index + 1)
+}
+
+/// Chunks of a share, rounded up.
+fn n_chunks_of_share(share: f64, n_chunks: usize) -> usize {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a part of a count of chunks"
+    )]
+    let of_share = (share * as_f64(n_chunks)).ceil() as usize;
+    of_share.min(n_chunks)
 }
 
 /// So many iterations in some of all lanes, none in the others.

@@ -8,6 +8,7 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::error::ModelError;
 use crate::evaluation::{Evaluation, repeats_in};
 use crate::gradient_noise::{self, N_MICRO_BATCHES};
+use crate::hypergeometric::as_f64;
 use crate::initialise::{initial_parameters, trial_key};
 use crate::metaparameters::lane_state;
 use crate::optimizer::Optimizer;
@@ -150,6 +151,16 @@ impl LaneTrainer for Trainer {
             metrics.iter_mut().zip(of_split).for_each(|(metrics, split)| metrics.extend(split));
         }
         Ok(metrics)
+    }
+
+    fn evaluate_share(&mut self, lanes: &[usize], share: f64) -> Result<f64, TrainerError> {
+        self.check_all_occupied(lanes)?;
+        let (mut n_evaluated, mut n_labels) = (0, 0);
+        for evaluation in &self.evaluations {
+            n_evaluated += evaluation.run_share(&mut *self.executor, lanes, share)?;
+            n_labels += evaluation.n_labels();
+        }
+        Ok(as_f64(n_evaluated) / as_f64(n_labels))
     }
 
     fn gradient_noise(&mut self, lanes: &[usize]) -> Result<Vec<Metrics>, TrainerError> {

@@ -7,13 +7,16 @@ use crate::error::TunerError;
 use crate::lane_counts::{LaneCounts, LanesReason};
 use crate::space::Space;
 use crate::store::Speed;
-use crate::trainer::{LaneTrainer, Metrics, TrainerError, TrainerFactory, Trial};
+use crate::trainer::{LaneTrainer, TrainerError, TrainerFactory, Trial};
 
 /// Measuring goes on until half of this is spent, for one lane and for all lanes each.
 const TIME_LIMIT: Duration = Duration::from_millis(150);
 
 /// The most steps that are timed in one go: enough for the clock, few enough to stay short.
 const MAX_STEPS: u64 = 64;
+
+/// An evaluation is timed on this share of its examples first.
+const LEAST_SHARE: f64 = 1.0 / 64.0;
 
 /// More lanes are worth it if they train this many times as many examples a second.
 const GROWTH: f64 = 1.05;
@@ -65,8 +68,8 @@ impl<'clock> SpeedMeter<'clock> {
     /// evaluations the gradient noise is measured too; the time of an evaluation has as much of it.
     ///
     /// Without the search for more lanes it takes about 0.3 s, or as long as one step of one lane and one of
-    /// all lanes if that is more, and at the first batch size with so many lanes an evaluation and a
-    /// measurement of the noise. The lanes train at the lower ends of `space`, where training hardly ever
+    /// all lanes if that is more, and at the first batch size with so many lanes about 0.2 s of an evaluation
+    /// (3/64 of it if that is more) and a measurement of the noise. The lanes train at the lower ends of `space`, where training hardly ever
     /// diverges; what is trained is thrown away.
     ///
     /// # Errors
@@ -97,8 +100,8 @@ impl<'clock> SpeedMeter<'clock> {
             return Ok(*known);
         }
         let began = (self.clock)();
-        let metrics = seconds(self.clock, &mut || trainer.evaluate(&lanes, None))?;
-        let gradient_noise = seconds(self.clock, &mut || trainer.gradient_noise(&lanes))?;
+        let metrics = seconds_per_evaluation(trainer, &lanes, self.clock)?;
+        let gradient_noise = seconds_per_noise(trainer, &lanes, self.clock)?;
         let spent = self.seconds_since(began);
         let measured = EvaluationSeconds { metrics, gradient_noise, spent };
         self.evaluations.insert(lanes.len(), measured);
@@ -248,14 +251,36 @@ fn seconds_per_step(
     }
 }
 
-/// Times a measurement; one that is quick a second time, when it is warm.
-fn seconds(
+/// Times 1/64, 1/32, ... of an evaluation of some lanes; the last and largest part is the measurement. The
+/// first warms it up, unless it is long and all that there is.
+fn seconds_per_evaluation(
+    trainer: &mut dyn LaneTrainer,
+    lanes: &[usize],
     clock: &mut dyn FnMut() -> Duration,
-    measure: &mut dyn FnMut() -> Result<Vec<Metrics>, TrainerError>,
+) -> Result<f64, TrainerError> {
+    let (mut share, began) = (LEAST_SHARE, clock());
+    loop {
+        let before = clock();
+        let evaluated = trainer.evaluate_share(lanes, share)?;
+        let now = clock();
+        let is_first = share == LEAST_SHARE;
+        let is_long = now.saturating_sub(began) >= TIME_LIMIT / 2;
+        if share >= 1.0 || is_long && (!is_first || evaluated >= 1.0) {
+            return Ok(now.saturating_sub(before).as_secs_f64() / evaluated);
+        }
+        share *= 2.0;
+    }
+}
+
+/// Times a measurement of the gradient noise of some lanes; one that is quick a second time, when it is warm.
+fn seconds_per_noise(
+    trainer: &mut dyn LaneTrainer,
+    lanes: &[usize],
+    clock: &mut dyn FnMut() -> Duration,
 ) -> Result<f64, TrainerError> {
     let mut time = || -> Result<Duration, TrainerError> {
         let before = clock();
-        measure()?;
+        trainer.gradient_noise(lanes)?;
         Ok(clock().saturating_sub(before))
     };
     let first = time()?;
@@ -272,17 +297,19 @@ mod tests {
     use crate::experiment::Goal;
     use crate::noisy_quadratic::NoisyQuadratic;
     use crate::space::Scale;
-    use crate::trainer::WorkloadFacts;
+    use crate::trainer::{Metrics, WorkloadFacts};
 
     /// The noisy quadratic model on a clock of its own: a step of L lanes takes 1 + L units and one
     /// more for each lane above `n_fast`, an evaluation `evaluation_units` L, a measurement of the noise 4 L.
-    /// No more than `n_fitting` lanes are made.
+    /// No more than `n_fitting` lanes are made. Of an evaluation `least_share` is made at a time at least.
+    #[derive(Clone)]
     struct Timed {
         inner: NoisyQuadratic,
         unit: Duration,
         n_fast: usize,
         n_fitting: usize,
         evaluation_units: usize,
+        least_share: f64,
         now: Rc<Cell<Duration>>,
         n_steps: Rc<Cell<u64>>,
     }
@@ -292,6 +319,7 @@ mod tests {
         unit: Duration,
         n_fast: usize,
         evaluation_units: usize,
+        least_share: f64,
         now: Rc<Cell<Duration>>,
         n_steps: Rc<Cell<u64>>,
     }
@@ -320,9 +348,17 @@ mod tests {
         ) -> Result<Box<dyn LaneTrainer + '_>, TrainerError> {
             let lanes = lanes.min(self.n_fitting);
             let (now, n_steps) = (Rc::clone(&self.now), Rc::clone(&self.n_steps));
-            let (unit, n_fast, evaluation_units) = (self.unit, self.n_fast, self.evaluation_units);
+            let &mut Self { unit, n_fast, evaluation_units, least_share, .. } = self;
             let inner = self.inner.build(batch_size, lanes)?;
-            Ok(Box::new(TimedTrainer { inner, unit, n_fast, evaluation_units, now, n_steps }))
+            Ok(Box::new(TimedTrainer {
+                inner,
+                unit,
+                n_fast,
+                evaluation_units,
+                least_share,
+                now,
+                n_steps,
+            }))
         }
     }
 
@@ -353,6 +389,13 @@ mod tests {
             self.inner.evaluate(lanes, goal)
         }
 
+        fn evaluate_share(&mut self, lanes: &[usize], share: f64) -> Result<f64, TrainerError> {
+            let evaluated = share.max(self.least_share);
+            let n_units = (self.evaluation_units * lanes.len()) as f64 * evaluated;
+            self.now.set(self.now.get() + self.unit.mul_f64(n_units));
+            Ok(evaluated)
+        }
+
         fn gradient_noise(&mut self, lanes: &[usize]) -> Result<Vec<Metrics>, TrainerError> {
             let n_units = u32::try_from(4 * lanes.len()).unwrap();
             self.now.set(self.now.get() + self.unit * n_units);
@@ -380,7 +423,16 @@ mod tests {
     fn timed(unit: Duration) -> Timed {
         let inner = NoisyQuadratic::default();
         let (now, n_steps) = (Rc::default(), Rc::default());
-        Timed { inner, unit, n_fast: 1000, n_fitting: 1000, evaluation_units: 5, now, n_steps }
+        Timed {
+            inner,
+            unit,
+            n_fast: 1000,
+            n_fitting: 1000,
+            evaluation_units: 5,
+            least_share: 0.0,
+            now,
+            n_steps,
+        }
     }
 
     fn space() -> Space {
@@ -436,14 +488,27 @@ mod tests {
             (first - 24e-6).abs() < 1e-12 && (second - 28e-6).abs() < 1e-12,
             "{first} {second}"
         );
-        // Each of the two measurements is quick, so it was made twice.
-        assert!((took - took_then - 2.0 * 36e-6).abs() < 1e-12, "{took} {took_then}");
+        // Both are quick: of the evaluation 1/64, 1/32, ..., 1 was timed, the noise twice.
+        let spent = (2.0 - LEAST_SHARE) * 20e-6 + 2.0 * 16e-6;
+        assert!((took - took_then - spent).abs() < 1e-9, "{took} {took_then}");
+    }
+
+    #[test]
+    fn long_evaluations_are_timed_in_part() {
+        let timed = Timed { evaluation_units: 2_000_000, ..timed(Duration::from_micros(1)) };
+        let whole = Timed { least_share: 1.0, now: Rc::default(), ..timed.clone() };
+        for (timed, limit) in [(timed, 0.5), (whole, 8.1)] {
+            let (measured, _, took) = measured(timed, Some(4), u64::MAX);
+            let seconds = measured.speed.seconds_per_evaluation;
+            assert!((seconds - 8.0).abs() < 1e-4, "{seconds} of 8 s and a share of 16 us");
+            assert!(took.as_secs_f64() < limit, "{took:?}");
+        }
     }
 
     /// Evaluations that are long beside steps keep more lanes from being tried until they are known.
     #[test]
     fn what_an_evaluation_takes_counts_where_it_is_not_known() {
-        // 1 % of half a second: 5 ms. In 8 lanes steps take 1.3 ms, evaluations, timed twice, 4 ms.
+        // 1 % of half a second: 5 ms. In 8 lanes steps take 1.3 ms, evaluations, timed in parts, 4 ms in all.
         let mut timed = Timed { evaluation_units: 250, ..timed(Duration::from_micros(1)) };
         let now = Rc::clone(&timed.now);
         let counts = LaneCounts::new(None, &timed, 8, 8);

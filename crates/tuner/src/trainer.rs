@@ -106,6 +106,17 @@ pub trait LaneTrainer {
         goal: Option<&Goal>,
     ) -> Result<Vec<Metrics>, TrainerError>;
 
+    /// Evaluates the given lanes on a part of the examples, so that it can be timed: about a `share` of all
+    /// in (0, 1], at least as many as are evaluated at a time. Returns the share that it was. Pure, as
+    /// [`evaluate`](LaneTrainer::evaluate), which the default calls.
+    ///
+    /// # Errors
+    ///
+    /// Where the evaluation itself fails.
+    fn evaluate_share(&mut self, lanes: &[usize], _share: f64) -> Result<f64, TrainerError> {
+        self.evaluate(lanes, None).map(|_| 1.0)
+    }
+
     /// The [metrics of the gradient noise](GRADIENT_NOISE_METRICS) of the given lanes, in that order, of
     /// trainers whose [facts](WorkloadFacts::metrics) name them; of others none. Pure: it does not change
     /// training.
