@@ -1,14 +1,13 @@
 //! Transposes a matrix, block by block.
 
 #[cfg(target_arch = "x86_64")]
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 
 #[cfg(target_arch = "x86_64")]
-use pulp::{Simd, x86::V4};
+use pulp::x86::V4;
+use pulp::{Simd, WithSimd};
 
-#[cfg(target_arch = "x86_64")]
-use crate::cpu::simd::Loop;
-use crate::cpu::simd::vectorised;
+use crate::cpu::simd::dispatch;
 use crate::real::Real;
 
 /// Side of a block: one cache line of f32, and few enough lines to stay in the first-level cache.
@@ -22,59 +21,36 @@ pub(crate) fn transpose<T: Real>(
     to: &mut [T],
     to_stride: usize,
 ) {
-    #[cfg(target_arch = "x86_64")]
-    if let (Some(simd), true) = (V4::try_new(), TypeId::of::<T>() == TypeId::of::<f32>()) {
-        let (from, to) = (bytemuck::cast_slice(from), bytemuck::cast_slice_mut(to));
-        return Simd::vectorize(
-            simd,
-            Loop(
-                #[inline(always)]
-                || {
-                    by_blocks(
-                        from,
-                        size,
-                        from_stride,
-                        to,
-                        to_stride,
-                        #[inline(always)]
-                        |from, to| avx512::whole_block(simd, from, from_stride, to, to_stride),
-                    );
-                },
-            ),
-        );
-    }
-    vectorised!(by_blocks(
-        from,
-        size,
-        from_stride,
-        to,
-        to_stride,
-        #[inline(always)]
-        |from, to| whole_block(from, from_stride, to, to_stride),
-    ));
+    dispatch(Transpose { from, size, from_stride, to, to_stride });
 }
 
-#[inline(always)]
-fn by_blocks<T: Copy>(
-    from: &[T],
-    [n_rows, n_columns]: [usize; 2],
+struct Transpose<'a, T> {
+    from: &'a [T],
+    size: [usize; 2],
     from_stride: usize,
-    to: &mut [T],
+    to: &'a mut [T],
     to_stride: usize,
-    whole_block: impl Fn(&[T], &mut [T]),
-) {
-    for first_row in (0..n_rows).step_by(SIDE) {
-        for first_column in (0..n_columns).step_by(SIDE) {
-            let (rows, columns) =
-                (SIDE.min(n_rows - first_row), SIDE.min(n_columns - first_column));
-            let from = &from[first_row * from_stride + first_column..];
-            let to = &mut to[first_column * to_stride + first_row..];
-            if rows == SIDE && columns == SIDE {
-                whole_block(from, to);
-            } else {
-                for column in 0..columns {
-                    for row in 0..rows {
-                        to[column * to_stride + row] = from[row * from_stride + column];
+}
+
+impl<T: Real> WithSimd for Transpose<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { from, size: [n_rows, n_columns], from_stride, to, to_stride } = self;
+        for first_row in (0..n_rows).step_by(SIDE) {
+            for first_column in (0..n_columns).step_by(SIDE) {
+                let (rows, columns) =
+                    (SIDE.min(n_rows - first_row), SIDE.min(n_columns - first_column));
+                let from = &from[first_row * from_stride + first_column..];
+                let to = &mut to[first_column * to_stride + first_row..];
+                if rows == SIDE && columns == SIDE {
+                    whole_block(simd, from, from_stride, to, to_stride);
+                } else {
+                    for column in 0..columns {
+                        for row in 0..rows {
+                            to[column * to_stride + row] = from[row * from_stride + column];
+                        }
                     }
                 }
             }
@@ -82,8 +58,22 @@ fn by_blocks<T: Copy>(
     }
 }
 
+#[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "has none of its own"))]
 #[inline(always)]
-fn whole_block<T: Real>(from: &[T], from_stride: usize, to: &mut [T], to_stride: usize) {
+fn whole_block<S: Simd, T: Real>(
+    simd: S,
+    from: &[T],
+    from_stride: usize,
+    to: &mut [T],
+    to_stride: usize,
+) {
+    #[cfg(target_arch = "x86_64")]
+    if let (Some(simd), true) =
+        ((&simd as &dyn Any).downcast_ref::<V4>(), TypeId::of::<T>() == TypeId::of::<f32>())
+    {
+        let (from, to) = (bytemuck::cast_slice(from), bytemuck::cast_slice_mut(to));
+        return avx512::whole_block(*simd, from, from_stride, to, to_stride);
+    }
     let rows: [&[T; SIDE]; SIDE] =
         std::array::from_fn(|row| from[row * from_stride..].first_chunk().expect("a whole block"));
     for column in 0..SIDE {
