@@ -12,11 +12,9 @@ use crate::trainer::{LaneTrainer, TrainerError, TrainerFactory, Trial};
 /// Measuring goes on until half of this is spent, for one lane and for all lanes each.
 const TIME_LIMIT: Duration = Duration::from_millis(150);
 
-/// The most steps that are timed in one go: enough for the clock, few enough to stay short.
-const MAX_STEPS: u64 = 64;
-
-/// An evaluation is timed on this share of its examples first.
-const LEAST_SHARE: f64 = 1.0 / 64.0;
+/// The most steps that are timed in one go, and parts of an evaluation: enough for the clock, few enough to
+/// stay short.
+const MAX_AT_ONCE: u32 = 64;
 
 /// More lanes are worth it if they train this many times as many examples a second.
 const GROWTH: f64 = 1.05;
@@ -69,8 +67,8 @@ impl<'clock> SpeedMeter<'clock> {
     ///
     /// Without the search for more lanes it takes about 0.3 s, or as long as one step of one lane and one of
     /// all lanes if that is more, and at the first batch size with so many lanes about 0.2 s of an evaluation
-    /// (3/64 of it if that is more) and a measurement of the noise. The lanes train at the lower ends of `space`, where training hardly ever
-    /// diverges; what is trained is thrown away.
+    /// (3/64 of it if that is more) and a measurement of the noise. The lanes train at the lower ends of
+    /// `space`, where training hardly ever diverges; what is trained is thrown away.
     ///
     /// # Errors
     ///
@@ -231,44 +229,47 @@ fn start<'factory>(
     Ok(trainer)
 }
 
-/// Times 1, 2, 4, ... steps of all lanes; the last and longest is the measurement, the ones before
-/// have warmed it up. A step that is slow by itself is measured once.
+/// Of all lanes.
 fn seconds_per_step(
     trainer: &mut dyn LaneTrainer,
     clock: &mut dyn FnMut() -> Duration,
 ) -> Result<f64, TrainerError> {
-    let (n_lanes, began) = (trainer.lanes(), clock());
-    let mut n_steps = 1;
-    loop {
-        let before = clock();
-        trainer.advance(&vec![n_steps; n_lanes])?;
-        let now = clock();
-        let elapsed = now.saturating_sub(before).as_secs_f64();
-        if n_steps >= MAX_STEPS || now.saturating_sub(began) >= TIME_LIMIT / 2 {
-            return Ok(elapsed / n_steps as f64);
-        }
-        n_steps *= 2;
-    }
+    let n_lanes = trainer.lanes();
+    seconds_per_whole(clock, &mut |n_steps| {
+        trainer.advance(&vec![n_steps.into(); n_lanes])?;
+        Ok(n_steps.into())
+    })
 }
 
-/// Times 1/64, 1/32, ... of an evaluation of some lanes; the last and largest part is the measurement. The
-/// first warms it up, unless it is long and all that there is.
+/// Of some lanes.
 fn seconds_per_evaluation(
     trainer: &mut dyn LaneTrainer,
     lanes: &[usize],
     clock: &mut dyn FnMut() -> Duration,
 ) -> Result<f64, TrainerError> {
-    let (mut share, began) = (LEAST_SHARE, clock());
+    seconds_per_whole(clock, &mut |n_parts| {
+        trainer.evaluate_share(lanes, f64::from(n_parts) / f64::from(MAX_AT_ONCE))
+    })
+}
+
+/// Times 1, 2, 4, ... steps or parts of an evaluation, of which `run` returns how many wholes they were; the
+/// last and longest is the measurement, the ones before have warmed it up. A whole that is slow by itself is
+/// measured once.
+fn seconds_per_whole(
+    clock: &mut dyn FnMut() -> Duration,
+    run: &mut dyn FnMut(u32) -> Result<f64, TrainerError>,
+) -> Result<f64, TrainerError> {
+    let (mut n_at_once, began) = (1, clock());
     loop {
         let before = clock();
-        let evaluated = trainer.evaluate_share(lanes, share)?;
+        let n_wholes = run(n_at_once)?;
         let now = clock();
-        let is_first = share == LEAST_SHARE;
         let is_long = now.saturating_sub(began) >= TIME_LIMIT / 2;
-        if share >= 1.0 || is_long && (!is_first || evaluated >= 1.0) {
-            return Ok(now.saturating_sub(before).as_secs_f64() / evaluated);
+        let is_warm = n_at_once > 1 || n_wholes >= 1.0;
+        if n_at_once >= MAX_AT_ONCE || is_long && is_warm {
+            return Ok(now.saturating_sub(before).as_secs_f64() / n_wholes);
         }
-        share *= 2.0;
+        n_at_once *= 2;
     }
 }
 
@@ -384,8 +385,6 @@ mod tests {
             lanes: &[usize],
             goal: Option<&Goal>,
         ) -> Result<Vec<Metrics>, TrainerError> {
-            let n_units = u32::try_from(self.evaluation_units * lanes.len()).unwrap();
-            self.now.set(self.now.get() + self.unit * n_units);
             self.inner.evaluate(lanes, goal)
         }
 
@@ -489,7 +488,7 @@ mod tests {
             "{first} {second}"
         );
         // Both are quick: of the evaluation 1/64, 1/32, ..., 1 was timed, the noise twice.
-        let spent = (2.0 - LEAST_SHARE) * 20e-6 + 2.0 * 16e-6;
+        let spent = (2.0 - 1.0 / 64.0) * 20e-6 + 2.0 * 16e-6;
         assert!((took - took_then - spent).abs() < 1e-9, "{took} {took_then}");
     }
 
